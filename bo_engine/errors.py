@@ -1,0 +1,63 @@
+"""Errors, named by what the operator does next.
+
+Every error carries a stable ``code`` (what scripts and runbooks match) and a message that names the thing, the rule
+and the way out. The command line prints them as one line and exits with ``exit_code``.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_LATER = 75
+
+
+class EngineError(Exception):
+    """Base of all errors that an operator may see."""
+
+    exit_code: ClassVar[int] = EXIT_FAILED
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+class InvalidInput(EngineError):
+    """The data are wrong: correct them, run again."""
+
+
+class UsageError(InvalidInput):
+    """Wrong flags or settings: nothing was tried."""
+
+    exit_code = EXIT_USAGE
+
+
+class InvariantBroken(EngineError):
+    """Something that must always hold does not. The day is HALTED until a person has looked."""
+
+    def __init__(self, code: str, message: str, findings: Sequence[str] = ()) -> None:
+        super().__init__(code, message)
+        self.findings = tuple(findings)
+
+
+class Unavailable(EngineError):
+    """Busy, or waiting for the chain, a seed or a node: cron tries again."""
+
+    exit_code = EXIT_LATER
+
+
+def require_input(holds: bool, code: str, message: str) -> None:
+    """Raise ``InvalidInput`` unless ``holds``. A call, because ``python -O`` drops ``assert``."""
+    if not holds:
+        raise InvalidInput(code, message)
+
+
+def require_invariant(holds: bool, code: str, message: str) -> None:
+    """Raise ``InvariantBroken`` unless ``holds``."""
+    if not holds:
+        raise InvariantBroken(code, message)
