@@ -66,7 +66,8 @@ def parse_hash32(value: object) -> Hash32:
 
 def parse_day(value: int) -> DayId:
     """Return a day id. Raises: InvalidInput ``bad_day`` outside 0..2^31-1."""
-    require_input(0 <= value <= MAX_DAY_ID, "bad_day", f"a day id is a whole number from 0 to {MAX_DAY_ID}, got {value}")
+    rule = f"a day id is a whole number from 0 to {MAX_DAY_ID}, got {value}"
+    require_input(0 <= value <= MAX_DAY_ID, "bad_day", rule)
     return DayId(value)
 
 

@@ -134,3 +134,4 @@ class DayResult:
     charity_total_atoms: Atoms
     net_fee_atoms: Atoms
     fee_atoms: Atoms
+    seeds: Seeds | None  # what the draw was made from; None exactly on a day without tips

@@ -1,0 +1,50 @@
+"""What commands print: one JSON object for machines, tables of at most 100 columns for people."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+WIDTH = 100
+
+DayOption = Annotated[int | None, typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0)]
+OneDay = Annotated[int, typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing anywhere; show what a real run would do.")]
+ByName = Annotated[str | None, typer.Option("--by", help="Your name, for the audit log.")]
+
+
+def console() -> Console:
+    """Where people read results: stdout, never wider than 100 columns."""
+    return Console(width=min(WIDTH, Console().width), highlight=False)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """One JSON object on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def print_facts(title: str, facts: Mapping[str, object]) -> None:
+    """A two-column table of names and values."""
+    print_table(title, ("", ""), [(name, value) for name, value in facts.items()], header=False)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:
+    """A plain table; whatever comes from outside is escaped, so that it cannot style the terminal."""
+    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_header=header, pad_edge=False)
+    for column in columns:
+        table.add_column(escape(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+    console().print(table)
+
+
+def tell(text: str) -> None:
+    """A line of the story, on stderr."""
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,101 @@
+#!/usr/bin/env node
+// Compiles contracts/src with the pinned solc and writes abi/<Name>.json and abi/build.json, always the same bytes.
+// Usage: node contracts/build.js [output folder]          (default: ../abi, seen from this file)
+"use strict";
+
+const { createHash } = require("node:crypto");
+const fs = require("node:fs");
+const path = require("node:path");
+const solc = require("solc");
+
+const ROOT = __dirname;
+const MODULES = path.join(ROOT, "node_modules");
+const COORDINATOR_MOCK = "@chainlink/contracts/src/v0.8/vrf/mocks/VRFCoordinatorV2_5Mock.sol";
+
+// What is written to abi/, and where it is defined.
+const CONTRACTS = {
+  AffiliateVault: "src/AffiliateVault.sol",
+  CharityVault: "src/CharityVault.sol",
+  ClaimRouter: "src/ClaimRouter.sol",
+  GameManager: "src/GameManager.sol",
+  GameTreasury: "src/GameTreasury.sol",
+  PrizeVault: "src/PrizeVault.sol",
+  ReserveVault: "src/ReserveVault.sol",
+  Roles: "src/Roles.sol",
+  SettlementV4: "src/SettlementV4.sol",
+  TestUSDT: "src/test/TestUSDT.sol",
+  VRFCoordinatorV2_5Mock: COORDINATOR_MOCK,
+  VRFReceiver: "src/VRFReceiver.sol",
+};
+
+const SETTINGS = {
+  evmVersion: "cancun",
+  optimizer: { enabled: true, runs: 200 },
+  viaIR: false,
+  // The hash of the metadata would change the bytecode with every comment.
+  metadata: { bytecodeHash: "none" },
+};
+
+// EIP-170: no chain accepts more.
+const MAX_CODE_BYTES = 24576;
+
+// Chainlink imports OpenZeppelin by version; npm installs each version under an alias.
+function fileOf(name) {
+  if (name.startsWith("src/")) return path.join(ROOT, name);
+  return path.join(MODULES, name.replace(/^@openzeppelin\/contracts@([0-9.]+)\//, "@openzeppelin/contracts-$1/"));
+}
+
+// Canonical enough for our documents: keys sorted, no whitespace, ASCII strings and small integers only.
+function canonical(value) {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const pairs = Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`);
+    return `{${pairs.join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+function compile() {
+  const read = {};
+  const source = (name) => {
+    read[name] = fs.readFileSync(fileOf(name), "utf8");
+    return read[name];
+  };
+  const sources = {};
+  for (const name of new Set(Object.values(CONTRACTS))) sources[name] = { content: source(name) };
+  const output = { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } };
+  const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection: output } };
+  const found = (name) => {
+    try {
+      return { contents: source(name) };
+    } catch (error) {
+      return { error: error.code };
+    }
+  };
+  const result = JSON.parse(solc.compile(JSON.stringify(input), { import: found }));
+  const ours = (result.errors || []).filter((e) => e.severity === "error" || /^src\//.test(e.sourceLocation?.file));
+  for (const error of ours) process.stderr.write(error.formattedMessage);
+  // A warning in our own sources fails the build: nobody reads warnings that pass.
+  if (ours.length > 0) process.exit(1);
+  return { contracts: result.contracts, read };
+}
+
+function main() {
+  const target = path.resolve(process.argv[2] || path.join(ROOT, "..", "abi"));
+  const { contracts, read } = compile();
+  fs.mkdirSync(target, { recursive: true });
+  const write = (name, value) => fs.writeFileSync(path.join(target, `${name}.json`), canonical(value) + "\n");
+  const codeBytes = {};
+  for (const [name, file] of Object.entries(CONTRACTS)) {
+    const built = contracts[file][name];
+    codeBytes[name] = built.evm.deployedBytecode.object.length / 2;
+    if (codeBytes[name] > MAX_CODE_BYTES) throw new Error(`${name} has ${codeBytes[name]} bytes, over ${MAX_CODE_BYTES}`);
+    write(name, { contractName: name, abi: built.abi, bytecode: "0x" + built.evm.bytecode.object });
+  }
+  const sha256 = (text) => createHash("sha256").update(text, "utf8").digest("hex");
+  const sources = Object.fromEntries(Object.entries(read).map(([name, text]) => [name, sha256(text)]));
+  write("build", { codeBytes, settings: SETTINGS, solc: solc.version(), sources });
+  process.stdout.write(`${Object.keys(CONTRACTS).length} contracts\n`);
+}
+
+main();

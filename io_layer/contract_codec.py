@@ -1,0 +1,67 @@
+"""Calls, results and events of our contracts as bytes and back, from the ABI in abi/."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from eth_abi import decode, encode
+from eth_abi.exceptions import DecodingError
+from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
+
+import abi
+from bo_engine.errors import UsageError
+from bo_engine.units import hex_of
+
+
+class ContractCodec:
+    """Encodes and decodes what one contract speaks."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        entries = abi.load(name).abi
+        self._functions = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
+        self._events = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
+
+    def selector(self, function: str) -> bytes:
+        """The four bytes by which the contract knows the function."""
+        return bytes(function_abi_to_4byte_selector(self._functions[function]))
+
+    def call_data(self, function: str, arguments: Sequence[object]) -> bytes:
+        """Selector and ABI-encoded arguments."""
+        types = [collapse_if_tuple(entry) for entry in self._functions[function]["inputs"]]
+        return self.selector(function) + encode(types, list(arguments))
+
+    def result(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """The decoded return values.
+
+        Raises: UsageError ``contract_unexpected`` when the bytes are not what this function returns.
+        """
+        types = [collapse_if_tuple(entry) for entry in self._functions[function]["outputs"]]
+        try:
+            return tuple(decode(types, data))
+        except DecodingError:
+            raise UsageError(
+                "contract_unexpected",
+                f"{self.name}.{function} does not answer as expected ({len(data)} bytes): check SETTLEMENT_ADDRESS",
+            ) from None
+
+    def topic(self, event: str) -> str:
+        """The first topic of the event's logs, 0x hex."""
+        return hex_of(bytes(event_abi_to_log_topic(self._events[event])))
+
+    def event(self, event: str, log: Mapping[str, Any]) -> dict[str, Any]:
+        """The event's fields by name, indexed ones included."""
+        inputs = self._events[event]["inputs"]
+        indexed = [entry for entry in inputs if entry["indexed"]]
+        plain = [entry for entry in inputs if not entry["indexed"]]
+        values = decode([collapse_if_tuple(entry) for entry in plain], bytes.fromhex(log["data"][2:]))
+        fields = dict(zip([entry["name"] for entry in plain], values, strict=True))
+        for entry, topic in zip(indexed, log["topics"][1:], strict=True):
+            (fields[entry["name"]],) = decode([collapse_if_tuple(entry)], bytes.fromhex(topic[2:]))
+        return fields
+
+
+@cache
+def codec(name: str) -> ContractCodec:
+    """The codec of the contract with that name in abi/."""
+    return ContractCodec(name)

@@ -1,0 +1,365 @@
+"""What our contracts say, as core's values: the days, the tickets, the roles, the state between two days."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bo_engine.errors import UsageError
+from bo_engine.units import (
+    ZERO_WALLET,
+    Atoms,
+    Bps,
+    DayId,
+    Hash32,
+    PoolId,
+    TicketId,
+    Wallet,
+    day_end,
+    day_start,
+    hex_of,
+    parse_wallet,
+)
+from core.model import Deployment, PoolDay, PoolState, StakeSplit, Ticket
+from io_layer.chain_reader import Block, Call, ChainReader
+from io_layer.contract_codec import codec
+
+COMMITTED: Final = 1
+RELEASED: Final = 2
+VOIDED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """The addresses of one deployment, as SettlementV4.contracts() names them."""
+
+    settlement: Wallet
+    usdt: Wallet
+    roles: Wallet
+    game_manager: Wallet
+    game_treasury: Wallet
+    reserve_vault: Wallet
+    prize_vault: Wallet
+    affiliate_vault: Wallet
+    charity_vault: Wallet
+    vrf_receiver: Wallet
+    claim_router: Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class DayRecord:
+    """What SettlementV4 stores of one day. ``status``: 0 none, 1 committed, 2 released, 3 voided."""
+
+    status: int
+    settlement_hash: Hash32
+    run_hash: Hash32
+    committed_at_s: int
+    released_at_s: int
+    vetoes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayOnChain:
+    """Everything that the chain says of one day at one final block."""
+
+    day_id: DayId
+    block: Block
+    next_day: DayId
+    ruleset_hash: Hash32
+    pools: tuple[PoolDay, ...]
+    splits: tuple[StakeSplit, ...]
+    opening_state_hash: Hash32  # zero until the day before is released or voided
+    record: DayRecord
+    vrf_requested_block: int  # 0: not requested
+    vrf_request_id: int
+    vrf_word: int | None
+
+    @property
+    def tip_count(self) -> int:
+        """Tips of the day over all pools."""
+        return sum(pool.tip_count for pool in self.pools)
+
+    @property
+    def ticket_count(self) -> int:
+        """Tickets of the day over all pools."""
+        return sum(pool.ticket_count for pool in self.pools)
+
+
+@dataclass(frozen=True, slots=True)
+class PurchasedTicket:
+    """A TicketPurchased event: the ticket and where the chain keeps it."""
+
+    ticket: Ticket
+    digest: Hash32  # the running digest of its day and pool after this ticket
+    nonce: bytes
+    gas_cost_atoms: Atoms
+    tx_hash: Hash32
+    log_index: int
+    block_number: int
+    block_hash: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class RateChange:
+    """An AffiliateRateSet event."""
+
+    affiliate: Wallet
+    rate_bps: Bps
+    from_day: DayId
+    block_number: int
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Balances:
+    """USDT of the vaults at one block, for gate G12."""
+
+    reserve_vault_atoms: Atoms
+    accrued_fee_atoms: Atoms
+    accrued_charity_atoms: Atoms
+    prize_vault_atoms: Atoms
+    prize_owed_atoms: Atoms  # released - claimed
+    affiliate_vault_atoms: Atoms
+    affiliate_owed_atoms: Atoms
+
+
+class GameChain:
+    """The contracts of one deployment, read through both endpoints."""
+
+    def __init__(self, chain: ChainReader, contracts: Contracts, first_day: DayId) -> None:
+        self.chain = chain
+        self.contracts = contracts
+        self.first_day = first_day
+
+    @property
+    def deployment(self) -> Deployment:
+        """The part of the deployment that enters hashes."""
+        return Deployment(
+            chain_id=self.chain.chain_id,
+            settlement=self.contracts.settlement,
+            game_manager=self.contracts.game_manager,
+            prize_vault=self.contracts.prize_vault,
+            affiliate_vault=self.contracts.affiliate_vault,
+        )
+
+    def call(self, contract: str, function: str, *arguments: object) -> Call:
+        """A call of one of our contracts by its name in abi/."""
+        return Call(contract, getattr(self.contracts, _ATTRIBUTE[contract]), function, arguments)
+
+    def last_closed_day(self, block: Block) -> DayId:
+        """The newest day that is closed: the final block lies at or after its end."""
+        return DayId(block.timestamp_s // 86_400 - 1)
+
+    def read_next_day(self, block: Block) -> DayId:
+        """The day that the contract settles next."""
+        return DayId(self.chain.read(block, [self.call("SettlementV4", "nextDay")])[0])
+
+    def read_day(self, block: Block, day_id: DayId) -> DayOnChain:
+        """All facts of a day, from both endpoints, at one final block."""
+        next_day, record, state_hash, pools, splits, ruleset_hash, request, word = self.chain.read(
+            block,
+            [
+                self.call("SettlementV4", "nextDay"),
+                self.call("SettlementV4", "dayRecord", day_id),
+                self.call("SettlementV4", "openingStateHash", day_id),
+                self.call("GameManager", "poolDays", day_id),
+                self.call("GameTreasury", "splits", day_id),
+                self.call("GameManager", "rulesetHashOf", day_id),
+                self.call("VRFReceiver", "requestOf", day_id),
+                self.call("VRFReceiver", "wordOf", day_id),
+            ],
+        )
+        request_id, _requested_at, requested_block = request
+        has_word, vrf_word = word
+        return DayOnChain(
+            day_id=day_id,
+            block=block,
+            next_day=DayId(next_day),
+            ruleset_hash=Hash32(ruleset_hash),
+            pools=tuple(PoolDay(count, tips, Atoms(stake), Hash32(digest)) for count, tips, stake, digest in pools),
+            splits=tuple(StakeSplit(*(Atoms(part) for part in split)) for split in splits),
+            opening_state_hash=Hash32(state_hash),
+            record=_day_record(record),
+            vrf_requested_block=requested_block,
+            vrf_request_id=request_id,
+            vrf_word=vrf_word if has_word else None,
+        )
+
+    def read_pool_days(self, block: Block, day_id: DayId) -> tuple[PoolDay, ...]:
+        """What each pool has sold on a day, closed or not."""
+        pools = self.chain.read(block, [self.call("GameManager", "poolDays", day_id)])[0]
+        return tuple(PoolDay(count, tips, Atoms(stake), Hash32(digest)) for count, tips, stake, digest in pools)
+
+    def read_record(self, block: Block, day_id: DayId) -> DayRecord:
+        """What SettlementV4 stores of the day."""
+        return _day_record(self.chain.read(block, [self.call("SettlementV4", "dayRecord", day_id)])[0])
+
+    def read_opening_state(self, block: Block) -> tuple[PoolState, ...]:
+        """Carry, reserve, last rollover and streak of the next day, per pool."""
+        states = self.chain.read(block, [self.call("SettlementV4", "openingState")])[0]
+        return tuple(PoolState(Atoms(c), Atoms(r), Atoms(o), streak) for c, r, o, streak in states)
+
+    def read_winning_numbers(
+        self, block: Block, day_id: DayId, drand_round: int, drand_randomness: Hash32
+    ) -> tuple[tuple[int, ...], ...]:
+        """The draw as the contract computes it from its own VRF word: six numbers for each pool, as drawn."""
+        call = self.call("SettlementV4", "winningNumbers", day_id, drand_round, drand_randomness)
+        return tuple(tuple(numbers) for numbers in self.chain.read(block, [call])[0])
+
+    def read_balances(self, block: Block) -> Balances:
+        """Balances and debts of the vaults."""
+
+        def balance(holder: Wallet) -> Call:
+            return Call("TestUSDT", self.contracts.usdt, "balanceOf", (holder,))
+
+        reserve, prize, affiliate, fees, charity, p_released, p_claimed, a_released, a_claimed = self.chain.read(
+            block,
+            [
+                balance(self.contracts.reserve_vault),
+                balance(self.contracts.prize_vault),
+                balance(self.contracts.affiliate_vault),
+                self.call("ReserveVault", "accruedFees"),
+                self.call("ReserveVault", "accruedCharity"),
+                self.call("PrizeVault", "totalReleased"),
+                self.call("PrizeVault", "totalClaimed"),
+                self.call("AffiliateVault", "totalReleased"),
+                self.call("AffiliateVault", "totalClaimed"),
+            ],
+        )
+        return Balances(
+            reserve_vault_atoms=Atoms(reserve),
+            accrued_fee_atoms=Atoms(fees),
+            accrued_charity_atoms=Atoms(charity),
+            prize_vault_atoms=Atoms(prize),
+            prize_owed_atoms=Atoms(p_released - p_claimed),
+            affiliate_vault_atoms=Atoms(affiliate),
+            affiliate_owed_atoms=Atoms(a_released - a_claimed),
+        )
+
+    def read_settler(self, block: Block) -> Wallet:
+        """The address that may commit."""
+        return parse_wallet(self.chain.read(block, [self.call("Roles", "settler")])[0])
+
+    def read_challenge_period_s(self, block: Block) -> int:
+        """Seconds between a commit and the earliest release."""
+        return int(self.chain.read(block, [self.call("SettlementV4", "challengePeriod")])[0])
+
+    def read_ticket_count(self, block: Block) -> int:
+        """Tickets ever sold."""
+        return int(self.chain.read(block, [self.call("GameManager", "ticketCount")])[0])
+
+    def read_rate_change_count(self, block: Block) -> int:
+        """AffiliateRateSet events ever emitted."""
+        return int(self.chain.read(block, [self.call("GameManager", "affiliateRateCount")])[0])
+
+    def is_nonce_used(self, block: Block, buyer: Wallet, nonce: bytes) -> bool:
+        """Whether a permit with that nonce has bought a ticket."""
+        return bool(self.chain.read(block, [self.call("GameManager", "nonceUsed", buyer, nonce)])[0])
+
+    def first_block_at(self, timestamp_s: int, last: Block) -> int:
+        """The first block at or after a time, found by halving; ``last.number + 1`` if there is none."""
+        low, high = 0, last.number + 1
+        while low < high:
+            middle = (low + high) // 2
+            if self.chain.read_block(middle).timestamp_s >= timestamp_s:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def read_tickets(self, first: int, last: int, day_id: DayId | None = None) -> Iterator[PurchasedTicket]:
+        """TicketPurchased events in blocks first..last, oldest first, of one day or of all."""
+        topics: list[object] = [codec("GameManager").topic("TicketPurchased")]
+        if day_id is not None:
+            topics += [None, hex_of(day_id.to_bytes(32, "big"))]
+        for log in self.chain.read_logs(self.contracts.game_manager, topics, first, last):
+            yield purchased_ticket(log)
+
+    def read_tickets_of_day(self, day_id: DayId, last: Block) -> Iterator[PurchasedTicket]:
+        """All tickets of a day, from the chain alone, up to a final block."""
+        first = self.first_block_at(day_start(day_id), last)
+        stop = self.first_block_at(day_end(day_id), last) - 1
+        return self.read_tickets(first, stop, day_id)
+
+    def read_rate_changes(self, first: int, last: int) -> list[RateChange]:
+        """AffiliateRateSet events in blocks first..last, oldest first."""
+        manager = codec("GameManager")
+        changes = []
+        for log in self.chain.read_logs(self.contracts.game_manager, [manager.topic("AffiliateRateSet")], first, last):
+            fields = manager.event("AffiliateRateSet", log)
+            changes.append(
+                RateChange(
+                    affiliate=parse_wallet(fields["affiliate"]),
+                    rate_bps=Bps(fields["rateBps"]),
+                    from_day=DayId(fields["fromDay"]),
+                    block_number=int(log["blockNumber"], 16),
+                    log_index=int(log["logIndex"], 16),
+                )
+            )
+        return changes
+
+
+def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:
+    """Find all contracts from the settlement's address and check that each stands there.
+
+    Raises: UsageError ``contract_unexpected`` when an address has no code or does not answer as ours.
+    """
+    block = chain.read_final_block()
+    if not chain.read_code(settlement, block):
+        raise UsageError(
+            "contract_unexpected",
+            f"no contract stands at SETTLEMENT_ADDRESS {settlement} at final block {block.number}",
+        )
+    wiring, first_day = chain.read(
+        block,
+        [Call("SettlementV4", settlement, "contracts"), Call("SettlementV4", settlement, "firstDay")],
+    )
+    addresses = [parse_wallet(address) for address in wiring]
+    for address in addresses:
+        if not chain.read_code(address, block):
+            raise UsageError("contract_unexpected", f"SettlementV4 names {address}, but no contract stands there")
+    return GameChain(chain, Contracts(settlement, *addresses), DayId(first_day))
+
+
+def purchased_ticket(log: dict[str, Any]) -> PurchasedTicket:
+    """A TicketPurchased log as a value."""
+    fields = codec("GameManager").event("TicketPurchased", log)
+    affiliate = parse_wallet(fields["affiliate"])
+    return PurchasedTicket(
+        ticket=Ticket(
+            ticket_id=TicketId(fields["ticketId"]),
+            day_id=DayId(fields["dayId"]),
+            pool_id=PoolId(fields["poolId"]),
+            buyer=parse_wallet(fields["buyer"]),
+            paid_tips=fields["paidTips"],
+            voucher_tips=fields["voucherTips"],
+            affiliate=None if affiliate == ZERO_WALLET else affiliate,
+            stake_atoms=Atoms(fields["stake"]),
+            tips=fields["tips"],
+        ),
+        digest=Hash32(fields["digest"]),
+        nonce=fields["nonce"],
+        gas_cost_atoms=Atoms(fields["gasCostUsdt"]),
+        tx_hash=Hash32(bytes.fromhex(log["transactionHash"][2:])),
+        log_index=int(log["logIndex"], 16),
+        block_number=int(log["blockNumber"], 16),
+        block_hash=Hash32(bytes.fromhex(log["blockHash"][2:])),
+    )
+
+
+def _day_record(values: tuple[Any, ...]) -> DayRecord:
+    status, settlement_hash, run_hash, committed_at, released_at, vetoes = values
+    return DayRecord(status, Hash32(settlement_hash), Hash32(run_hash), committed_at, released_at, vetoes)
+
+
+_ATTRIBUTE: Final = {
+    "SettlementV4": "settlement",
+    "Roles": "roles",
+    "GameManager": "game_manager",
+    "GameTreasury": "game_treasury",
+    "ReserveVault": "reserve_vault",
+    "PrizeVault": "prize_vault",
+    "AffiliateVault": "affiliate_vault",
+    "CharityVault": "charity_vault",
+    "VRFReceiver": "vrf_receiver",
+    "ClaimRouter": "claim_router",
+}

@@ -1,0 +1,215 @@
+"""Buy intents: what a player wants to buy, from the click to the final ticket. docs/app.md has the states."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+from psycopg.rows import args_row
+
+from bo_engine.units import Atoms, DayId, Hash32, PoolId, TicketId, Wallet
+from io_layer.database import Conn
+
+
+class Permit(NamedTuple):
+    """The purchase that a player signs, with the tips themselves."""
+
+    buyer: Wallet
+    day_id: DayId
+    pool_id: PoolId
+    paid_tips: int
+    voucher_tips: int
+    affiliate: Wallet | None
+    gas_cost_atoms: Atoms
+    deadline: int  # unix seconds
+    nonce: bytes  # 16
+    tips: bytes
+
+
+class Intent(NamedTuple):
+    """One row of buy_intents."""
+
+    intent_id: UUID
+    status: str
+    buyer: Wallet
+    day_id: DayId
+    pool_id: PoolId
+    paid_tips: int
+    voucher_tips: int
+    affiliate: Wallet | None
+    gas_cost_atoms: Atoms
+    deadline: int
+    nonce: bytes
+    tips: bytes
+    signature: bytes | None
+    tx_hash: Hash32 | None
+    ticket_id: TicketId | None
+    failure_reason: str | None
+
+
+INSERT_INTENT = """
+    INSERT INTO buy_intents (buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce, tips)
+    VALUES (%(buyer)s, %(day_id)s, %(pool_id)s, %(paid_tips)s, %(voucher_tips)s, %(affiliate)s, %(gas_cost_atoms)s,
+            %(deadline)s, %(nonce)s, %(tips)s)
+    RETURNING intent_id
+"""
+
+
+def insert_intent(conn: Conn, permit: Permit) -> UUID:
+    """A new intent, CREATED. Raises: InvariantBroken ``buy_intents_one_per_nonce``."""
+    row = conn.execute(INSERT_INTENT, permit._asdict()).fetchone()
+    return UUID(str(row[0])) if row else UUID(int=0)
+
+
+SELECT_INTENT = """
+    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce, tips,
+           signature, tx_hash, ticket_id, failure_reason
+      FROM buy_intents WHERE intent_id = %(intent_id)s
+"""
+
+
+def select_intent(conn: Conn, intent_id: UUID) -> Intent | None:
+    """One intent by its id."""
+    with conn.cursor(row_factory=args_row(Intent)) as cur:
+        return cur.execute(SELECT_INTENT, {"intent_id": intent_id}).fetchone()
+
+
+SELECT_BY_NONCE = """
+    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce, tips,
+           signature, tx_hash, ticket_id, failure_reason
+      FROM buy_intents WHERE buyer = %(buyer)s AND nonce = %(nonce)s
+"""
+
+
+def select_intent_by_nonce(conn: Conn, buyer: Wallet, nonce: bytes) -> Intent | None:
+    """The intent that an on-chain purchase belongs to: buyer and nonce name it, whatever the App stored besides."""
+    with conn.cursor(row_factory=args_row(Intent)) as cur:
+        return cur.execute(SELECT_BY_NONCE, {"buyer": buyer, "nonce": nonce}).fetchone()
+
+
+SELECT_BY_STATUS = """
+    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce, tips,
+           signature, tx_hash, ticket_id, failure_reason
+      FROM buy_intents WHERE status = ANY(%(statuses)s) ORDER BY created_at, intent_id LIMIT %(limit)s
+"""
+
+
+def select_intents(conn: Conn, statuses: Sequence[str], limit: int = 1000) -> list[Intent]:
+    """Intents in these states, oldest first."""
+    with conn.cursor(row_factory=args_row(Intent)) as cur:
+        return cur.execute(SELECT_BY_STATUS, {"statuses": list(statuses), "limit": limit}).fetchall()
+
+
+COUNT_BY_STATUS = 'SELECT status, count(*) FROM buy_intents GROUP BY status ORDER BY status COLLATE "C"'
+
+
+def count_intents(conn: Conn) -> dict[str, int]:
+    """How many intents stand in each state; states without any are left out."""
+    return dict(conn.execute(COUNT_BY_STATUS).fetchall())
+
+
+MARK_SIGNED = """
+    UPDATE buy_intents SET status = 'SIGNED', signature = %(signature)s
+     WHERE intent_id = %(intent_id)s AND status = 'CREATED'
+"""
+
+
+def mark_signed(conn: Conn, intent_id: UUID, signature: bytes) -> bool:
+    """CREATED -> SIGNED. False when the intent stood elsewhere."""
+    return conn.execute(MARK_SIGNED, {"intent_id": intent_id, "signature": signature}).rowcount == 1
+
+
+MARK_SUBMITTED = """
+    UPDATE buy_intents SET status = 'SUBMITTED', tx_hash = %(tx_hash)s
+     WHERE intent_id = %(intent_id)s AND status IN ('CREATED', 'SIGNED')
+"""
+
+
+def mark_submitted(conn: Conn, intent_id: UUID, tx_hash: Hash32) -> bool:
+    """CREATED or SIGNED -> SUBMITTED. False when the intent stood elsewhere."""
+    return conn.execute(MARK_SUBMITTED, {"intent_id": intent_id, "tx_hash": tx_hash}).rowcount == 1
+
+
+# The same wish may have been sent twice by the App; the transaction that bought the ticket is the one that counts.
+MARK_SEEN = """
+    UPDATE buy_intents AS i SET status = 'SEEN', ticket_id = t.ticket_id, tx_hash = t.tx_hash, failure_reason = NULL
+      FROM tickets AS t
+     WHERE t.ticket_id = %(ticket_id)s AND i.intent_id = %(intent_id)s AND i.status NOT IN ('SEEN', 'FINAL')
+"""
+
+
+def mark_seen(conn: Conn, intent_id: UUID, ticket_id: TicketId) -> bool:
+    """Any open or closed state -> SEEN: the purchase is on the chain. False when SEEN or FINAL already."""
+    return conn.execute(MARK_SEEN, {"intent_id": intent_id, "ticket_id": ticket_id}).rowcount == 1
+
+
+INSERT_ADOPTED = """
+    INSERT INTO buy_intents (status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline,
+                             nonce, tips, tx_hash, ticket_id)
+    SELECT 'SEEN', buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, 0, nonce, tips, tx_hash, ticket_id
+      FROM tickets WHERE ticket_id = %(ticket_id)s
+        ON CONFLICT DO NOTHING
+"""
+
+
+def insert_adopted(conn: Conn, ticket_id: TicketId) -> bool:
+    """An intent for a ticket that no intent knows (bought directly, or the App lost it). False when one knows it."""
+    return conn.execute(INSERT_ADOPTED, {"ticket_id": ticket_id}).rowcount == 1
+
+
+MARK_FINAL = """
+    UPDATE buy_intents AS i SET status = 'FINAL' FROM tickets AS t
+     WHERE t.ticket_id = i.ticket_id AND t.is_final AND i.status = 'SEEN'
+    RETURNING i.intent_id
+"""
+
+
+def mark_final(conn: Conn) -> int:
+    """SEEN -> FINAL for every intent whose ticket is final; the count."""
+    return conn.execute(MARK_FINAL).rowcount
+
+
+MARK_FAILED = """
+    UPDATE buy_intents SET status = 'FAILED', failure_reason = %(reason)s
+     WHERE intent_id = %(intent_id)s AND status IN ('CREATED', 'SIGNED', 'SUBMITTED')
+"""
+
+
+def mark_failed(conn: Conn, intent_id: UUID, reason: str) -> bool:
+    """Reverted on the chain -> FAILED, with the reason."""
+    return conn.execute(MARK_FAILED, {"intent_id": intent_id, "reason": reason}).rowcount == 1
+
+
+MARK_EXPIRED = """
+    UPDATE buy_intents SET status = 'EXPIRED'
+     WHERE intent_id = %(intent_id)s AND status IN ('CREATED', 'SIGNED', 'SUBMITTED') AND deadline < %(final_time)s
+"""
+
+
+def mark_expired(conn: Conn, intent_id: UUID, final_time: int) -> bool:
+    """-> EXPIRED, only if a final block's timestamp is past the deadline (check that the nonce is unused there)."""
+    return conn.execute(MARK_EXPIRED, {"intent_id": intent_id, "final_time": final_time}).rowcount == 1
+
+
+MOVE_BACK = """
+    UPDATE buy_intents SET ticket_id = NULL,
+           status = CASE WHEN tx_hash IS NOT NULL THEN 'SUBMITTED' WHEN signature IS NOT NULL THEN 'SIGNED'
+                         ELSE 'CREATED' END
+     WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) AND status = 'SEEN'
+"""
+
+
+def move_back(conn: Conn, ticket_ids: Sequence[int]) -> int:
+    """SEEN -> back, because the block of the ticket was dropped; the count."""
+    return conn.execute(MOVE_BACK, {"ticket_ids": list(ticket_ids)}).rowcount
+
+
+SELECT_UNMATCHED = """
+    SELECT t.ticket_id FROM tickets AS t
+     WHERE NOT EXISTS (SELECT FROM buy_intents AS i WHERE i.ticket_id = t.ticket_id)
+     ORDER BY t.ticket_id LIMIT %(limit)s
+"""
+
+
+def select_unmatched_tickets(conn: Conn, limit: int = 1000) -> list[TicketId]:
+    """Tickets that no intent knows, oldest first."""
+    return [TicketId(row[0]) for row in conn.execute(SELECT_UNMATCHED, {"limit": limit}).fetchall()]

@@ -1,0 +1,210 @@
+"""Where each day stands: one row a day, one flag a step. Each move is a compare-and-set that says whether it happened."""
+
+from typing import Final, Literal, NamedTuple
+
+from psycopg.rows import args_row
+
+from bo_engine.units import DayId
+from io_layer.database import Conn
+
+Step = Literal["export", "affiliate", "compute", "approve", "commit", "stats"]
+STEPS: Final[tuple[Step, ...]] = ("export", "affiliate", "compute", "approve", "commit", "stats")
+
+
+class PipelineDay(NamedTuple):
+    """One row of settlement_pipeline_runs."""
+
+    day_id: DayId
+    status: str  # RUNNING WAITING DONE FAILED HALTED
+    reason: str | None
+    error_code: str | None
+    not_before: int | None  # chain timestamp
+    export_ok: bool
+    affiliate_ok: bool
+    compute_ok: bool
+    approve_ok: bool
+    commit_ok: bool
+    stats_ok: bool
+    run_id: int | None
+    approved_by: str | None
+    attempts: int
+
+    def is_done(self, step: Step) -> bool:
+        return bool(getattr(self, f"{step}_ok"))
+
+    def next_step(self) -> Step | None:
+        """The first step that is not done, or None."""
+        return next((step for step in STEPS if not self.is_done(step)), None)
+
+
+INSERT_DAY = """
+    INSERT INTO settlement_pipeline_runs (day_id, status, reason) VALUES (%(day_id)s, 'WAITING', 'new')
+        ON CONFLICT (day_id) DO NOTHING
+"""
+
+
+def insert_day(conn: Conn, day_id: DayId) -> bool:
+    """Open the day's row. False when it is there."""
+    return conn.execute(INSERT_DAY, {"day_id": day_id}).rowcount == 1
+
+
+SELECT_DAY = """
+    SELECT day_id, status, reason, error_code, not_before, export_ok, affiliate_ok, compute_ok, approve_ok, commit_ok,
+           stats_ok, run_id, approved_by, attempts
+      FROM settlement_pipeline_runs WHERE day_id = %(day_id)s
+"""
+
+
+def select_day(conn: Conn, day_id: DayId) -> PipelineDay | None:
+    """The day's row, or None."""
+    with conn.cursor(row_factory=args_row(PipelineDay)) as cur:
+        return cur.execute(SELECT_DAY, {"day_id": day_id}).fetchone()
+
+
+SELECT_DAYS = """
+    SELECT day_id, status, reason, error_code, not_before, export_ok, affiliate_ok, compute_ok, approve_ok, commit_ok,
+           stats_ok, run_id, approved_by, attempts
+      FROM settlement_pipeline_runs WHERE day_id BETWEEN %(first)s AND %(last)s ORDER BY day_id
+"""
+
+
+def select_days(conn: Conn, first: DayId, last: DayId) -> list[PipelineDay]:
+    """The rows of these days, ascending; days without a row are left out."""
+    with conn.cursor(row_factory=args_row(PipelineDay)) as cur:
+        return cur.execute(SELECT_DAYS, {"first": first, "last": last}).fetchall()
+
+
+SELECT_LAST_DONE = "SELECT max(day_id) FROM settlement_pipeline_runs WHERE status = 'DONE'"
+
+
+def select_last_done(conn: Conn) -> DayId | None:
+    """The latest day that is DONE."""
+    row = conn.execute(SELECT_LAST_DONE).fetchone()
+    return DayId(row[0]) if row and row[0] is not None else None
+
+
+# RUNNING is among the states: a killed run leaves it behind, and who holds the lease may take it up.
+START_DAY = """
+    UPDATE settlement_pipeline_runs
+       SET status = 'RUNNING', reason = NULL, error_code = NULL, not_before = NULL, attempts = attempts + 1
+     WHERE day_id = %(day_id)s AND status IN ('WAITING', 'FAILED', 'RUNNING')
+"""
+
+
+def start_day(conn: Conn, day_id: DayId) -> bool:
+    """WAITING, FAILED or a RUNNING left by a killed run -> RUNNING. Hold the lease. False when DONE or HALTED."""
+    return conn.execute(START_DAY, {"day_id": day_id}).rowcount == 1
+
+
+# One constant per step, so that no SQL text is put together from parts.
+FINISH_STEP: Final[dict[Step, str]] = {
+    "export": """UPDATE settlement_pipeline_runs SET export_ok = true
+                  WHERE day_id = %(day_id)s AND NOT export_ok AND status = 'RUNNING'""",
+    "affiliate": """UPDATE settlement_pipeline_runs SET affiliate_ok = true
+                     WHERE day_id = %(day_id)s AND export_ok AND NOT affiliate_ok AND status = 'RUNNING'""",
+    "compute": """UPDATE settlement_pipeline_runs SET compute_ok = true, run_id = %(run_id)s
+                   WHERE day_id = %(day_id)s AND affiliate_ok AND NOT compute_ok AND status = 'RUNNING'""",
+    "approve": """UPDATE settlement_pipeline_runs SET approve_ok = true, approved_by = %(approved_by)s
+                   WHERE day_id = %(day_id)s AND compute_ok AND NOT approve_ok AND status = 'RUNNING'""",
+    "commit": """UPDATE settlement_pipeline_runs SET commit_ok = true
+                  WHERE day_id = %(day_id)s AND approve_ok AND NOT commit_ok AND status = 'RUNNING'""",
+    "stats": """UPDATE settlement_pipeline_runs SET stats_ok = true
+                 WHERE day_id = %(day_id)s AND commit_ok AND NOT stats_ok AND status = 'RUNNING'""",
+}
+
+
+def finish_step(
+    conn: Conn, day_id: DayId, step: Step, *, run_id: int | None = None, approved_by: str | None = None
+) -> bool:
+    """Set the step's flag, in the transaction of its result. ``compute`` needs run_id, ``approve`` approved_by.
+
+    False when the day is not RUNNING, the step before is not done, or this one is. ``commit`` needs a settled run.
+    """
+    given = {"day_id": day_id, "run_id": run_id, "approved_by": approved_by}
+    return conn.execute(FINISH_STEP[step], given).rowcount == 1
+
+
+WAIT_DAY = """
+    UPDATE settlement_pipeline_runs
+       SET status = 'WAITING', reason = %(reason)s, error_code = %(error_code)s, not_before = %(not_before)s
+     WHERE day_id = %(day_id)s AND status IN ('RUNNING', 'WAITING')
+"""
+
+
+def wait_day(
+    conn: Conn, day_id: DayId, reason: str, *, not_before: int | None = None, error_code: str | None = None
+) -> bool:
+    """RUNNING -> WAITING, with the reason and the chain timestamp before which trying is useless."""
+    given = {"day_id": day_id, "reason": reason, "not_before": not_before, "error_code": error_code}
+    return conn.execute(WAIT_DAY, given).rowcount == 1
+
+
+FAIL_DAY = """
+    UPDATE settlement_pipeline_runs SET status = 'FAILED', reason = %(reason)s, error_code = %(error_code)s
+     WHERE day_id = %(day_id)s AND status IN ('RUNNING', 'WAITING')
+"""
+
+
+def fail_day(conn: Conn, day_id: DayId, error_code: str, reason: str) -> bool:
+    """RUNNING -> FAILED: wrong data; the next tick tries again."""
+    return conn.execute(FAIL_DAY, {"day_id": day_id, "error_code": error_code, "reason": reason}).rowcount == 1
+
+
+HALT_DAY = """
+    UPDATE settlement_pipeline_runs SET status = 'HALTED', reason = %(reason)s, error_code = %(error_code)s
+     WHERE day_id = %(day_id)s AND status IN ('RUNNING', 'WAITING', 'FAILED')
+"""
+
+
+def halt_day(conn: Conn, day_id: DayId, error_code: str, reason: str) -> bool:
+    """-> HALTED: a person must look."""
+    return conn.execute(HALT_DAY, {"day_id": day_id, "error_code": error_code, "reason": reason}).rowcount == 1
+
+
+RESUME_DAY = """
+    UPDATE settlement_pipeline_runs
+       SET status = 'WAITING', reason = %(reason)s, error_code = NULL, not_before = NULL, attempts = 0
+     WHERE day_id = %(day_id)s AND status = 'HALTED'
+"""
+
+
+def resume_day(conn: Conn, day_id: DayId, by: str) -> bool:
+    """HALTED -> WAITING. Write the audit row in the same transaction."""
+    return conn.execute(RESUME_DAY, {"day_id": day_id, "reason": f"resumed by {by}"}).rowcount == 1
+
+
+# Later flags imply earlier ones, so going back to a step clears it and everything behind it.
+REWIND_DAY: Final[dict[Step, str]] = {
+    "export": """UPDATE settlement_pipeline_runs SET export_ok = false, affiliate_ok = false, compute_ok = false,
+                        approve_ok = false, commit_ok = false, stats_ok = false, run_id = NULL, approved_by = NULL
+                  WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+    "affiliate": """UPDATE settlement_pipeline_runs SET affiliate_ok = false, compute_ok = false, approve_ok = false,
+                           commit_ok = false, stats_ok = false, run_id = NULL, approved_by = NULL
+                     WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+    "compute": """UPDATE settlement_pipeline_runs SET compute_ok = false, approve_ok = false, commit_ok = false,
+                         stats_ok = false, run_id = NULL, approved_by = NULL
+                   WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+    "approve": """UPDATE settlement_pipeline_runs SET approve_ok = false, commit_ok = false, stats_ok = false,
+                         approved_by = NULL
+                   WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+    "commit": """UPDATE settlement_pipeline_runs SET commit_ok = false, stats_ok = false
+                  WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+    "stats": """UPDATE settlement_pipeline_runs SET stats_ok = false
+                 WHERE day_id = %(day_id)s AND status <> 'DONE'""",
+}
+
+
+def rewind_day(conn: Conn, day_id: DayId, step: Step) -> bool:
+    """Clear the flags from this step on (a veto, new inputs). False when the day is settled; the status stays."""
+    return conn.execute(REWIND_DAY[step], {"day_id": day_id}).rowcount == 1
+
+
+FINISH_DAY = """
+    UPDATE settlement_pipeline_runs SET status = 'DONE', reason = NULL, error_code = NULL, not_before = NULL
+     WHERE day_id = %(day_id)s AND status = 'RUNNING' AND stats_ok
+"""
+
+
+def finish_day(conn: Conn, day_id: DayId) -> bool:
+    """RUNNING with all flags -> DONE, for ever."""
+    return conn.execute(FINISH_DAY, {"day_id": day_id}).rowcount == 1

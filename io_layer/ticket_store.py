@@ -1,0 +1,297 @@
+"""Tickets: one row per purchase event. A final row never changes; see the triggers of migration 0002."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+from psycopg import BaseConnection, Cursor
+from psycopg.pq import TransactionStatus
+from psycopg.rows import args_row
+
+from bo_engine.errors import InvariantBroken
+from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, DayId, Hash32, PoolId, TicketId
+from core.model import PoolDay, Ticket
+from io_layer.database import Conn
+
+BATCH_ROWS = 20_000  # rows a round trip of a stream: about 4 MB
+
+
+class TicketRow(NamedTuple):
+    """A ticket with its place on the chain: everything that TicketPurchased and its block say."""
+
+    ticket: Ticket
+    digest: Hash32  # running digest of day and pool after this ticket
+    nonce: bytes  # 16
+    gas_cost_atoms: Atoms
+    tx_hash: Hash32
+    log_index: int
+    block_number: int
+    block_hash: Hash32
+    block_time: int  # unix seconds
+    is_final: bool
+
+
+class Inserted(NamedTuple):
+    """What an insert changed: the ids that were new, and those that became final now."""
+
+    new_ids: tuple[TicketId, ...]
+    finalized_ids: tuple[TicketId, ...]
+
+
+class TicketDigest(NamedTuple):
+    """Enough of a ticket to compare it with the chain."""
+
+    ticket_id: TicketId
+    pool_id: PoolId
+    digest: Hash32
+
+
+# A twin by ticket id, by event or by nonce makes a row "not new"; whether it is the same ticket is checked below.
+INSERT_TICKETS = """
+    INSERT INTO tickets (ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest,
+                         nonce, gas_cost, tx_hash, log_index, block_number, block_hash, block_time, is_final)
+    SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest,
+           nonce, gas_cost, tx_hash, log_index, block_number, block_hash, block_time, is_final
+      FROM unnest(%(ticket_id)s::bigint[], %(day_id)s::integer[], %(pool_id)s::smallint[], %(buyer)s::text[],
+                  %(paid_tips)s::smallint[], %(voucher_tips)s::smallint[], %(affiliate)s::text[],
+                  %(stake)s::numeric[], %(tips)s::bytea[], %(digest)s::bytea[], %(nonce)s::bytea[],
+                  %(gas_cost)s::numeric[], %(tx_hash)s::bytea[], %(log_index)s::integer[],
+                  %(block_number)s::bigint[], %(block_hash)s::bytea[], %(block_time)s::bigint[],
+                  %(is_final)s::boolean[])
+           AS t (ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest,
+                 nonce, gas_cost, tx_hash, log_index, block_number, block_hash, block_time, is_final)
+     ORDER BY ticket_id
+        ON CONFLICT DO NOTHING
+    RETURNING ticket_id
+"""
+SELECT_ROWS = """
+    SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
+           tx_hash, log_index, block_number, block_hash, block_time, is_final
+      FROM tickets WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) ORDER BY ticket_id
+"""
+SET_FINAL_IDS = """
+    UPDATE tickets SET is_final = true WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) AND NOT is_final
+    RETURNING ticket_id
+"""
+
+
+def insert_tickets(conn: Conn, rows: Sequence[TicketRow]) -> Inserted:
+    """Store what is new and recognise what is there already; a row seen as final now becomes final.
+
+    Run it inside a transaction. Repeating it changes nothing.
+    Raises: InvariantBroken ``ticket_conflict`` when a stored ticket differs in any fact from the one given,
+    ``day_sealed`` when the day is sealed with fewer tickets.
+    """
+    new: set[int] = set()
+    finalized: list[TicketId] = []
+    for start in range(0, len(rows), BATCH_ROWS):
+        batch = rows[start : start + BATCH_ROWS]
+        inserted = {row[0] for row in conn.execute(INSERT_TICKETS, _columns(batch)).fetchall()}
+        new |= inserted
+        known = [row for row in batch if row.ticket.ticket_id not in inserted]
+        if known:
+            _check_equal(conn, known)
+            ids = [row.ticket.ticket_id for row in known if row.is_final]
+            done = conn.execute(SET_FINAL_IDS, {"ticket_ids": ids}).fetchall() if ids else []
+            finalized.extend(TicketId(row[0]) for row in done)
+    return Inserted(tuple(TicketId(one) for one in sorted(new)), tuple(sorted(finalized)))
+
+
+def select_ticket_rows(conn: Conn, ticket_ids: Sequence[int]) -> list[TicketRow]:
+    """The rows with these ids, ascending; ids without a row are left out."""
+    with conn.cursor(row_factory=args_row(_ticket_row)) as cur:
+        return cur.execute(SELECT_ROWS, {"ticket_ids": list(ticket_ids)}, binary=True).fetchall()
+
+
+SELECT_BY_TX = """
+    SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
+           tx_hash, log_index, block_number, block_hash, block_time, is_final
+      FROM tickets WHERE tx_hash = %(tx_hash)s ORDER BY log_index
+"""
+
+
+def select_tickets_by_tx(conn: Conn, tx_hash: Hash32) -> list[TicketRow]:
+    """The tickets that one transaction bought."""
+    with conn.cursor(row_factory=args_row(_ticket_row)) as cur:
+        return cur.execute(SELECT_BY_TX, {"tx_hash": tx_hash}, binary=True).fetchall()
+
+
+# The stake as bigint: psycopg reads it in C, and 2^63 atoms are nine trillion USDT (more is refused, not cut).
+STREAM_TICKETS = """
+    SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake::bigint, tips
+      FROM tickets WHERE day_id = %(day_id)s ORDER BY ticket_id
+"""
+
+
+def stream_tickets(conn: Conn, day_id: DayId) -> Iterator[Ticket]:
+    """The day's tickets, ascending by ticket id, from one snapshot and in bounded memory.
+
+    Other statements may run on the same connection between two rows. Outside a transaction it opens one of its own,
+    which ends with the iterator.
+    """
+    idle = conn.info.transaction_status == TransactionStatus.IDLE
+    with conn.transaction() if idle else nullcontext():
+        with conn.cursor(name=f"tickets_{day_id}_{_next_cursor()}", row_factory=_as_ticket, binary=True) as cur:
+            cur.itersize = BATCH_ROWS
+            cur.execute(STREAM_TICKETS, {"day_id": day_id})
+            yield from cur
+
+
+SELECT_POOL_TOTALS = """
+    SELECT p.pool_id, count(t.ticket_id), coalesce(sum(octet_length(t.tips) / 8), 0)::bigint, coalesce(sum(t.stake), 0),
+           (SELECT l.digest FROM tickets AS l WHERE l.day_id = %(day_id)s AND l.pool_id = p.pool_id
+             ORDER BY l.ticket_id DESC LIMIT 1)
+      FROM generate_series(0, 4) AS p (pool_id)
+      LEFT JOIN tickets AS t ON t.day_id = %(day_id)s AND t.pool_id = p.pool_id
+     GROUP BY p.pool_id ORDER BY p.pool_id
+"""
+
+
+def select_pool_totals(conn: Conn, day_id: DayId) -> tuple[PoolDay, ...]:
+    """What the stored tickets add up to, per pool; the digest is that of the last ticket, zero without any."""
+    rows = conn.execute(SELECT_POOL_TOTALS, {"day_id": day_id}).fetchall()
+    return tuple(
+        PoolDay(count, tips, Atoms(stake), Hash32(digest) if digest is not None else ZERO_HASH)
+        for _, count, tips, stake, digest in rows
+    )
+
+
+SELECT_LAST_DIGEST = """
+    SELECT digest FROM tickets WHERE day_id = %(day_id)s AND pool_id = %(pool_id)s ORDER BY ticket_id DESC LIMIT 1
+"""
+
+
+def select_last_digests(conn: Conn, day_id: DayId) -> tuple[Hash32, ...]:
+    """The last ticket's digest of each pool, zero where there is none."""
+    found = (
+        conn.execute(SELECT_LAST_DIGEST, {"day_id": day_id, "pool_id": pool_id}).fetchone() for pool_id in POOL_IDS
+    )
+    return tuple(Hash32(row[0]) if row else ZERO_HASH for row in found)
+
+
+SELECT_DIGESTS = """
+    SELECT ticket_id, pool_id, digest FROM tickets
+     WHERE day_id = %(day_id)s AND ticket_id > %(after)s ORDER BY ticket_id LIMIT %(limit)s
+"""
+
+
+def stream_digests(conn: Conn, day_id: DayId) -> Iterator[TicketDigest]:
+    """Id, pool and digest of the day's tickets, ascending: to find the first one that differs from the chain."""
+    after = 0
+    while True:
+        with conn.cursor(row_factory=args_row(TicketDigest)) as cur:
+            page = cur.execute(
+                SELECT_DIGESTS, {"day_id": day_id, "after": after, "limit": BATCH_ROWS}, binary=True
+            ).fetchall()
+        yield from page
+        if len(page) < BATCH_ROWS:
+            return
+        after = page[-1].ticket_id
+
+
+def first_difference(ours: Iterator[TicketDigest], chain: Iterator[TicketDigest]) -> str | None:
+    """The first ticket that differs, in words, or None. Both iterators ascend by ticket id."""
+    while True:
+        mine, theirs = next(ours, None), next(chain, None)
+        if mine == theirs:
+            if mine is None:
+                return None
+            continue
+        if theirs is None or (mine is not None and mine.ticket_id < theirs.ticket_id):
+            return f"ticket {mine.ticket_id if mine else 0} is in the database but not on the chain"
+        if mine is None or theirs.ticket_id < mine.ticket_id:
+            return f"ticket {theirs.ticket_id} is on the chain but not in the database"
+        return f"ticket {mine.ticket_id} differs from the chain (pool or digest)"
+
+
+SET_FINAL = """
+    UPDATE tickets SET is_final = true WHERE NOT is_final AND block_number <= %(up_to_block)s
+"""
+
+
+def set_final(conn: Conn, up_to_block: int) -> int:
+    """Mark every ticket up to this final block as final; the count. Check their block hashes before."""
+    return conn.execute(SET_FINAL, {"up_to_block": up_to_block}).rowcount
+
+
+SELECT_NOT_FINAL = """
+    SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
+           tx_hash, log_index, block_number, block_hash, block_time, is_final
+      FROM tickets WHERE NOT is_final AND block_number <= %(up_to_block)s ORDER BY ticket_id LIMIT %(limit)s
+"""
+
+
+def select_not_final(conn: Conn, up_to_block: int, limit: int = BATCH_ROWS) -> list[TicketRow]:
+    """Tickets that were seen but are not final yet, oldest first."""
+    with conn.cursor(row_factory=args_row(_ticket_row)) as cur:
+        return cur.execute(SELECT_NOT_FINAL, {"up_to_block": up_to_block, "limit": limit}, binary=True).fetchall()
+
+
+DELETE_NOT_FINAL = "DELETE FROM tickets WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) AND NOT is_final"
+
+
+def delete_not_final(conn: Conn, ticket_ids: Sequence[int]) -> int:
+    """Remove tickets of dropped blocks. Move their intents back first. Final tickets are left alone."""
+    return conn.execute(DELETE_NOT_FINAL, {"ticket_ids": list(ticket_ids)}).rowcount
+
+
+COUNT_TICKETS = "SELECT count(*), count(*) FILTER (WHERE NOT is_final) FROM tickets WHERE day_id = %(day_id)s"
+
+
+def count_tickets(conn: Conn, day_id: DayId) -> tuple[int, int]:
+    """Tickets of the day, and how many of them are not final."""
+    row = conn.execute(COUNT_TICKETS, {"day_id": day_id}).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
+_cursor_count = 0
+
+
+def _next_cursor() -> int:
+    # Two streams on one connection need two names.
+    global _cursor_count
+    _cursor_count += 1
+    return _cursor_count
+
+
+def _as_ticket(cursor: Cursor[Any] | BaseConnection[Any]) -> Callable[[Sequence[Any]], Ticket]:
+    return Ticket._make
+
+
+def _ticket_row(*values: Any) -> TicketRow:
+    return TicketRow(Ticket(*values[:9]), *values[9:])
+
+
+def _columns(rows: Sequence[TicketRow]) -> dict[str, list[Any]]:
+    tickets = [row.ticket for row in rows]
+    return {
+        "ticket_id": [one.ticket_id for one in tickets],
+        "day_id": [one.day_id for one in tickets],
+        "pool_id": [one.pool_id for one in tickets],
+        "buyer": [one.buyer for one in tickets],
+        "paid_tips": [one.paid_tips for one in tickets],
+        "voucher_tips": [one.voucher_tips for one in tickets],
+        "affiliate": [one.affiliate for one in tickets],
+        "stake": [one.stake_atoms for one in tickets],
+        "tips": [one.tips for one in tickets],
+        "digest": [row.digest for row in rows],
+        "nonce": [row.nonce for row in rows],
+        "gas_cost": [row.gas_cost_atoms for row in rows],
+        "tx_hash": [row.tx_hash for row in rows],
+        "log_index": [row.log_index for row in rows],
+        "block_number": [row.block_number for row in rows],
+        "block_hash": [row.block_hash for row in rows],
+        "block_time": [row.block_time for row in rows],
+        "is_final": [row.is_final for row in rows],
+    }
+
+
+def _check_equal(conn: Conn, rows: Sequence[TicketRow]) -> None:
+    stored = {row.ticket.ticket_id: row for row in select_ticket_rows(conn, [row.ticket.ticket_id for row in rows])}
+    for row in rows:
+        twin = stored.get(row.ticket.ticket_id)
+        if twin is None or twin._replace(is_final=row.is_final) != row:
+            raise InvariantBroken(
+                "ticket_conflict",
+                f"ticket {row.ticket.ticket_id} of day {row.ticket.day_id} is stored with other facts than the chain's",
+            )

@@ -1,0 +1,277 @@
+"""Deploys the contracts onto a chain, with the test token and Chainlink's VRF mock in place of the real ones.
+
+No contract has a setter for its partners: all references are immutable. So the addresses are computed from the
+deployer's nonce before anything is deployed, and SettlementV4, the last one, asks every other whether it agrees.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from hexbytes import HexBytes
+from web3 import Web3
+from web3.contract import Contract
+from web3.logs import DISCARD
+from web3.types import TxReceipt
+
+import abi
+from bo_engine.errors import InvariantBroken, require_input, require_invariant
+from bo_engine.keccak import keccak256
+from bo_engine.units import DayId, Hash32, Wallet, parse_wallet, wallet_bytes
+
+# Enough for the largest contract; an estimate is impossible while its partners are not deployed yet.
+DEPLOY_GAS = 5_000_000
+CALL_GAS = 1_000_000
+RECEIPT_TIMEOUT_S = 30.0
+VRF_KEY_HASH = keccak256(b"bo-engine local vrf lane")
+VRF_CALLBACK_GAS = 200_000
+VRF_CONFIRMATIONS = 3
+VRF_BASE_FEE = 10**17
+VRF_GAS_PRICE = 10**9
+VRF_WEI_PER_UNIT_LINK = 4 * 10**15
+VRF_FUNDS = 10**6 * 10**18  # juels; a word costs about a quarter LINK
+WORDS = 2**256  # a VRF word is one of so many
+# The fields of the contracts' struct Wiring, in its order.
+WIRING_ORDER = (
+    "usdt",
+    "roles",
+    "game_manager",
+    "game_treasury",
+    "reserve_vault",
+    "prize_vault",
+    "affiliate_vault",
+    "charity_vault",
+    "vrf_receiver",
+    "claim_router",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleWallets:
+    """The four accounts beside the owner; all five distinct."""
+
+    guardian: Wallet
+    relayer: Wallet
+    settler: Wallet
+    promotions: Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedContracts:
+    """Every address of a deployment, and the first block that can hold one of its events."""
+
+    usdt: Wallet
+    roles: Wallet
+    game_manager: Wallet
+    game_treasury: Wallet
+    reserve_vault: Wallet
+    prize_vault: Wallet
+    affiliate_vault: Wallet
+    charity_vault: Wallet
+    vrf_receiver: Wallet
+    claim_router: Wallet
+    settlement: Wallet
+    vrf_coordinator: Wallet
+    vrf_subscription_id: int
+    fee_receiver: Wallet
+    gas_safe: Wallet
+    charity: Wallet
+    from_block: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for world.json; ``vrf_subscription_id`` as text, because it has up to 256 bits."""
+        return asdict(self) | {"vrf_subscription_id": str(self.vrf_subscription_id)}
+
+    @staticmethod
+    def from_dict(document: Mapping[str, Any]) -> "DeployedContracts":
+        """The inverse of ``as_dict``."""
+        return DeployedContracts(**{**document, "vrf_subscription_id": int(document["vrf_subscription_id"])})
+
+
+def create_address(deployer: Wallet, nonce: int) -> Wallet:
+    """Return the address of the contract that ``deployer`` creates with transaction ``nonce`` (CREATE, RLP)."""
+    require_input(nonce >= 0, "bad_nonce", f"a nonce is not negative, got {nonce}")
+    number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    item = number if len(number) == 1 and number[0] < 0x80 else bytes([0x80 + len(number)]) + number
+    payload = bytes([0x80 + 20]) + wallet_bytes(deployer) + item
+    return parse_wallet("0x" + keccak256(bytes([0xC0 + len(payload)]) + payload)[12:].hex())
+
+
+def contract_at(w3: Web3, name: str, address: Wallet) -> Contract:
+    """Return web3's contract object for one of our artifacts at an address."""
+    return w3.eth.contract(address=Web3.to_checksum_address(address), abi=abi.load(name).abi)
+
+
+def deploy_contracts(
+    w3: Web3,
+    owner_account: LocalAccount,
+    *,
+    roles: RoleWallets,
+    number_max: int,
+    first_day: DayId,
+    ruleset_hash: Hash32,
+    challenge_period_s: int,
+    fee_receiver: Wallet,
+    gas_safe: Wallet,
+    charity: Wallet,
+    charity_name: str = "Local charity",
+) -> DeployedContracts:
+    """Deploy everything as the owner, fund the VRF subscription, register the charity.
+
+    The owner pays the gas and deploys, so his nonce decides the addresses: nobody else may send from his account
+    meanwhile. Raises: InvariantBroken ``deploy_failed`` if a transaction fails or a contract names another partner.
+    """
+    deployer = _Deployer(w3, owner_account)
+    order = (
+        ("usdt", "TestUSDT"),
+        ("vrf_coordinator", "VRFCoordinatorV2_5Mock"),
+        ("roles", "Roles"),
+        ("game_treasury", "GameTreasury"),
+        ("charity_vault", "CharityVault"),
+        ("reserve_vault", "ReserveVault"),
+        ("game_manager", "GameManager"),
+        ("prize_vault", "PrizeVault"),
+        ("affiliate_vault", "AffiliateVault"),
+        ("claim_router", "ClaimRouter"),
+    )
+    # The subscription needs a transaction of its own between the coordinator and the receiver: its id is the
+    # coordinator's to choose. So the receiver and SettlementV4 come two transactions after the others.
+    at = {key: create_address(deployer.wallet, deployer.nonce + place) for place, (key, _) in enumerate(order)}
+    at["vrf_receiver"] = create_address(deployer.wallet, deployer.nonce + len(order) + 1)
+    at["settlement"] = create_address(deployer.wallet, deployer.nonce + len(order) + 2)
+    arguments: dict[str, Sequence[Any]] = {
+        "usdt": (),
+        "vrf_coordinator": (VRF_BASE_FEE, VRF_GAS_PRICE, VRF_WEI_PER_UNIT_LINK),
+        "roles": _checksum(deployer.wallet, roles.guardian, roles.relayer, roles.settler, roles.promotions),
+        "game_treasury": _checksum(at["game_manager"]),
+        "charity_vault": _checksum(at["usdt"], at["roles"]),
+        "reserve_vault": (
+            *_checksum(at["roles"]),
+            _checksum(
+                at["usdt"],
+                at["game_manager"],
+                at["settlement"],
+                at["prize_vault"],
+                at["affiliate_vault"],
+                at["charity_vault"],
+                fee_receiver,
+                gas_safe,
+            ),
+        ),
+        "game_manager": (
+            *_checksum(at["roles"], at["reserve_vault"], at["game_treasury"]),
+            number_max,
+            first_day,
+            ruleset_hash,
+        ),
+        "prize_vault": _checksum(at["usdt"], at["roles"], at["settlement"]),
+        "affiliate_vault": _checksum(at["usdt"], at["roles"], at["settlement"]),
+        "claim_router": _checksum(at["prize_vault"], at["affiliate_vault"]),
+    }
+    first = [deployer.send_creation(name, arguments[key]) for key, name in order]
+    coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", at["vrf_coordinator"])
+    subscription = deployer.send_call(coordinator.functions.createSubscription())
+    from_block = deployer.wait_all(first)[0]["blockNumber"]
+    (created,) = coordinator.events.SubscriptionCreated().process_receipt(deployer.wait(subscription), errors=DISCARD)
+    subscription_id = int(created["args"]["subId"])
+
+    config = (VRF_KEY_HASH, VRF_CALLBACK_GAS, VRF_CONFIRMATIONS, subscription_id)
+    receiver_arguments = (*_checksum(at["vrf_coordinator"], at["roles"], at["game_manager"]), config)
+    wiring = _checksum(*(at[key] for key in WIRING_ORDER))
+    charity_vault = contract_at(w3, "CharityVault", at["charity_vault"])
+    deployer.wait_all(
+        [
+            deployer.send_creation("VRFReceiver", receiver_arguments),
+            deployer.send_creation("SettlementV4", (wiring, challenge_period_s)),
+            deployer.send_call(coordinator.functions.fundSubscription(subscription_id, VRF_FUNDS)),
+            deployer.send_call(coordinator.functions.addConsumer(subscription_id, *_checksum(at["vrf_receiver"]))),
+            deployer.send_call(charity_vault.functions.registerCharity(*_checksum(charity), charity_name)),
+        ]
+    )
+    deployed = DeployedContracts(
+        **at,
+        vrf_subscription_id=subscription_id,
+        fee_receiver=fee_receiver,
+        gas_safe=gas_safe,
+        charity=charity,
+        from_block=from_block,
+    )
+    stands = contract_at(w3, "SettlementV4", deployed.settlement).functions.contracts().call()
+    require_invariant(tuple(stands) == wiring, "deploy_failed", "the contracts stand elsewhere than computed")
+    return deployed
+
+
+def fulfil_vrf(w3: Web3, deployed: DeployedContracts, sender: LocalAccount, day_id: DayId) -> int:
+    """Answer the pending VRF request of a day with a word of the system's randomness; return the word.
+
+    Plays Chainlink's part: any funded account may send it. Raises: InvalidInput ``no_vrf_request`` before
+    ``requestSeed``; InvariantBroken ``vrf_callback_failed`` if the receiver does not hold the word afterwards.
+    """
+    receiver = contract_at(w3, "VRFReceiver", deployed.vrf_receiver)
+    request_id, requested_at, _ = receiver.functions.requestOf(day_id).call()
+    require_input(requested_at != 0, "no_vrf_request", f"nobody has requested a word for day {day_id} yet")
+    word = secrets.randbelow(WORDS)
+    coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", deployed.vrf_coordinator)
+    deployer = _Deployer(w3, sender)
+    deployer.wait(
+        deployer.send_call(
+            coordinator.functions.fulfillRandomWordsWithOverride(request_id, receiver.address, [word]),
+        )
+    )
+    fulfilled, stored = receiver.functions.wordOf(day_id).call()
+    require_invariant(fulfilled and stored == word, "vrf_callback_failed", f"day {day_id} holds no word, or another")
+    return word
+
+
+def _checksum(*wallets: Wallet) -> tuple[str, ...]:
+    # web3 takes addresses in EIP-55 form only.
+    return tuple(Web3.to_checksum_address(wallet) for wallet in wallets)
+
+
+class _Deployer:
+    """Signs and sends one account's transactions in order, without waiting for each."""
+
+    def __init__(self, w3: Web3, account: LocalAccount) -> None:
+        self._w3 = w3
+        self._account = account
+        self._chain_id = w3.eth.chain_id
+        self.wallet = parse_wallet(account.address)
+        self.nonce = int(w3.eth.get_transaction_count(account.address, "pending"))
+
+    def send_creation(self, name: str, arguments: Sequence[Any]) -> bytes:
+        artifact = abi.load(name)
+        factory = self._w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
+        return self._send(factory.constructor(*arguments), DEPLOY_GAS)
+
+    def send_call(self, call: Any) -> bytes:
+        return self._send(call, CALL_GAS)
+
+    def _send(self, built: Any, gas: int) -> bytes:
+        price = int(self._w3.eth.gas_price)
+        transaction = built.build_transaction(
+            {
+                "from": self._account.address,
+                "chainId": self._chain_id,
+                "nonce": self.nonce,
+                "gas": gas,
+                "maxFeePerGas": 2 * price,
+                "maxPriorityFeePerGas": 0,
+                "value": 0,
+            }
+        )
+        signed = self._account.sign_transaction(transaction)
+        self.nonce += 1
+        return bytes(self._w3.eth.send_raw_transaction(signed.raw_transaction))
+
+    def wait(self, tx_hash: bytes) -> TxReceipt:
+        receipt = self._w3.eth.wait_for_transaction_receipt(
+            HexBytes(tx_hash), timeout=RECEIPT_TIMEOUT_S, poll_latency=0.02
+        )
+        if receipt["status"] != 1:
+            raise InvariantBroken("deploy_failed", f"transaction 0x{tx_hash.hex()} was reverted")
+        return receipt
+
+    def wait_all(self, tx_hashes: Sequence[bytes]) -> list[TxReceipt]:
+        return [self.wait(tx_hash) for tx_hash in tx_hashes]

@@ -1,0 +1,125 @@
+"""What a command works with: the database, the chain, the rulesets, the folder of the day's files."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bo_engine.errors import InvalidInput, InvariantBroken, UsageError, require_input
+from bo_engine.settings import Settings
+from bo_engine.units import Atoms, DayId, Hash32, day_end, hex_of
+from core.bundle import state_hash
+from core.model import PoolState
+from core.ruleset import RULESET_1, Ruleset, parse_ruleset, ruleset_hash
+from io_layer.chain_reader import open_chain
+from io_layer.database import Conn, connect
+from io_layer.game_chain import DayOnChain, GameChain, open_game
+from io_layer.run_store import select_closing_state
+
+EMPTY_STATE = PoolState(Atoms(0), Atoms(0), Atoms(0), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One command's connections. ``tell`` takes a line of the story for the person who watches."""
+
+    settings: Settings
+    conn: Conn
+    game: GameChain
+    rulesets: Mapping[Hash32, Ruleset]
+    artifacts_dir: Path
+    tell: Callable[[str], None]
+
+    def read_closed_day(self, day_id: DayId) -> DayOnChain:
+        """The day's facts at a final block.
+
+        Raises: InvalidInput ``day_not_closed``, ``day_before_first``.
+        """
+        block = self.game.chain.read_final_block()
+        first = self.game.first_day
+        require_input(
+            day_id >= first, "day_before_first", f"day {day_id} lies before the contract's first day {first}"
+        )
+        require_input(
+            block.timestamp_s >= day_end(day_id),
+            "day_not_closed",
+            f"day {day_id} is not closed: the newest final block lies {day_end(day_id) - block.timestamp_s} s before "
+            "its end; wait until a final block lies after it",
+        )
+        return self.game.read_day(block, day_id)
+
+    def ruleset_of(self, facts: DayOnChain) -> Ruleset:
+        """The ruleset that the chain names for the day. Raises: UsageError ``unknown_ruleset``."""
+        ruleset = self.rulesets.get(facts.ruleset_hash)
+        if ruleset is None:
+            raise UsageError(
+                "unknown_ruleset",
+                f"day {facts.day_id} is played under ruleset {hex_of(facts.ruleset_hash)}, which is neither built in "
+                "nor in RULESET_FILES; add its file",
+            )
+        return ruleset
+
+    def opening_state(self, facts: DayOnChain) -> tuple[PoolState, ...]:
+        """The five pools' states that the day meets, checked against the chain's hash of them.
+
+        Raises: InvalidInput ``day_out_of_order`` while the day before is not settled; InvariantBroken
+        ``state_differs`` when our closing state of the day before is not the chain's.
+        """
+        day_id = facts.day_id
+        if day_id == self.game.first_day:
+            states: tuple[PoolState, ...] | None = (EMPTY_STATE,) * 5
+        else:
+            states = select_closing_state(self.conn, DayId(day_id - 1))
+        if states is None:
+            raise InvalidInput(
+                "day_out_of_order", f"day {day_id - 1} is not settled yet; settle it first: days go in order"
+            )
+        if state_hash(states) != facts.opening_state_hash:
+            raise InvariantBroken(
+                "state_differs", f"our closing state of day {day_id - 1} is not what the chain opens day {day_id} with"
+            )
+        return states
+
+
+@contextmanager
+def open_engine(settings: Settings, *, tell: Callable[[str], None], name: str = "bo-engine") -> Iterator[Engine]:
+    """Connect to the database and to both RPC endpoints, and check each.
+
+    Raises: UsageError for anything that the settings get wrong; Unavailable for what does not answer.
+    """
+    rulesets = load_rulesets(settings.ruleset_files)
+    chain = open_chain(
+        settings.rpc_url, settings.rpc_fallback_url, chain_id=settings.chain_id, says_local=settings.is_local
+    )
+    game = open_game(chain, settings.settlement_address)
+    with connect(settings.database_url, application_name=name) as conn:
+        yield Engine(settings, conn, game, rulesets, settings.artifacts_dir, tell)
+
+
+def load_rulesets(files: tuple[Path, ...]) -> dict[Hash32, Ruleset]:
+    """Ruleset 1 and those in the files, by hash. Raises: UsageError ``bad_ruleset_file``."""
+    rulesets = {ruleset_hash(RULESET_1): RULESET_1}
+    for path in files:
+        try:
+            ruleset = parse_ruleset(json.loads(path.read_text()))
+        except OSError as error:
+            raise UsageError("bad_ruleset_file", f"RULESET_FILES: {path} cannot be read") from error
+        except (ValueError, InvalidInput) as error:
+            raise UsageError("bad_ruleset_file", f"RULESET_FILES: {path}: {error}") from error
+        rulesets[ruleset_hash(ruleset)] = ruleset
+    return rulesets
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder that cannot take the day's files, before anything is written anywhere.
+
+    Raises: UsageError ``artifacts_not_writable``.
+    """
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    # Root may write anywhere, but a folder without any write bit was meant to be read-only.
+    if not existing.is_dir() or not os.access(existing, os.W_OK) or not existing.stat().st_mode & 0o222:
+        raise UsageError("artifacts_not_writable", f"ARTIFACTS_DIR {folder} cannot be written: change its owner or mode")

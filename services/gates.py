@@ -1,0 +1,259 @@
+"""The gates before a commit (docs/rules.md section 6). Each looks; none writes; all findings are listed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bo_engine.errors import EngineError, Unavailable
+from bo_engine.units import BPS_ONE, POOL_COUNT, POOL_IDS, DayId, hex_of
+from core.bundle import state_hash
+from core.documents.merkle_dumps import affiliate_tree, winner_tree
+from core.fold import fold_day
+from core.model import Payout, PoolResult, Seeds
+from core.settle import winning_numbers
+from io_layer.rates_store import select_rates_in_force
+from io_layer.recount import Recount, RecountRules, recount_day
+from io_layer.run_store import (
+    Run,
+    select_affiliate_payouts,
+    select_open_runs,
+    select_pool_results,
+    select_winner_payouts,
+)
+from io_layer.ticket_store import stream_tickets
+from services.day_work import Opened, seeds_of_day
+from services.engine import Engine
+from services.ticket_check import first_difference
+
+GATE_TEXTS: Final = {
+    "G1": "a computed run exists",
+    "G2": "exactly one run is open",
+    "G3": "winner payouts add up to the total",
+    "G4": "affiliate payouts add up to the total",
+    "G5": "pool payouts add up and stay within budget and reserve",
+    "G6": "winner root rebuilt from the payout rows",
+    "G7": "affiliate root rebuilt from the payout rows",
+    "G8": "jackpot flags agree with the jackpot payouts",
+    "G9": "the tickets are the chain's tickets",
+    "G10": "conservation, and the opening state is the chain's",
+    "G11": "seeds verified again, numbers equal to the contract's draw",
+    "G12": "the vaults hold what is owed",
+    "G13": "an independent recount gives the same totals and roots",
+    "W1": "the charity's share is plausible",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one gate saw. A warning that does not hold does not stop the day."""
+
+    gate: str
+    holds: bool
+    detail: str = ""
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether the gate only warns."""
+        return self.gate.startswith("W")
+
+    @property
+    def text(self) -> str:
+        """The gate's claim."""
+        return GATE_TEXTS[self.gate]
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    engine: Engine
+    opened: Opened
+    run: Run
+    payouts: Sequence[Payout]
+    affiliate_payouts: Sequence[Payout]
+    pools: Sequence[PoolResult]
+    seeds: Seeds | None
+
+
+def check_gates(engine: Engine, opened: Opened) -> list[Finding]:
+    """Run all gates for the day's open run, at the final block of ``opened``.
+
+    A gate that cannot even look is a finding; only a node or a database that does not answer is passed on
+    (Unavailable), because the next tick may well succeed.
+    """
+    runs = select_open_runs(engine.conn, opened.day_id)
+    findings = [Finding("G1", bool(runs), "" if runs else "compute has not left a run for this day")]
+    findings.append(Finding("G2", len(runs) <= 1, "" if len(runs) <= 1 else f"{len(runs)} runs are open"))
+    if len(runs) != 1:
+        return findings
+    evidence = _gather(engine, opened, runs[0])
+    for gate, check in _CHECKS.items():
+        try:
+            details = list(check(evidence))
+        except Unavailable:
+            raise
+        except EngineError as error:
+            details = [str(error)]
+        findings.append(Finding(gate, not details, "; ".join(details)))
+    return findings
+
+
+def _gather(engine: Engine, opened: Opened, run: Run) -> _Evidence:
+    return _Evidence(
+        engine=engine,
+        opened=opened,
+        run=run,
+        payouts=select_winner_payouts(engine.conn, run.run_id),
+        affiliate_payouts=select_affiliate_payouts(engine.conn, run.run_id),
+        pools=select_pool_results(engine.conn, run.run_id),
+        seeds=seeds_of_day(engine, opened),
+    )
+
+
+def _g3(seen: _Evidence) -> Iterator[str]:
+    yield from _unequal("payout rows", sum(p.amount_atoms for p in seen.payouts), seen.run.total_payout)
+
+
+def _g4(seen: _Evidence) -> Iterator[str]:
+    found = sum(p.amount_atoms for p in seen.affiliate_payouts)
+    yield from _unequal("affiliate rows", found, seen.run.affiliate_total)
+
+
+def _g5(seen: _Evidence) -> Iterator[str]:
+    total = sum(seen.run.pool_payout) + sum(seen.run.pool_jackpot_payout)
+    yield from _unequal("pool and jackpot sums", total, seen.run.total_payout)
+    limit_bps = seen.opened.ruleset.jackpot_payout_bps
+    for pool in POOL_IDS:
+        opening, split = seen.opened.opening[pool], seen.opened.facts.splits[pool]
+        budget = opening.carry_atoms + opening.last_rollover_atoms + split.pot_atoms
+        if seen.run.pool_payout[pool] > budget:
+            yield f"pool {pool} pays {seen.run.pool_payout[pool]} atoms of a budget of {budget}"
+        most = (opening.reserve_atoms + split.jackpot_atoms) * limit_bps // BPS_ONE
+        if seen.run.pool_jackpot_payout[pool] > most:
+            yield f"pool {pool} pays a jackpot of {seen.run.pool_jackpot_payout[pool]} atoms, at most {most} may leave"
+
+
+def _g6(seen: _Evidence) -> Iterator[str]:
+    tree = winner_tree(seen.engine.game.deployment, seen.run.day_id, seen.payouts)
+    yield from _unequal("winner root", hex_of(tree.root), hex_of(seen.run.winner_root))
+    yield from _unequal("stored winner tree", seen.run.winner_tree == tree.nodes, True)
+
+
+def _g7(seen: _Evidence) -> Iterator[str]:
+    tree = affiliate_tree(seen.engine.game.deployment, seen.run.day_id, seen.affiliate_payouts)
+    yield from _unequal("affiliate root", hex_of(tree.root), hex_of(seen.run.affiliate_root))
+    yield from _unequal("stored affiliate tree", seen.run.affiliate_tree == tree.nodes, True)
+
+
+def _g8(seen: _Evidence) -> Iterator[str]:
+    if len(seen.run.jackpot_hit) != POOL_COUNT:
+        yield f"there are {len(seen.run.jackpot_hit)} flags"
+        return
+    for pool in POOL_IDS:
+        if seen.run.jackpot_hit[pool] != (seen.run.pool_jackpot_payout[pool] > 0):
+            yield f"pool {pool}: flag {seen.run.jackpot_hit[pool]}, payout {seen.run.pool_jackpot_payout[pool]}"
+
+
+def _g9(seen: _Evidence) -> Iterator[str]:
+    try:
+        sold = fold_day(
+            seen.opened.day_id, seen.opened.ruleset, stream_tickets(seen.engine.conn, seen.opened.day_id)
+        ).sold()
+    except Unavailable:
+        raise
+    except EngineError as error:
+        yield f"{error.message}; {first_difference(seen.engine, seen.opened)}"
+        return
+    if tuple(sold) != seen.opened.facts.pools:
+        yield first_difference(seen.engine, seen.opened)
+
+
+def _g10(seen: _Evidence) -> Iterator[str]:
+    if state_hash(seen.opened.opening) != seen.opened.facts.opening_state_hash:
+        yield "the opening state is not the chain's"
+    for pool, opening, split, sold in zip(
+        seen.pools, seen.opened.opening, seen.opened.facts.splits, seen.opened.facts.pools, strict=True
+    ):
+        paid = seen.run.pool_payout[pool.pool_id] + seen.run.pool_jackpot_payout[pool.pool_id]
+        before = opening.carry_atoms + opening.reserve_atoms + opening.last_rollover_atoms + sold.stake_atoms
+        closing = pool.closing
+        kept = closing.carry_atoms + closing.reserve_atoms + closing.last_rollover_atoms + split.fee_atoms
+        yield from _unequal(f"pool {pool.pool_id}: atoms after", paid + kept, before)
+        yield from _unequal(f"pool {pool.pool_id}: rollover", closing.last_rollover_atoms, split.rollover_atoms)
+    fee = sum(split.fee_atoms for split in seen.opened.facts.splits)
+    spent = seen.run.affiliate_total + seen.run.charity_total + seen.run.net_fee
+    yield from _unequal("affiliates, charity and net fee", spent, fee)
+
+
+def _g11(seen: _Evidence) -> Iterator[str]:
+    if seen.seeds is None:
+        return
+    ours = winning_numbers(seen.opened.ruleset, seen.engine.game.deployment, seen.run.day_id, seen.seeds)
+    chain = seen.engine.game.read_winning_numbers(
+        seen.opened.facts.block, seen.run.day_id, seen.seeds.drand_round, seen.seeds.drand_randomness
+    )
+    yield from _unequal("our draw and the contract's", ours, chain)
+    yield from _unequal("the run's numbers", tuple(pool.winning_numbers for pool in seen.pools), chain)
+
+
+def _g12(seen: _Evidence) -> Iterator[str]:
+    game, block = seen.engine.game, seen.opened.facts.block
+    balances = game.read_balances(block)
+    owed = balances.accrued_fee_atoms + balances.accrued_charity_atoms
+    for state in game.read_opening_state(block):
+        owed += state.carry_atoms + state.reserve_atoms + state.last_rollover_atoms
+    for day in range(seen.opened.facts.next_day, block.timestamp_s // 86_400 + 1):
+        owed += sum(pool.stake_atoms for pool in game.read_pool_days(block, DayId(day)))
+    if balances.reserve_vault_atoms < owed:
+        yield f"ReserveVault holds {balances.reserve_vault_atoms} atoms and owes {owed}"
+    for name, held, debt in (
+        ("PrizeVault", balances.prize_vault_atoms, balances.prize_owed_atoms),
+        ("AffiliateVault", balances.affiliate_vault_atoms, balances.affiliate_owed_atoms),
+    ):
+        if held < debt:
+            yield f"{name} holds {held} atoms and owes {debt}"
+
+
+def _g13(seen: _Evidence) -> Iterator[str]:
+    recount = _recount(seen)
+    pairs: tuple[tuple[str, object, object], ...] = (
+        ("total payout", recount.total_payout, seen.run.total_payout),
+        ("affiliate total", recount.affiliate_total, seen.run.affiliate_total),
+        ("charity total", recount.charity_total, seen.run.charity_total),
+        ("pool payouts", tuple(recount.pool_payout), tuple(seen.run.pool_payout)),
+        ("jackpot payouts", tuple(recount.pool_jackpot_payout), tuple(seen.run.pool_jackpot_payout)),
+        ("winner root", hex_of(recount.winner_root), hex_of(seen.run.winner_root)),
+        ("affiliate root", hex_of(recount.affiliate_root), hex_of(seen.run.affiliate_root)),
+    )
+    for name, found, stored in pairs:
+        yield from _unequal(f"recounted {name}", found, stored)
+
+
+def _recount(seen: _Evidence) -> Recount:
+    raise NotImplementedError
+
+
+def _w1(seen: _Evidence) -> Iterator[str]:
+    left = seen.run.charity_total + seen.run.net_fee
+    expected = left * seen.opened.ruleset.charity_bps // BPS_ONE
+    if seen.run.charity_total != expected:
+        yield f"charity is {seen.run.charity_total} atoms, {expected} would be its share of the fee"
+
+
+def _unequal(name: str, found: object, expected: object) -> Iterator[str]:
+    if found != expected:
+        yield f"{name}: {found}, expected {expected}"
+
+
+_CHECKS: Final[dict[str, Callable[[_Evidence], Iterator[str]]]] = {
+    "G3": _g3,
+    "G4": _g4,
+    "G5": _g5,
+    "G6": _g6,
+    "G7": _g7,
+    "G8": _g8,
+    "G9": _g9,
+    "G10": _g10,
+    "G11": _g11,
+    "G12": _g12,
+    "G13": _g13,
+    "W1": _w1,
+}
