@@ -61,7 +61,7 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         sys.exit(_report_unexpected(error))
     sys.exit(code if isinstance(code, int) else 0)
 

@@ -92,7 +92,8 @@ def resume(day: OneDay, by: ByName = None, json: JsonOption = False) -> int:
 
 
 def _step(step: str, day: int, json: bool, dry_run: bool, *, by: str | None = None) -> int:
-    from services.settle_days import dry_run_step, run_one_step
+    from services.dry_run import dry_run_step
+    from services.settle_days import run_one_step
 
     day_id: DayId = parse_day(day)
     with opened_engine() as engine:
@@ -123,7 +124,7 @@ def print_findings(findings: list[dict[str, Any]]) -> None:
 
 
 def _dry_run(engine: Any, day: int | None, json: bool) -> int:
-    from services.settle_days import dry_run_days
+    from services.dry_run import dry_run_days
 
     documents, later = dry_run_days(engine, day=None if day is None else parse_day(day))
     if json:
@@ -149,5 +150,3 @@ def _print_outcomes(documents: list[dict[str, Any]]) -> None:
         print_facts(f"Day {document['day_id']}", document)
         if findings:
             print_findings(findings)
-
-

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
@@ -22,6 +23,15 @@ def batches(tickets: Iterable[Ticket]) -> Iterator[list[Ticket]]:
     stream = iter(tickets)
     while batch := list(islice(stream, BATCH_TICKETS)):
         yield batch
+
+
+@contextmanager
+def named(ticket: Ticket) -> Iterator[None]:
+    """Put the ticket's id in front of an error about its contents."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(error.code, f"ticket {ticket.ticket_id}: {error.message}") from error
 
 
 class DayFold:
@@ -65,7 +75,8 @@ class DayFold:
         key = (ticket.pool_id, ticket.paid_tips, ticket.voucher_tips)
         terms = self._terms.get(key)
         if terms is None:
-            terms = (check_terms(self._ruleset, *key), stake_of(self._ruleset, *key))
+            with named(ticket):
+                terms = (check_terms(self._ruleset, *key), stake_of(self._ruleset, *key))
             self._terms[key] = terms
         return terms
 
@@ -73,15 +84,9 @@ class DayFold:
         masks = masks_array(b"".join([ticket.tips for ticket in batch]))
         if not are_tips(masks, self._ruleset.number_max):
             for ticket in batch:
-                if not are_tips(masks_array(ticket.tips), self._ruleset.number_max):
-                    self._refuse_tips(ticket)
+                with named(ticket):
+                    check_tips(ticket.tips, self._ruleset.number_max)
         return masks
-
-    def _refuse_tips(self, ticket: Ticket) -> None:
-        try:
-            check_tips(ticket.tips, self._ruleset.number_max)
-        except InvalidInput as error:
-            raise InvalidInput(error.code, f"ticket {ticket.ticket_id}: {error.message}") from error
 
     def sold(self) -> tuple[PoolDay, ...]:
         """What each pool sold, as the chain counts it."""

@@ -15,6 +15,8 @@ from io_layer.contract_codec import codec
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
 _LOG_PAGE_BLOCKS: Final = 5_000
+_LOG_FIELDS: Final = frozenset({"address", "topics", "data", "blockNumber", "blockHash", "transactionHash", "logIndex"})
+_BLOCK_FIELDS: Final = frozenset({"number", "hash", "timestamp"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 
@@ -58,12 +60,13 @@ class ChainReader:
         except Unavailable:
             return self.fallback.request(method, params, may_be_null=may_be_null)
 
-    def request_both(self, method: str, params: Sequence[object], *, may_be_null: bool = False) -> Any:
-        """A money read: both endpoints answer, and equally.
+    def request_both(self, method: str, params: Sequence[object], *, kept: frozenset[str] | None = None) -> Any:
+        """A money read: both endpoints answer, and equally. ``kept`` names the fields of each row that count, because
+        clients add fields of their own.
 
         Raises: Unavailable when one does not answer; InvariantBroken ``rpc_disagreement`` when they differ.
         """
-        first, second = (endpoint.request(method, params, may_be_null=may_be_null) for endpoint in self.endpoints)
+        first, second = (_kept(endpoint.request(method, params), kept) for endpoint in self.endpoints)
         if first != second:
             raise InvariantBroken(
                 "rpc_disagreement",
@@ -97,7 +100,7 @@ class ChainReader:
 
     def read_block(self, number: int) -> Block:
         """The block at a height at or below the final one, as both endpoints know it."""
-        return _block(self.request_both("eth_getBlockByNumber", [hex(number), False]))
+        return _block(self.request_both("eth_getBlockByNumber", [hex(number), False], kept=_BLOCK_FIELDS))
 
     def read(self, block: Block, calls: Iterable[Call]) -> list[Any]:
         """Money reads at one block, pinned by its hash: the decoded value of each call, in order.
@@ -120,7 +123,7 @@ class ChainReader:
         for start in range(first, last + 1, _LOG_PAGE_BLOCKS):
             stop = min(start + _LOG_PAGE_BLOCKS - 1, last)
             query = {"address": address, "topics": list(topics), "fromBlock": hex(start), "toBlock": hex(stop)}
-            page = self.request_both("eth_getLogs", [query])
+            page = self.request_both("eth_getLogs", [query], kept=_LOG_FIELDS)
             for log in sorted(page, key=lambda entry: (int(entry["blockNumber"], 16), int(entry["logIndex"], 16))):
                 key = (log["transactionHash"], int(log["logIndex"], 16))
                 if key not in seen:
@@ -131,6 +134,10 @@ class ChainReader:
         """The bytecode at an address."""
         answer = self.request_both("eth_getCode", [address, {"blockHash": block.block_hash}])
         return bytes.fromhex(answer[2:])
+
+    def read_final_nonce(self, block: Block, wallet: Wallet) -> int:
+        """How many transactions of the wallet stand at or below a final block."""
+        return int(self.request_both("eth_getTransactionCount", [wallet, {"blockHash": block.block_hash}]), 16)
 
     def _numbered(self, endpoint: RpcEndpoint, tag: str) -> Block:
         return _block(endpoint.request("eth_getBlockByNumber", [tag, False]))
@@ -182,6 +189,14 @@ def _check_local(endpoints: Sequence[RpcEndpoint], urls: Sequence[str]) -> None:
 
 def _block(answer: dict[str, Any]) -> Block:
     return Block(number=int(answer["number"], 16), block_hash=answer["hash"], timestamp_s=int(answer["timestamp"], 16))
+
+
+def _kept(answer: Any, fields: frozenset[str] | None) -> Any:
+    if fields is None:
+        return answer
+    if isinstance(answer, dict):
+        return {name: value for name, value in answer.items() if name in fields}
+    return [_kept(row, fields) for row in answer]
 
 
 def _short(value: object) -> str:

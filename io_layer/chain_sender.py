@@ -62,9 +62,7 @@ def read_fees(chain: ChainReader, sender: Wallet, target: Wallet, data: bytes) -
     call = {"from": sender, "to": target, "data": hex_of(data)}
     estimate = int(chain.request_any("eth_estimateGas", [call]), 16)
     base_fee = int(chain.request_any("eth_getBlockByNumber", ["latest", False]).get("baseFeePerGas", "0x0"), 16)
-    return Fees(
-        gas_limit=estimate + estimate // 4, max_fee_per_gas=max(2 * base_fee, 1), max_priority_fee_per_gas=0
-    )
+    return Fees(gas_limit=estimate + estimate // 4, max_fee_per_gas=max(2 * base_fee, 1), max_priority_fee_per_gas=0)
 
 
 def read_balance_wei(chain: ChainReader, wallet: Wallet) -> int:

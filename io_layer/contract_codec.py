@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from eth_abi import decode, encode
+from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
+from eth_typing import ABIEvent, ABIFunction
 from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_abi_to_4byte_selector
 
 import abi
@@ -24,7 +25,7 @@ class ContractCodec:
 
     def selector(self, function: str) -> bytes:
         """The four bytes by which the contract knows the function."""
-        return bytes(function_abi_to_4byte_selector(self._functions[function]))
+        return bytes(function_abi_to_4byte_selector(cast(ABIFunction, self._functions[function])))
 
     def call_data(self, function: str, arguments: Sequence[object]) -> bytes:
         """Selector and ABI-encoded arguments."""
@@ -47,7 +48,7 @@ class ContractCodec:
 
     def topic(self, event: str) -> str:
         """The first topic of the event's logs, 0x hex."""
-        return hex_of(bytes(event_abi_to_log_topic(self._events[event])))
+        return hex_of(bytes(event_abi_to_log_topic(cast(ABIEvent, self._events[event]))))
 
     def event(self, event: str, log: Mapping[str, Any]) -> dict[str, Any]:
         """The event's fields by name, indexed ones included."""

@@ -1,11 +1,13 @@
 """The connection to PostgreSQL: one way in, with time limits, exact numbers and our own errors."""
 
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
-from psycopg.adapt import Buffer, Loader
 from psycopg.abc import PQGen
+from psycopg.adapt import Buffer, Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Format
 from psycopg.rows import TupleRow
@@ -52,7 +54,7 @@ class IntBinaryLoader(Loader):
             value = value * 10_000 + digit
         missing = weight + 1 - count
         if missing >= 0:
-            value *= 10_000**missing
+            value *= int(10_000**missing)
         else:
             value, fraction = divmod(value, 10_000**-missing)
             if fraction:
@@ -171,3 +173,11 @@ def migration_status(url: str) -> MigrationStatus:
     """What is applied and what is pending. Reads only. Raises: as ``connect``."""
     with connect(url, application_name="bo-engine status", check_version=False) as conn:
         return select_status(conn)
+
+
+@contextmanager
+def read_only(conn: Conn) -> Iterator[None]:
+    """A transaction in which the database itself refuses every write: one snapshot for a dry run."""
+    with conn.transaction():
+        conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield

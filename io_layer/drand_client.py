@@ -4,11 +4,11 @@ import json
 from typing import Any, Final
 
 import requests
-from core.drand import verify_beacon
-from core.ruleset import DrandNetwork
 
 from bo_engine.errors import InvalidInput, Unavailable
 from bo_engine.units import Hash32
+from core.drand import parse_signature, verify_beacon
+from core.ruleset import DrandNetwork
 
 _TIMEOUT_S: Final = 8.0
 _MAX_BYTES: Final = 65_536
@@ -22,10 +22,10 @@ def fetch_beacon(urls: tuple[str, ...], network: DrandNetwork, drand_round: int)
     failures = []
     for number, url in enumerate(urls, start=1):
         try:
-            answer = _get(f"{url.rstrip('/')}/{network.chain_hash}/public/{drand_round}")
+            answer = _get(f"{url.rstrip('/')}/{network.chain_hash.hex()}/public/{drand_round}")
             if answer.get("round") != drand_round:
                 raise InvalidInput("forged_beacon", "it names another round")
-            signature = bytes.fromhex(str(answer.get("signature")))
+            signature = parse_signature(answer.get("signature"))
             randomness = verify_beacon(network, drand_round, signature)
         except InvalidInput as error:
             failures.append(f"relay {number}: {error.message}")

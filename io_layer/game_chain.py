@@ -22,6 +22,7 @@ from bo_engine.units import (
 from core.model import Deployment, PoolDay, PoolState, StakeSplit, Ticket
 from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.contract_codec import codec
+from io_layer.rates_store import RateChange
 
 COMMITTED: Final = 1
 RELEASED: Final = 2
@@ -96,17 +97,6 @@ class PurchasedTicket:
     log_index: int
     block_number: int
     block_hash: Hash32
-
-
-@dataclass(frozen=True, slots=True)
-class RateChange:
-    """An AffiliateRateSet event."""
-
-    affiliate: Wallet
-    rate_bps: Bps
-    from_day: DayId
-    block_number: int
-    log_index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +225,13 @@ class GameChain:
             affiliate_owed_atoms=Atoms(a_released - a_claimed),
         )
 
-    def read_settler(self, block: Block) -> Wallet:
-        """The address that may commit."""
-        return parse_wallet(self.chain.read(block, [self.call("Roles", "settler")])[0])
+    def require_settler(self, address: Wallet) -> None:
+        """Raises: UsageError ``wrong_key`` unless the address may commit."""
+        settler = parse_wallet(self.chain.read(self.chain.read_final_block(), [self.call("Roles", "settler")])[0])
+        if settler != address:
+            raise UsageError(
+                "wrong_key", f"the key belongs to {address}, but the contracts' SETTLER is {settler}: use its key"
+            )
 
     def read_challenge_period_s(self, block: Block) -> int:
         """Seconds between a commit and the earliest release."""

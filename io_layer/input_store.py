@@ -24,7 +24,8 @@ def lock_day(conn: Conn, day_id: DayId) -> None:
 
 
 INSERT_INPUTS = """
-    INSERT INTO day_inputs (day_id, pool_id, ticket_count, tip_count, stake, digest, carry, reserve, last_rollover, streak)
+    INSERT INTO day_inputs (day_id, pool_id, ticket_count, tip_count, stake, digest, carry, reserve, last_rollover,
+                            streak)
     SELECT %(day_id)s::integer, pool_id, ticket_count, tip_count, stake, digest, carry, reserve, last_rollover, streak
       FROM unnest(%(pool_id)s::smallint[], %(ticket_count)s::integer[], %(tip_count)s::integer[], %(stake)s::numeric[],
                   %(digest)s::bytea[], %(carry)s::numeric[], %(reserve)s::numeric[], %(last_rollover)s::numeric[],

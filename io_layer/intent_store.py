@@ -47,7 +47,8 @@ class Intent(NamedTuple):
 
 
 INSERT_INTENT = """
-    INSERT INTO buy_intents (buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce, tips)
+    INSERT INTO buy_intents (buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
+                             tips)
     VALUES (%(buyer)s, %(day_id)s, %(pool_id)s, %(paid_tips)s, %(voucher_tips)s, %(affiliate)s, %(gas_cost_atoms)s,
             %(deadline)s, %(nonce)s, %(tips)s)
     RETURNING intent_id
@@ -61,8 +62,8 @@ def insert_intent(conn: Conn, permit: Permit) -> UUID:
 
 
 SELECT_INTENT = """
-    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce, tips,
-           signature, tx_hash, ticket_id, failure_reason
+    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
+           tips, signature, tx_hash, ticket_id, failure_reason
       FROM buy_intents WHERE intent_id = %(intent_id)s
 """
 
@@ -74,8 +75,8 @@ def select_intent(conn: Conn, intent_id: UUID) -> Intent | None:
 
 
 SELECT_BY_NONCE = """
-    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce, tips,
-           signature, tx_hash, ticket_id, failure_reason
+    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
+           tips, signature, tx_hash, ticket_id, failure_reason
       FROM buy_intents WHERE buyer = %(buyer)s AND nonce = %(nonce)s
 """
 
@@ -87,8 +88,8 @@ def select_intent_by_nonce(conn: Conn, buyer: Wallet, nonce: bytes) -> Intent | 
 
 
 SELECT_BY_STATUS = """
-    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce, tips,
-           signature, tx_hash, ticket_id, failure_reason
+    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
+           tips, signature, tx_hash, ticket_id, failure_reason
       FROM buy_intents WHERE status = ANY(%(statuses)s) ORDER BY created_at, intent_id LIMIT %(limit)s
 """
 
@@ -145,7 +146,8 @@ def mark_seen(conn: Conn, intent_id: UUID, ticket_id: TicketId) -> bool:
 INSERT_ADOPTED = """
     INSERT INTO buy_intents (status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline,
                              nonce, tips, tx_hash, ticket_id)
-    SELECT 'SEEN', buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, 0, nonce, tips, tx_hash, ticket_id
+    SELECT 'SEEN', buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, 0, nonce, tips, tx_hash,
+           ticket_id
       FROM tickets WHERE ticket_id = %(ticket_id)s
         ON CONFLICT DO NOTHING
 """

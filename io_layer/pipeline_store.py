@@ -1,4 +1,4 @@
-"""Where each day stands: one row a day, one flag a step. Each move is a compare-and-set that says whether it happened."""
+"""Where each day stands: one row a day, one flag a step. Each move is a compare-and-set and says if it happened."""
 
 from typing import Final, Literal, NamedTuple
 

@@ -15,7 +15,7 @@ from bo_engine.errors import EngineError, InvariantBroken, Unavailable, UsageErr
 from io_layer.db_errors import translate
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-_LOCK: Final = 4_779_586_273_213_169  # any number of our own: one migration of a database at a time
+MIGRATION_LOCK: Final = 4_779_586_273_213_169  # any number of our own: one migration of a database at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,13 @@ def apply_migrations(conn: psycopg.Connection[Any], url: str) -> tuple[str, ...]
     Safe to repeat and safe to kill: each migration stands or falls as a whole.
     Raises: Unavailable ``migration_running``; EngineErrors of the database.
     """
-    row = conn.execute("SELECT pg_try_advisory_lock(%(lock)s)", {"lock": _LOCK}).fetchone()
+    row = conn.execute("SELECT pg_try_advisory_lock(%(lock)s)", {"lock": MIGRATION_LOCK}).fetchone()
     if row is None or not row[0]:
         raise Unavailable("migration_running", "another session migrates this database now")
     try:
         return _apply_with_yoyo(url, select_status(conn))
     finally:
-        conn.execute("SELECT pg_advisory_unlock(%(lock)s)", {"lock": _LOCK})
+        conn.execute("SELECT pg_advisory_unlock(%(lock)s)", {"lock": MIGRATION_LOCK})
 
 
 def _apply_with_yoyo(url: str, status: MigrationStatus) -> tuple[str, ...]:
@@ -114,7 +114,9 @@ def _apply_with_yoyo(url: str, status: MigrationStatus) -> tuple[str, ...]:
     except psycopg.Error as error:
         raise _failed(done, translate(error)) from error
     except (exceptions.BadMigration, exceptions.LockTimeout) as error:
-        raise InvariantBroken("bad_migration", f"after {done[-1] if done else 'none'}: {type(error).__name__}") from error
+        raise InvariantBroken(
+            "bad_migration", f"after {done[-1] if done else 'none'}: {type(error).__name__}"
+        ) from error
     return tuple(done)
 
 

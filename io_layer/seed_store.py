@@ -53,7 +53,7 @@ UPSERT_REQUEST = """
 
 
 def insert_vrf_request(conn: Conn, day_id: DayId, request_id: int, requested_block: int) -> bool:
-    """Record the VRF request. False when it stands already. Raises: InvariantBroken ``seed_written`` for another one."""
+    """Record the VRF request. False when it stands already. Raises: InvariantBroken ``seed_written``."""
     given = {"day_id": day_id, "request_id": request_id, "block": requested_block}
     return conn.execute(UPSERT_REQUEST, given).rowcount == 1
 

@@ -27,7 +27,6 @@ class TicketRow(NamedTuple):
     log_index: int
     block_number: int
     block_hash: Hash32
-    block_time: int  # unix seconds
     is_final: bool
 
 
@@ -49,24 +48,23 @@ class TicketDigest(NamedTuple):
 # A twin by ticket id, by event or by nonce makes a row "not new"; whether it is the same ticket is checked below.
 INSERT_TICKETS = """
     INSERT INTO tickets (ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest,
-                         nonce, gas_cost, tx_hash, log_index, block_number, block_hash, block_time, is_final)
+                         nonce, gas_cost, tx_hash, log_index, block_number, block_hash, is_final)
     SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest,
-           nonce, gas_cost, tx_hash, log_index, block_number, block_hash, block_time, is_final
+           nonce, gas_cost, tx_hash, log_index, block_number, block_hash, is_final
       FROM unnest(%(ticket_id)s::bigint[], %(day_id)s::integer[], %(pool_id)s::smallint[], %(buyer)s::text[],
                   %(paid_tips)s::smallint[], %(voucher_tips)s::smallint[], %(affiliate)s::text[],
                   %(stake)s::numeric[], %(tips)s::bytea[], %(digest)s::bytea[], %(nonce)s::bytea[],
                   %(gas_cost)s::numeric[], %(tx_hash)s::bytea[], %(log_index)s::integer[],
-                  %(block_number)s::bigint[], %(block_hash)s::bytea[], %(block_time)s::bigint[],
-                  %(is_final)s::boolean[])
+                  %(block_number)s::bigint[], %(block_hash)s::bytea[], %(is_final)s::boolean[])
            AS t (ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest,
-                 nonce, gas_cost, tx_hash, log_index, block_number, block_hash, block_time, is_final)
+                 nonce, gas_cost, tx_hash, log_index, block_number, block_hash, is_final)
      ORDER BY ticket_id
         ON CONFLICT DO NOTHING
     RETURNING ticket_id
 """
 SELECT_ROWS = """
     SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
-           tx_hash, log_index, block_number, block_hash, block_time, is_final
+           tx_hash, log_index, block_number, block_hash, is_final
       FROM tickets WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) ORDER BY ticket_id
 """
 SET_FINAL_IDS = """
@@ -86,7 +84,7 @@ def insert_tickets(conn: Conn, rows: Sequence[TicketRow]) -> Inserted:
     finalized: list[TicketId] = []
     for start in range(0, len(rows), BATCH_ROWS):
         batch = rows[start : start + BATCH_ROWS]
-        inserted = {row[0] for row in conn.execute(INSERT_TICKETS, _columns(batch)).fetchall()}
+        inserted = {row[0] for row in conn.execute(INSERT_TICKETS, ticket_columns(batch)).fetchall()}
         new |= inserted
         known = [row for row in batch if row.ticket.ticket_id not in inserted]
         if known:
@@ -105,7 +103,7 @@ def select_ticket_rows(conn: Conn, ticket_ids: Sequence[int]) -> list[TicketRow]
 
 SELECT_BY_TX = """
     SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
-           tx_hash, log_index, block_number, block_hash, block_time, is_final
+           tx_hash, log_index, block_number, block_hash, is_final
       FROM tickets WHERE tx_hash = %(tx_hash)s ORDER BY log_index
 """
 
@@ -130,11 +128,14 @@ def stream_tickets(conn: Conn, day_id: DayId) -> Iterator[Ticket]:
     which ends with the iterator.
     """
     idle = conn.info.transaction_status == TransactionStatus.IDLE
-    with conn.transaction() if idle else nullcontext():
-        with conn.cursor(name=f"tickets_{day_id}_{_next_cursor()}", row_factory=_as_ticket, binary=True) as cur:
-            cur.itersize = BATCH_ROWS
-            cur.execute(STREAM_TICKETS, {"day_id": day_id})
-            yield from cur
+    name = f"tickets_{day_id}_{_next_cursor()}"
+    with (
+        conn.transaction() if idle else nullcontext(),
+        conn.cursor(name=name, row_factory=_as_ticket) as cur,
+    ):
+        cur.itersize = BATCH_ROWS
+        cur.execute(STREAM_TICKETS, {"day_id": day_id}, binary=True)
+        yield from cur
 
 
 SELECT_POOL_TOTALS = """
@@ -216,7 +217,7 @@ def set_final(conn: Conn, up_to_block: int) -> int:
 
 SELECT_NOT_FINAL = """
     SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
-           tx_hash, log_index, block_number, block_hash, block_time, is_final
+           tx_hash, log_index, block_number, block_hash, is_final
       FROM tickets WHERE NOT is_final AND block_number <= %(up_to_block)s ORDER BY ticket_id LIMIT %(limit)s
 """
 
@@ -262,7 +263,8 @@ def _ticket_row(*values: Any) -> TicketRow:
     return TicketRow(Ticket(*values[:9]), *values[9:])
 
 
-def _columns(rows: Sequence[TicketRow]) -> dict[str, list[Any]]:
+def ticket_columns(rows: Sequence[TicketRow]) -> dict[str, list[Any]]:
+    """The rows as one array per column, named as the table names them."""
     tickets = [row.ticket for row in rows]
     return {
         "ticket_id": [one.ticket_id for one in tickets],
@@ -281,7 +283,6 @@ def _columns(rows: Sequence[TicketRow]) -> dict[str, list[Any]]:
         "log_index": [row.log_index for row in rows],
         "block_number": [row.block_number for row in rows],
         "block_hash": [row.block_hash for row in rows],
-        "block_time": [row.block_time for row in rows],
         "is_final": [row.is_final for row in rows],
     }
 

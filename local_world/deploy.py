@@ -123,7 +123,7 @@ def deploy_contracts(
     The owner pays the gas and deploys, so his nonce decides the addresses: nobody else may send from his account
     meanwhile. Raises: InvariantBroken ``deploy_failed`` if a transaction fails or a contract names another partner.
     """
-    deployer = _Deployer(w3, owner_account)
+    deployer = LocalSender(w3, owner_account)
     order = (
         ("usdt", "TestUSDT"),
         ("vrf_coordinator", "VRFCoordinatorV2_5Mock"),
@@ -214,7 +214,7 @@ def fulfil_vrf(w3: Web3, deployed: DeployedContracts, sender: LocalAccount, day_
     require_input(requested_at != 0, "no_vrf_request", f"nobody has requested a word for day {day_id} yet")
     word = secrets.randbelow(WORDS)
     coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", deployed.vrf_coordinator)
-    deployer = _Deployer(w3, sender)
+    deployer = LocalSender(w3, sender)
     deployer.wait(
         deployer.send_call(
             coordinator.functions.fulfillRandomWordsWithOverride(request_id, receiver.address, [word]),
@@ -230,7 +230,7 @@ def _checksum(*wallets: Wallet) -> tuple[str, ...]:
     return tuple(Web3.to_checksum_address(wallet) for wallet in wallets)
 
 
-class _Deployer:
+class LocalSender:
     """Signs and sends one account's transactions in order, without waiting for each."""
 
     def __init__(self, w3: Web3, account: LocalAccount) -> None:

@@ -43,7 +43,7 @@ class PostgresServer:
     account: Account | None
     options: tuple[str, ...]
     process: Started
-    guarded: bool
+    lives_on: bool = False
 
     @property
     def url(self) -> str:
@@ -62,11 +62,9 @@ class PostgresServer:
     def stop(self) -> None:
         """End the server at once and remove everything that it had."""
         processes.end(self.process)
-        if self.guarded:
-            guard.forget_process(self.process)
         for folder in (self.data, self.private):
             shutil.rmtree(folder, ignore_errors=True)
-            guard.forget_folder(folder)
+            guard.forget(str(folder))
         self.log.unlink(missing_ok=True)
         (self.folder / _RECORD).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # holds something else: not ours to remove
@@ -83,18 +81,26 @@ class PostgresServer:
         if processes.is_running(self.process):
             processes.send(self.process, signal.SIGINT)
             processes.wait_until_ended(self.process, _START_WAIT_S)
-        if self.guarded:
-            guard.forget_process(self.process)
         self.process = _launch(self)
+        _save(self)
+        if self.lives_on:
+            self.let_live()
+
+    def let_live(self) -> None:
+        """The server is to outlive this process; ``load_postgres`` finds it again."""
+        processes.let_live(self.process)
+        for folder in (self.data, self.private):
+            guard.forget(str(folder))
+        self.lives_on = True
         _save(self)
 
 
-def start_postgres(folder: Path, *, keep: bool = False, durable: bool = False) -> PostgresServer:
+def start_postgres(folder: Path, *, durable: bool = False) -> PostgresServer:
     """Make a fresh cluster (UTF-8, locale C, data checksums) and start it.
 
     ``folder`` gets the log and, where the server's account can reach it, the data. The server ends with this process
-    unless ``keep``. ``durable`` waits for the disk on each commit; without it only a crash of the whole machine
-    can lose data. Raises: Unavailable ``no_postgres``, ``postgres_failed``.
+    unless ``let_live()`` is called. ``durable`` waits for the disk on each commit; without it only a crash of the
+    whole machine can lose data. Raises: Unavailable ``no_postgres``, ``postgres_failed``.
     """
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,35 +108,39 @@ def start_postgres(folder: Path, *, keep: bool = False, durable: bool = False) -
     private = _private_folder(account)
     try:
         data = (folder if _can_reach(folder, account) else private) / "data"
+        guard.watch_folder(str(data))
         data.mkdir(mode=0o700)
         if account is not None:
             os.chown(data, account.uid, account.gid)
         # A commit is still handed to the kernel before it is confirmed, so it outlives a crash of the server.
         options = () if durable else ("fsync=off", "full_page_writes=off")
         binaries = _find_binaries(private, account)
-        server = PostgresServer(
-            folder, private, data, binaries, account, options, Started("postgres", 0, ""), guarded=not keep
-        )
-        if not keep:
-            guard.guard_folder(data)
-            guard.guard_folder(private)
+        server = PostgresServer(folder, private, data, binaries, account, options, Started("postgres", 0, ""))
+        _save(server)
         _init(server)
         server.process = _launch(server)
         _save(server)
     except BaseException:
         shutil.rmtree(private, ignore_errors=True)
         shutil.rmtree(folder / "data", ignore_errors=True)
+        (folder / _RECORD).unlink(missing_ok=True)
         raise
     return server
 
 
 def load_postgres(folder: Path) -> PostgresServer:
-    """The server that another process started with ``keep`` in that folder."""
+    """The server that another process left in that folder."""
     record: dict[str, Any] = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
-    paths = {name: Path(record[name]) for name in ("folder", "private", "data", "binaries")}
-    account = Account(**record["account"]) if record["account"] else None
-    process = Started(**record["process"])
-    return PostgresServer(**paths, account=account, options=tuple(record["options"]), process=process, guarded=False)
+    return PostgresServer(
+        folder=Path(record["folder"]),
+        private=Path(record["private"]),
+        data=Path(record["data"]),
+        binaries=Path(record["binaries"]),
+        account=Account(**record["account"]) if record["account"] else None,
+        options=tuple(record["options"]),
+        process=Started(**record["process"]),
+        lives_on=record["lives_on"],
+    )
 
 
 def _save(server: PostgresServer) -> None:
@@ -155,6 +165,7 @@ def _private_folder(account: Account | None) -> Path:
         usable = Path(base).is_dir() and os.access(base, os.W_OK) and _can_reach(Path(base), account)
         if usable and len(os.fsencode(base)) + 40 < _MAX_SOCKET_PATH:
             private = Path(tempfile.mkdtemp(prefix="bo-pg-", dir=base)).resolve()
+            guard.watch_folder(str(private))
             if account is not None:
                 os.chown(private, account.uid, account.gid)
             return private
@@ -251,8 +262,6 @@ def _launch(server: PostgresServer) -> Started:
     process = processes.start(
         "postgres", argv, log=server.log, env=_environment(), account=server.account, stop_signal=signal.SIGINT
     )
-    if server.guarded:
-        guard.guard_process(process)
     deadline = time.monotonic() + _START_WAIT_S
     while True:
         try:

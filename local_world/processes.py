@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bo_engine.errors import Unavailable
+from local_world import guard
 
 # Children of this very process must be reaped, or they stay behind as zombies.
 _CHILDREN: Final[dict[int, "subprocess.Popen[bytes]"]] = {}
@@ -49,7 +50,10 @@ def start(
     account: Account | None = None,
     stop_signal: int = signal.SIGTERM,
 ) -> Started:
-    """Start a process in a session of its own, so that a Ctrl-C in the terminal does not reach it."""
+    """Start a process in a session of its own, so that a Ctrl-C in the terminal does not reach it.
+
+    It ends when ours ends, unless ``let_live`` is called.
+    """
     with log.open("ab") as sink:
         child = subprocess.Popen(
             argv,
@@ -64,7 +68,14 @@ def start(
             extra_groups=[] if account else None,
         )
     _CHILDREN[child.pid] = child
-    return Started(name, child.pid, start_time_of(child.pid) or "", stop_signal)
+    process = Started(name, child.pid, start_time_of(child.pid) or "", stop_signal)
+    guard.watch_process(process.pid, process.document())
+    return process
+
+
+def let_live(process: Started) -> None:
+    """The process is to outlive ours."""
+    guard.forget(str(process.pid))
 
 
 def start_time_of(pid: int) -> str | None:
@@ -97,6 +108,7 @@ def end(process: Started, *, wait_s: float = 10.0) -> None:
         send(process, signal.SIGKILL)
         wait_until_ended(process, wait_s)
     _CHILDREN.pop(process.pid, None)
+    guard.forget(str(process.pid))
 
 
 def send(process: Started, number: int) -> None:

@@ -4,11 +4,12 @@ A dry run and a real run share these functions, so they cannot give different ha
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bo_engine.errors import InvariantBroken, Unavailable
-from bo_engine.units import POOL_IDS, DayId, Hash32, RunHash
+from bo_engine.errors import InvalidInput, InvariantBroken, Unavailable
+from bo_engine.units import POOL_IDS, Bps, DayId, Hash32, RunHash, Wallet
 from core.affiliates import FeeSplit, referred_stakes, split_fee
 from core.bundle import SettlementStruct, bundle_bytes, commit_bundle, run_hash, settlement_hash, settlement_struct
 from core.documents.affiliates import render_affiliates
@@ -21,7 +22,6 @@ from core.model import DayResult, Deployment, PoolDay, PoolState, ReferredStake,
 from core.ruleset import Ruleset
 from core.settle import settle_day
 from io_layer.game_chain import DayOnChain
-from io_layer.rates_store import select_rates_in_force
 from io_layer.seed_store import select_seeds
 from io_layer.ticket_store import select_pool_totals, stream_tickets
 from merkle.proof import verify_proof
@@ -106,7 +106,8 @@ def checked_tickets(tickets: Iterable[Ticket], opened: Opened) -> Iterator[Ticke
     """
     fold = DayFold(opened.day_id, opened.ruleset)
     for batch in batches(tickets):
-        fold.add(batch)
+        with stored_data():
+            fold.add(batch)
         yield from batch
     check_sold(fold.sold(), opened)
 
@@ -135,9 +136,8 @@ def inputs_document(engine: Engine, opened: Opened) -> Iterator[bytes]:
     )
 
 
-def referred_of_day(engine: Engine, opened: Opened) -> list[ReferredStake]:
+def referred_of_day(engine: Engine, opened: Opened, rates: Mapping[Wallet, Bps]) -> list[ReferredStake]:
     """The day's stakes per referred player, at the rates in force."""
-    rates = select_rates_in_force(engine.conn, opened.day_id)
     return referred_stakes(stream_tickets(engine.conn, opened.day_id), rates, ruleset=opened.ruleset)
 
 
@@ -164,7 +164,8 @@ def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
     facts = opened.facts
     if facts.tip_count == 0:
         return None
-    seeds = select_seeds(engine.conn, opened.day_id)
+    row = select_seeds(engine.conn, opened.day_id)
+    seeds = row.complete() if row else None
     if seeds is None:
         raise Unavailable(
             "seeds_missing",
@@ -173,7 +174,8 @@ def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
         )
     if facts.vrf_word != seeds.vrf_word:
         raise InvariantBroken("seed_differs", f"day {opened.day_id}: the stored VRF word is not the chain's")
-    verify_seeds(opened.ruleset, opened.day_id, seeds)
+    with stored_data():
+        verify_seeds(opened.ruleset, opened.day_id, seeds)
     return seeds
 
 
@@ -191,15 +193,16 @@ def compute(
     Raises: as ``core.settle.settle_day``; InvariantBroken ``tickets_differ``, ``bad_proof``.
     """
     deployment = engine.game.deployment
-    result = settle_day(
-        day_id=opened.day_id,
-        ruleset=opened.ruleset,
-        deployment=deployment,
-        opening=opened.opening,
-        tickets=stream_tickets(engine.conn, opened.day_id),
-        referred=referred,
-        seeds=seeds,
-    )
+    with stored_data():
+        result = settle_day(
+            day_id=opened.day_id,
+            ruleset=opened.ruleset,
+            deployment=deployment,
+            opening=opened.opening,
+            tickets=stream_tickets(engine.conn, opened.day_id),
+            referred=referred,
+            seeds=seeds,
+        )
     check_sold([pool.sold for pool in result.pools], opened)
     winners = winner_tree(deployment, opened.day_id, result.payouts)
     affiliates = affiliate_tree(deployment, opened.day_id, result.affiliate_payouts)
@@ -237,23 +240,18 @@ def check_proofs(tree: MerkleTree) -> None:
             raise InvariantBroken("bad_proof", f"the proof of leaf {index} does not lead to the root")
 
 
+@contextmanager
+def stored_data() -> Iterator[None]:
+    """What we stored ourselves and breaks a rule was changed since: a person must look, another try will not help."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvariantBroken(error.code, error.message) from error
+
+
 def sha256_of(chunks: Iterable[bytes]) -> Hash32:
     """sha256 of a streamed file."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
     return Hash32(digest.digest())
-
-
-def dry_run(engine: Engine, opened: Opened) -> Computed:
-    """Compute the whole day without a single write; it gives the very run_hash that a real run would."""
-    seeds = seeds_of_day(engine, opened)
-    referred = referred_of_day(engine, opened)
-    return compute(
-        engine,
-        opened,
-        seeds=seeds,
-        referred=referred,
-        inputs_sha256=sha256_of(inputs_document(engine, opened)),
-        affiliates_sha256=sha256_of(affiliates_document(engine, opened, referred)),
-    )

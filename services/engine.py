@@ -39,9 +39,7 @@ class Engine:
         """
         block = self.game.chain.read_final_block()
         first = self.game.first_day
-        require_input(
-            day_id >= first, "day_before_first", f"day {day_id} lies before the contract's first day {first}"
-        )
+        require_input(day_id >= first, "day_before_first", f"day {day_id} lies before the contract's first day {first}")
         require_input(
             block.timestamp_s >= day_end(day_id),
             "day_not_closed",
@@ -122,4 +120,6 @@ def require_writable(folder: Path) -> None:
         existing = existing.parent
     # Root may write anywhere, but a folder without any write bit was meant to be read-only.
     if not existing.is_dir() or not os.access(existing, os.W_OK) or not existing.stat().st_mode & 0o222:
-        raise UsageError("artifacts_not_writable", f"ARTIFACTS_DIR {folder} cannot be written: change its owner or mode")
+        raise UsageError(
+            "artifacts_not_writable", f"ARTIFACTS_DIR {folder} cannot be written: change its owner or mode"
+        )

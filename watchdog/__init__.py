@@ -1,0 +1,1 @@
+"""Reads and alerts, and writes no settlement data. No check stands here yet."""

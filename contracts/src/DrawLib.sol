@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {MAX_NUMBER_MAX, MIN_NUMBER_MAX} from "./Types.sol";
+
 /// @title DrawLib
 /// @notice Six winning numbers out of a seed, every set equally likely.
 library DrawLib {
@@ -29,11 +31,11 @@ library DrawLib {
         );
     }
 
-    /// @notice Draws six of the numbers 1 to `numberMax` (6 to 64), in the order drawn.
+    /// @notice Draws six of the numbers 1 to `numberMax` (6 to 49), in the order drawn.
     /// @dev Fisher-Yates over the first six places. Words that would favour small numbers are drawn again, so there
     ///      is no modulo bias.
     function draw(bytes32 seed, uint8 numberMax) internal pure returns (uint8[6] memory drawn) {
-        if (numberMax < 6 || numberMax > 64) revert BadNumberMax(numberMax);
+        if (numberMax < MIN_NUMBER_MAX || numberMax > MAX_NUMBER_MAX) revert BadNumberMax(numberMax);
         uint8[] memory balls = new uint8[](numberMax);
         for (uint256 i = 0; i < numberMax; ++i) {
             balls[i] = uint8(i + 1);

@@ -8,7 +8,7 @@ import {GameTreasury} from "./GameTreasury.sol";
 import {ReserveVault} from "./ReserveVault.sol";
 import {RoleBound} from "./RoleBound.sol";
 import {Roles} from "./Roles.sol";
-import {BuyPermit, POOL_COUNT, PoolDay} from "./Types.sol";
+import {BuyPermit, MAX_NUMBER_MAX, MIN_NUMBER_MAX, POOL_COUNT, PoolDay} from "./Types.sol";
 
 /// @title GameManager
 /// @notice Sells tickets. Every tip stands in an event and in a running digest per day and pool before any seed of the
@@ -135,8 +135,7 @@ contract GameManager is RoleBound, EIP712 {
         uint256 firstDay_,
         bytes32 rulesetHash
     ) RoleBound(roles_) EIP712("BO-Engine", "1") {
-        // A mask has 64 bits, and a tip needs six numbers.
-        if (numberMax_ < 6 || numberMax_ > 64) revert BadNumberMax(numberMax_);
+        if (numberMax_ < MIN_NUMBER_MAX || numberMax_ > MAX_NUMBER_MAX) revert BadNumberMax(numberMax_);
         if (rulesetHash == bytes32(0)) revert ZeroHash();
         if (reserveVault_.gameManager() != address(this) || gameTreasury_.gameManager() != address(this)) {
             revert BadWiring();

@@ -47,7 +47,7 @@ contract ReserveVault is RoleBound {
     error NotSettlement(address caller);
     /// @dev The token moved another amount than asked, for example because it takes a fee.
     error WrongAmountReceived(uint256 expected, uint256 received);
-    error ReceiverIsVault();
+    error ReceiverIsOurs();
 
     modifier onlySettlement() {
         if (msg.sender != settlement) revert NotSettlement(msg.sender);
@@ -148,11 +148,12 @@ contract ReserveVault is RoleBound {
         gasSafe = account;
     }
 
-    /// @dev Money sent to one of our own vaults would belong to nobody.
+    /// @dev Money sent to one of our own contracts would belong to nobody.
     function _requireOutside(address account) private view {
         if (account == address(0)) revert ZeroAddress();
         if (
             account == address(this) || account == prizeVault || account == affiliateVault || account == charityVault
-        ) revert ReceiverIsVault();
+                || account == gameManager || account == settlement
+        ) revert ReceiverIsOurs();
     }
 }

@@ -3,7 +3,8 @@ pragma solidity 0.8.37;
 
 /// @title Roles
 /// @notice Who may do what. Four roles and the promotions account, always five distinct addresses, so that no stolen
-///         key holds two powers. The owner hands his own role on in two steps and can never drop it.
+///         key holds two powers. Ownership and the promotions account move in two steps, so neither can be lost or
+///         forced upon anybody.
 contract Roles {
     /// @notice Multisig and timelock: replaces the others, sets receivers, schedules rulesets and rates, voids days.
     address public owner;
@@ -17,16 +18,20 @@ contract Roles {
     address public settler;
     /// @notice The account that pays for voucher tips; holds no power here.
     address public promotions;
+    /// @notice Named by the owner; becomes the promotions account by accepting.
+    address public pendingPromotions;
 
     event OwnershipTransferStarted(address indexed owner, address indexed pendingOwner);
     event OwnershipTransferred(address indexed previousOwner, address indexed newOwner);
     event GuardianSet(address indexed previous, address indexed current);
     event RelayerSet(address indexed previous, address indexed current);
     event SettlerSet(address indexed previous, address indexed current);
+    event PromotionsProposed(address indexed current, address indexed proposed);
     event PromotionsSet(address indexed previous, address indexed current);
 
     error NotOwner(address caller);
     error NotPendingOwner(address caller);
+    error NotPendingPromotions(address caller);
     error ZeroRole();
     /// @dev The address already holds one of the five places.
     error RoleTaken(address account);
@@ -92,11 +97,21 @@ contract Roles {
         settler = account;
     }
 
-    /// @notice Replaces the promotions account, which pays for voucher tips.
+    /// @notice Names the next promotions account; zero takes a naming back. Nothing changes until it accepts: players
+    ///         approve the ReserveVault too, and must not be made to pay for vouchers by being named.
     function setPromotions(address account) external onlyOwner {
-        _requireFree(account);
-        emit PromotionsSet(promotions, account);
-        promotions = account;
+        if (account != address(0)) _requireFree(account);
+        emit PromotionsProposed(promotions, account);
+        pendingPromotions = account;
+    }
+
+    /// @notice The named account agrees to pay for voucher tips from now on.
+    function acceptPromotions() external {
+        if (msg.sender != pendingPromotions) revert NotPendingPromotions(msg.sender);
+        _requireFree(msg.sender);
+        emit PromotionsSet(promotions, msg.sender);
+        promotions = msg.sender;
+        pendingPromotions = address(0);
     }
 
     function _requireFree(address account) private view {

@@ -7,6 +7,10 @@ uint256 constant POOL_COUNT = 5;
 /// @dev One whole, in basis points.
 uint256 constant BPS_ONE = 10_000;
 
+/// @dev Tips are numbers from 1 to a limit between these two: six of fewer is no draw, and the engine knows no larger.
+uint8 constant MIN_NUMBER_MAX = 6;
+uint8 constant MAX_NUMBER_MAX = 49;
+
 /// @dev At most this part of a pool's reserve leaves as a jackpot on one day.
 uint256 constant JACKPOT_PAYOUT_BPS = 9_000;
 

@@ -12,9 +12,9 @@ import {PrizeVault} from "../src/PrizeVault.sol";
 import {ReserveVault} from "../src/ReserveVault.sol";
 import {Roles} from "../src/Roles.sol";
 import {SettlementV4} from "../src/SettlementV4.sol";
-import {TestUSDT} from "../src/test/TestUSDT.sol";
 import {BuyPermit, PoolDay, PoolState, Settlement, Split, Wiring} from "../src/Types.sol";
 import {VRFReceiver} from "../src/VRFReceiver.sol";
+import {HostileUSDT} from "./HostileUSDT.sol";
 import {Vm} from "./Vm.sol";
 
 /// @notice A whole deployment with Chainlink's mock, and the moves that tests make on it.
@@ -36,7 +36,7 @@ abstract contract Base {
     address internal gasSafe = address(0x0B02);
     address internal player = vm.addr(PLAYER_KEY);
 
-    TestUSDT internal usdt;
+    HostileUSDT internal usdt;
     VRFCoordinatorV2_5Mock internal coordinator;
     Roles internal roles;
     GameTreasury internal treasury;
@@ -53,7 +53,7 @@ abstract contract Base {
 
     function setUp() public virtual {
         vm.warp(FIRST_DAY * 1 days + 1 hours);
-        usdt = new TestUSDT();
+        usdt = new HostileUSDT();
         coordinator = new VRFCoordinatorV2_5Mock(1e17, 1e9, 4e15);
         // Block 0 has no parent hash, from which the mock makes the subscription's id.
         vm.roll(10);

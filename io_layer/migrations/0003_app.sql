@@ -39,7 +39,7 @@ CREATE TABLE buy_intents (
     tips bytea NOT NULL,
     signature bytea,
     tx_hash hash32,
-    ticket_id bigint CONSTRAINT buy_intents_one_per_ticket UNIQUE REFERENCES tickets,
+    ticket_id bigint CONSTRAINT buy_intents_one_per_ticket UNIQUE REFERENCES tickets DEFERRABLE,
     failure_reason text,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),

@@ -12,6 +12,9 @@ CREATE TABLE settlement_runs (
     affiliate_total atoms NOT NULL,
     charity_total atoms NOT NULL,
     net_fee atoms NOT NULL,
+    pool_payout numeric[] NOT NULL CHECK (cardinality(pool_payout) = 5),
+    pool_jackpot_payout numeric[] NOT NULL CHECK (cardinality(pool_jackpot_payout) = 5),
+    jackpot_hit boolean[] NOT NULL CHECK (cardinality(jackpot_hit) = 5),
     winner_root hash32 NOT NULL,
     affiliate_root hash32 NOT NULL,
     settlement_hash hash32 NOT NULL,
@@ -130,12 +133,12 @@ BEGIN
         RETURN NEW;
     END IF;
     IF (NEW.run_id, NEW.day_id, NEW.run_hash, NEW.ruleset_hash, NEW.total_payout, NEW.affiliate_total,
-        NEW.charity_total, NEW.net_fee, NEW.winner_root, NEW.affiliate_root, NEW.settlement_hash, NEW.winner_count,
-        NEW.affiliate_count, NEW.created_at)
+        NEW.charity_total, NEW.net_fee, NEW.pool_payout, NEW.pool_jackpot_payout, NEW.jackpot_hit, NEW.winner_root,
+        NEW.affiliate_root, NEW.settlement_hash, NEW.winner_count, NEW.affiliate_count, NEW.created_at)
        IS DISTINCT FROM
        (OLD.run_id, OLD.day_id, OLD.run_hash, OLD.ruleset_hash, OLD.total_payout, OLD.affiliate_total,
-        OLD.charity_total, OLD.net_fee, OLD.winner_root, OLD.affiliate_root, OLD.settlement_hash, OLD.winner_count,
-        OLD.affiliate_count, OLD.created_at) THEN
+        OLD.charity_total, OLD.net_fee, OLD.pool_payout, OLD.pool_jackpot_payout, OLD.jackpot_hit, OLD.winner_root,
+        OLD.affiliate_root, OLD.settlement_hash, OLD.winner_count, OLD.affiliate_count, OLD.created_at) THEN
         PERFORM refuse('run_fixed', 'the result of run ' || OLD.run_id || ' cannot change');
     END IF;
     IF OLD.status IN ('settled', 'vetoed', 'superseded') THEN
@@ -162,10 +165,14 @@ BEGIN
         IF (found.rows, found.total) IS DISTINCT FROM (NEW.affiliate_count::bigint, NEW.affiliate_total::numeric) THEN
             PERFORM refuse('run_rows_differ', 'the affiliate payouts of run ' || NEW.run_id || ' do not make up its total');
         END IF;
-        SELECT count(*) AS rows, sum(payout + jackpot_payout) AS total, sum(fee) AS fee INTO found
-          FROM settlement_pool_results WHERE run_id = NEW.run_id;
-        IF (found.rows, found.total, found.fee) IS DISTINCT FROM
-           (5::bigint, NEW.total_payout::numeric, NEW.affiliate_total + NEW.charity_total + NEW.net_fee) THEN
+        SELECT count(*) AS rows, sum(payout + jackpot_payout) AS total, sum(fee) AS fee,
+               array_agg(payout::numeric ORDER BY pool_id) AS payouts,
+               array_agg(jackpot_payout::numeric ORDER BY pool_id) AS jackpots,
+               array_agg(jackpot_hit ORDER BY pool_id) AS hits
+          INTO found FROM settlement_pool_results WHERE run_id = NEW.run_id;
+        IF (found.rows, found.total, found.fee, found.payouts, found.jackpots, found.hits) IS DISTINCT FROM
+           (5::bigint, NEW.total_payout::numeric, NEW.affiliate_total + NEW.charity_total + NEW.net_fee,
+            NEW.pool_payout, NEW.pool_jackpot_payout, NEW.jackpot_hit) THEN
             PERFORM refuse('run_rows_differ', 'the pools of run ' || NEW.run_id || ' do not make up its totals');
         END IF;
     END IF;

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,11 @@ def test_the_hash_is_sha256_of_the_canonical_document() -> None:
     # A golden value: if it moves, every past day would be recomputed under other rules.
     assert ruleset_hash(RULESET_1) == hashlib.sha256(rfc8785.dumps(document())).digest()
     assert ruleset_hash(RULESET_1).hex() == "215d72fd0548f542c415a0b98ba959bd3390858dc3c1cf908536b428cfbc0378"
+
+
+def test_the_rules_page_names_the_hash_of_ruleset_1() -> None:
+    page = Path(__file__).parents[2] / "docs/rules.md"
+    assert f"0x{ruleset_hash(RULESET_1).hex()}" in page.read_text()
 
 
 def test_every_number_of_a_ruleset_moves_its_hash() -> None:

@@ -31,7 +31,7 @@ def test_the_largest_ticket_has_255_tips() -> None:
     assert 144 + bonus_tips(144) == 255
 
 
-@pytest.mark.parametrize(("pool", "price"), enumerate((250_000, 500_000, 1_000_000, 5_000_000, 10_000_000)))
+@pytest.mark.parametrize(("pool", "price"), [*enumerate((250_000, 500_000, 1_000_000, 5_000_000, 10_000_000))])
 def test_the_stake_is_price_times_paid_and_voucher_tips(pool: int, price: int) -> None:
     assert stake_of(RULESET_1, PoolId(pool), 7, 2) == 9 * price
 

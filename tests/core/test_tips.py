@@ -31,8 +31,10 @@ def test_the_order_of_a_tips_numbers_is_irrelevant(numbers: set[int], rng: objec
 
 @pytest.mark.parametrize(
     "numbers",
-    [(), (1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5, 5), (0, 1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 39)]
-    + [(-1, 1, 2, 3, 4, 5)],
+    [
+        *((), (1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5, 5)),
+        *((0, 1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 39), (-1, 1, 2, 3, 4, 5)),
+    ],
 )
 def test_what_is_no_tip_has_no_mask(numbers: tuple[int, ...]) -> None:
     with pytest.raises(InvalidInput, match="bad_tip"):

@@ -150,6 +150,13 @@ def test_a_dump_spoiled_in_one_place_is_refused(name: str) -> None:
     refused(json.dumps(document))
 
 
+def test_true_is_no_index_even_where_the_leaf_stands_at_1() -> None:
+    document = json.loads(b"".join(dump_tree(DOMAIN, 20_000, PAYOUTS[:2])))
+    for item in document["values"]:
+        item["treeIndex"] = True if item["treeIndex"] == 1 else item["treeIndex"]
+    refused(json.dumps(document))
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -16,7 +16,6 @@ from core.tickets import bonus_tips, stake_of
 from core.tips import mask_of, pack_masks
 
 quick = settings(max_examples=60, deadline=None)
-slow = settings(max_examples=15, deadline=None)
 
 DAY = DayId(20_000)
 
@@ -108,7 +107,8 @@ openings = st.tuples(pool_states, pool_states, pool_states, pool_states, pool_st
 @st.composite
 def rulesets(draw: st.DrawFn) -> Ruleset:
     """Ruleset 1 over a small range, so that every tier is won, sometimes with prices that leave dust everywhere."""
-    dusty = st.sampled_from((1, 3, 7, 19, 250_000, 999_983))
+    # Not below 7 atoms: there, fees rounded down to nothing could not pay the commissions.
+    dusty = st.sampled_from((7, 19, 101, 250_000, 999_983))
     prices = draw(st.one_of(st.just(RULESET_1.prices_atoms), st.tuples(dusty, dusty, dusty, dusty, dusty)))
     return replace(RULESET_1, number_max=draw(st.sampled_from((6, 7, 8, 9, 38))), prices_atoms=prices)
 

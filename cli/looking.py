@@ -1,0 +1,79 @@
+"""Commands that only look: proof, doctor, explain."""
+
+from typing import Annotated
+
+import typer
+
+from bo_engine.errors import EXIT_DONE
+from bo_engine.units import parse_day, parse_wallet
+from cli.output import JsonOption, OneDay, print_facts, print_json, print_table
+from cli.start import opened_engine
+
+PANEL = "Look"
+WalletOption = Annotated[str, typer.Option("--wallet", help="The wallet: 0x and 40 hex digits.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command(rich_help_panel=PANEL)(proof)
+    app.command(rich_help_panel=PANEL)(doctor)
+    app.command(rich_help_panel=PANEL)(explain)
+
+
+def proof(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
+    """Print a wallet's Merkle proofs of a day, for a claim. Reads only."""
+    from services.make_proof import make_proofs
+
+    day_id, address = parse_day(day), parse_wallet(wallet)
+    with opened_engine() as engine:
+        document = make_proofs(engine.conn, engine.game.deployment, day_id, address)
+    if json:
+        print_json(document)
+        return EXIT_DONE
+    print_facts(f"Day {day}", {name: document[name] for name in ("wallet", "run_hash", "run_status")})
+    for kind in ("winner", "affiliate"):
+        if document[kind] is not None:
+            facts = {name: value for name, value in document[kind].items() if name != "proof"}
+            siblings = {f"proof {n}": sibling for n, sibling in enumerate(document[kind]["proof"])}
+            print_facts(f"As {kind}", {**facts, **siblings})
+    return EXIT_DONE
+
+
+def doctor(day: OneDay, json: JsonOption = False) -> int:
+    """Show a day's state, its holder, both endpoints' views and the next safe action. Reads only."""
+    from services.doctor import doctor as examine
+
+    with opened_engine() as engine:
+        facts = examine(engine, parse_day(day))
+    if json:
+        print_json(facts)
+    else:
+        print_facts(f"Day {day}", facts)
+    return EXIT_DONE
+
+
+def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
+    """Show a wallet's way from tickets over matches and shares to its leaf. Reads only."""
+    from services.explain import explain as account_for
+
+    day_id, address = parse_day(day), parse_wallet(wallet)
+    with opened_engine() as engine:
+        facts = account_for(engine, day_id, address)
+    if json:
+        print_json(facts)
+        return EXIT_DONE
+    rows = [
+        (tip["ticket_id"], tip["pool_id"], " ".join(map(str, tip["numbers"])), tip["matches"], tip["share"])
+        for tip in facts["winning_tips"]
+    ]
+    shown = {name: facts[name] for name in ("wallet", "tickets", "tips")}
+    drawn = {
+        f"drawn in pool {pool}": " ".join(map(str, numbers)) for pool, numbers in enumerate(facts["winning_numbers"])
+    }
+    print_facts(f"Day {day}", {**shown, **drawn})
+    print_table("Winning tips", ("ticket", "pool", "numbers", "matches", "share in atoms"), rows)
+    leaf = facts["leaf"]["leaf"] if facts["leaf"] else "none"
+    print_facts(
+        "Leaf", {"sum": f"{facts['sum']} atoms = {facts['shown_sum']}", "leaf": leaf, "agrees": facts["agrees"]}
+    )
+    return EXIT_DONE

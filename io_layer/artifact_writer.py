@@ -1,0 +1,164 @@
+"""Files on disk: copies of what the database holds. A file appears whole or not at all, and never over another one."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final, NoReturn
+
+from bo_engine.errors import InvalidInput, Unavailable, UsageError
+from bo_engine.units import DayId, Hash32
+
+_READ_BYTES: Final = 1_048_576
+_TEMP_PREFIX: Final = ".writing-"
+
+
+def day_folder(artifacts_dir: Path, day_id: DayId) -> Path:
+    """Where the files of a day lie."""
+    return artifacts_dir / f"dayId={day_id}"
+
+
+def write_artifact(
+    artifacts_dir: Path, day_id: DayId, name: str, chunks: Iterable[bytes], *, force: bool = False
+) -> Hash32:
+    """Write one file of a day and return its sha256. The same bytes again leave the file as it is.
+
+    The bytes go to a temporary file in the same folder, to the disk, and only then under their name; a kill leaves the
+    old state, and at most a temporary file, which the next write removes. ``force`` (restore) replaces other bytes and
+    a symlink in the way.
+    Raises: InvalidInput ``artifact_tampered`` (other bytes or a symlink stand there), UsageError
+    ``artifacts_not_writable``, Unavailable ``disk_full``.
+    """
+    folder = day_folder(artifacts_dir, day_id)
+    try:
+        with _open_folder(folder, day_id) as folder_fd:
+            return _write(folder_fd, folder, day_id, name, chunks, force)
+    except OSError as error:
+        _raise_for(error, folder)
+
+
+def sha256_file(path: Path) -> Hash32 | None:
+    """sha256 of a file, read in pieces; None if there is no file. A symlink is not followed.
+
+    Raises: InvalidInput ``artifact_tampered`` for a symlink or anything else that is no plain file.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InvalidInput("artifact_tampered", f"{path} is a symbolic link") from error
+        raise UsageError("artifacts_not_readable", f"{path} cannot be read: {error.strerror}") from error
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise InvalidInput("artifact_tampered", f"{path} is no plain file")
+        return Hash32(hashlib.file_digest(file, "sha256").digest())
+
+
+@contextlib.contextmanager
+def _open_folder(folder: Path, day_id: DayId) -> Iterator[int]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        _sync_folder(folder.parent)
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise InvalidInput(
+                "artifact_tampered",
+                f"{folder} is no folder: remove it, then bo-engine artifacts restore --day {day_id}",
+            ) from error
+        raise
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _write(folder_fd: int, folder: Path, day_id: DayId, name: str, chunks: Iterable[bytes], force: bool) -> Hash32:
+    _remove_leftovers(folder_fd, name)
+    temp = f"{_TEMP_PREFIX}{os.getpid()}-{name}"
+    fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=folder_fd)
+    try:
+        digest = hashlib.sha256()
+        with os.fdopen(fd, "wb") as file:
+            for chunk in chunks:
+                digest.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        sha256 = Hash32(digest.digest())
+        present = _digest_at(folder_fd, name)
+        if present == sha256:
+            os.unlink(temp, dir_fd=folder_fd)
+            return sha256
+        if present is not None and not force:
+            raise InvalidInput(
+                "artifact_tampered",
+                f"{folder / name} holds other bytes than the database: bo-engine artifacts restore --day {day_id}",
+            )
+        if present is None and not force:
+            # link() refuses an existing name, so a writer that came between loses nothing.
+            try:
+                os.link(temp, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
+            except FileExistsError:
+                if _digest_at(folder_fd, name) != sha256:
+                    raise InvalidInput(
+                        "artifact_tampered",
+                        f"{folder / name} holds other bytes than the database: "
+                        f"bo-engine artifacts restore --day {day_id}",
+                    ) from None
+            os.unlink(temp, dir_fd=folder_fd)
+        else:
+            os.rename(temp, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        os.fsync(folder_fd)
+        return sha256
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temp, dir_fd=folder_fd)
+        raise
+
+
+def _digest_at(folder_fd: int, name: str) -> Hash32 | None:
+    """sha256 of what stands under the name; None for nothing; a value no file has for a symlink or a folder."""
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return Hash32(b"")
+        raise
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return Hash32(b"")
+        return Hash32(hashlib.file_digest(file, "sha256").digest())
+
+
+def _remove_leftovers(folder_fd: int, name: str) -> None:
+    # Of a killed writer of this very name. A living writer of the same file has the job's lease; we would not be here.
+    for entry in os.listdir(folder_fd):
+        if entry.startswith(_TEMP_PREFIX) and entry.endswith(f"-{name}"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(entry, dir_fd=folder_fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _raise_for(error: OSError, folder: Path) -> NoReturn:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise Unavailable("disk_full", f"no space left for {folder}: free some and run the command again") from error
+    raise UsageError(
+        "artifacts_not_writable", f"{folder} cannot be written ({error.strerror}): check ARTIFACTS_DIR and its owner"
+    ) from error

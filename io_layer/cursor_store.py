@@ -1,0 +1,47 @@
+"""Cursors over chain events: the last block whose events are stored, with its hash, so that a reorg is noticed."""
+
+from typing import NamedTuple
+
+from psycopg.rows import args_row
+
+from bo_engine.units import Hash32
+from io_layer.database import Conn
+
+
+class EventCursor(NamedTuple):
+    """One row of event_cursors."""
+
+    name: str
+    block_number: int
+    block_hash: Hash32
+
+
+SELECT_CURSOR = "SELECT name, block_number, block_hash FROM event_cursors WHERE name = %(name)s"
+
+
+def select_cursor(conn: Conn, name: str) -> EventCursor | None:
+    """The cursor, or None before the first page."""
+    with conn.cursor(row_factory=args_row(EventCursor)) as cur:
+        return cur.execute(SELECT_CURSOR, {"name": name}).fetchone()
+
+
+INSERT_CURSOR = """
+    INSERT INTO event_cursors (name, block_number, block_hash) VALUES (%(name)s, %(block_number)s, %(block_hash)s)
+        ON CONFLICT (name) DO NOTHING
+"""
+MOVE_CURSOR = """
+    UPDATE event_cursors SET block_number = %(block_number)s, block_hash = %(block_hash)s, updated_at = now()
+     WHERE name = %(name)s AND block_number = %(expected_number)s AND block_hash = %(expected_hash)s
+"""
+
+
+def move_cursor(conn: Conn, name: str, expected: EventCursor | None, block_number: int, block_hash: Hash32) -> bool:
+    """Move on (or back, after a reorg) from where it was read; False when somebody else has moved it.
+
+    In the transaction that stores the page's events.
+    """
+    given = {"name": name, "block_number": block_number, "block_hash": block_hash}
+    if expected is None:
+        return conn.execute(INSERT_CURSOR, given).rowcount == 1
+    expectation = {"expected_number": expected.block_number, "expected_hash": expected.block_hash}
+    return conn.execute(MOVE_CURSOR, {**given, **expectation}).rowcount == 1

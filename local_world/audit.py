@@ -1,0 +1,93 @@
+"""Looks for every atom and every intent after the play, with the eyes of an outsider."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from bo_engine.units import Atoms, Wallet
+from core.tickets import own_stake_of
+from io_layer.database import Conn
+from io_layer.intent_store import select_intent
+from local_world.app import Sale
+from local_world.chain_view import ChainView
+from local_world.claims import COMMISSIONS, PRIZES, ClaimBook
+from local_world.day_facts import Check, SettledDay, kept_atoms
+from local_world.money import MoneyFlow, Place
+from local_world.players import Person
+
+
+def read_money(view: ChainView, days: Sequence[SettledDay], sales: Sequence[Sale], book: ClaimBook) -> MoneyFlow:
+    """Where the money of these days is: as the files say it, and as the chain holds it. Atoms throughout."""
+    totals: Counter[str] = Counter()
+    for day in days:
+        totals.update(day.totals)
+    at = view.contracts
+    kept = sum(kept_atoms(days[-1], name) for name in ("carry", "reserve", "last_rollover"))
+    prizes, commissions = book.paid_atoms(PRIZES), book.paid_atoms(COMMISSIONS)
+    waiting, waiting_commissions = totals["payout"] - prizes, totals["affiliate"] - commissions
+    places = (
+        Place("prizes paid to winners", "their wallets", prizes, view.ask(PRIZES, "totalClaimed")),
+        Place("prizes not claimed yet", "PrizeVault", Atoms(waiting), view.balance_of(at.prize_vault)),
+        Place("commissions paid to affiliates", "their wallets", commissions, view.ask(COMMISSIONS, "totalClaimed")),
+        Place(
+            "commissions not claimed yet",
+            "AffiliateVault",
+            Atoms(waiting_commissions),
+            view.balance_of(at.affiliate_vault),
+        ),
+        Place("charity", "the charity's wallet", Atoms(totals["charity"]), view.balance_of(at.charity)),
+        Place(
+            "net fee of the operator", "the fee receiver", Atoms(totals["net_fee"]), view.balance_of(at.fee_receiver)
+        ),
+        Place("kept for coming days", "ReserveVault", Atoms(kept), view.balance_of(at.reserve_vault)),
+    )
+    own = sum(own_stake_of(sale.ticket) for sale in sales)
+    gas = Atoms(sum(sale.event.gas_cost_atoms for sale in sales))
+    return MoneyFlow(
+        player_stake_atoms=Atoms(own),
+        voucher_stake_atoms=Atoms(sum(sale.ticket.stake_atoms for sale in sales) - own),
+        places=places,
+        gas=Place("paid for gas, no part of any stake", "the gas safe", gas, view.balance_of(at.gas_safe)),
+    )
+
+
+def check_intents(conn: Conn, sales: Iterable[Sale]) -> Iterator[Check]:
+    """The App's intents after recovery: each FINAL, each with the ticket that the chain sold for it."""
+    relayed = [sale for sale in sales if sale.intent_id is not None]
+    good = 0
+    for sale in relayed:
+        intent = select_intent(conn, sale.intent_id) if sale.intent_id is not None else None
+        good += intent is not None and (intent.status, intent.ticket_id) == ("FINAL", sale.ticket.ticket_id)
+    yield Check(f"all {len(relayed)} intents are FINAL, each with its own ticket", good == len(relayed))
+
+
+def check_purses(
+    view: ChainView,
+    people: Mapping[Wallet, Person],
+    minted: Mapping[Wallet, int],
+    sales: Iterable[Sale],
+    book: ClaimBook,
+) -> Iterator[Check]:
+    """Each person's USDT: what he had, less what he paid, plus what he claimed. And no USDT is anywhere else."""
+    expected: Counter[Wallet] = Counter(minted)
+    promotions = next(iter(minted.keys() - people.keys()))
+    for sale in sales:
+        own = own_stake_of(sale.ticket)
+        expected[sale.ticket.buyer] -= own + sale.event.gas_cost_atoms
+        expected[promotions] -= sale.ticket.stake_atoms - own
+    for claim in book.paid:
+        expected[claim.wallet] += claim.amount_atoms
+    held = {wallet: view.balance_of(wallet) for wallet in {*people, promotions}}
+    right = all(held[wallet] == expected[wallet] for wallet in held)
+    yield Check(f"each of the {len(held)} wallets holds its money less stakes plus winnings, to the atom", right)
+    at = view.contracts
+    places = (
+        at.reserve_vault,
+        at.prize_vault,
+        at.affiliate_vault,
+        at.charity_vault,
+        at.charity,
+        at.fee_receiver,
+        at.gas_safe,
+    )
+    found = sum(held.values()) + sum(view.balance_of(place) for place in places)
+    yield Check("all USDT that was ever minted is found", found == view.ask("TestUSDT", "totalSupply"))

@@ -1,0 +1,260 @@
+"""The play: three lottery days in order, the middle one without a single ticket.
+
+People, the App, Chainlink and the chain's clock are played here. All that the engine does is done by its own command
+line, started as cron would start it.
+"""
+
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bo_engine.errors import require_invariant
+from bo_engine.units import Bps, DayId, Wallet, day_end, day_start
+from io_layer.contract_codec import codec
+from io_layer.database import Conn
+from local_world.app import App, Sale
+from local_world.audit import check_intents, check_purses, read_money
+from local_world.bank import Bank
+from local_world.chain import CHAIN_ID
+from local_world.chain_account import ChainAccount
+from local_world.chain_view import ChainView
+from local_world.claims import COMMISSIONS, PRIZES, Claim, ClaimBook, Claimer, forge, load_claims, parse_proof_answer
+from local_world.day_facts import Check, SettledDay, check_day, check_sequence, read_settled_day
+from local_world.engine_cli import EngineCli
+from local_world.money import MoneyFlow
+from local_world.players import Order, Person, Way, make_affiliates, make_orders, make_players
+from local_world.story import Story
+from local_world.world import World
+
+NUMBER_MAX: Final = 9  # so few that every tier happens by itself
+STEPS: Final = 27
+_PLAYERS: Final = 64
+_LATECOMERS: Final = 6  # who buy nothing before the last day
+_AFFILIATES: Final = 4
+_SPECIAL_RATES_BPS: Final = (Bps(1000), Bps(750))  # of the first two affiliates, from the second day on
+_MIN_TIPS: Final = 1_000  # of each day that sells
+_SALE_TIMES: Final = {"08:00": 28_800, "12:30": 45_000, "18:00": 64_800, "23:50": 85_800}
+_UNCLAIMED: Final = 3  # winners of the last day who have not come yet: prizes never expire
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """All that happened, for the summary and for ``--json``."""
+
+    days: tuple[SettledDay, ...]
+    people: Mapping[Wallet, Person]
+    sales: tuple[Sale, ...]
+    book: ClaimBook
+    money: MoneyFlow
+    checks: tuple[Check, ...]
+    recovered_intents: int
+    adopted_tickets: int
+    rates_bps: Mapping[Wallet, Bps]
+
+
+class Demo:
+    """One performance in one world."""
+
+    def __init__(self, world: World, app_conn: Conn, story: Story) -> None:
+        self._world = world
+        self._story = story
+        self._chain = world.chain
+        self._contracts = world.contracts
+        self._view = ChainView(self._chain, self._contracts)
+        self._cli = EngineCli(world.env_file)
+        self._conn = app_conn
+        self._app = App(app_conn, self._chain, self._contracts, self._account("relayer"))
+        self._bank = Bank(self._chain, self._contracts, self._account("promotions"))
+        self._book = ClaimBook()
+        self._claimer = Claimer(self._view, self._book)
+        # The system's randomness decides what people buy; it has no seed that anybody could choose.
+        self._rng: random.Random = secrets.SystemRandom()
+        self._sales: list[Sale] = []
+        self._days: list[SettledDay] = []
+        self._recovered = 0
+        self._adopted = 0
+
+    def play(self) -> Played:
+        """Play all three days and look for every atom afterwards.
+
+        Raises: EngineError when any part, or any check of the end, does not hold.
+        """
+        first = self._world.first_day
+        affiliates, players = self._gather()
+        self._sell_day(first, players[:-_LATECOMERS], (Way.CRASHED, Way.DIRECT))
+        self._draw(first)
+        self._settle(first)
+        self._claim(first, with_wrong_ones=True)
+
+        self._pass_empty_day(DayId(first + 1))
+        self._settle(DayId(first + 1))
+
+        self._sell_day(DayId(first + 2), players, ())
+        self._draw(DayId(first + 2))
+        self._settle(DayId(first + 2))
+        self._claim(DayId(first + 2), leave=_UNCLAIMED)
+
+        people = {person.wallet: person for person in (*affiliates, *players)}
+        money, checks = self._look_for_every_atom(people)
+        return Played(
+            days=tuple(self._days),
+            people=people,
+            sales=tuple(self._sales),
+            book=self._book,
+            money=money,
+            checks=checks,
+            recovered_intents=self._recovered,
+            adopted_tickets=self._adopted,
+            rates_bps=dict(zip((each.wallet for each in affiliates), _SPECIAL_RATES_BPS, strict=False)),
+        )
+
+    # -- selling -----------------------------------------------------------------------------------------------------
+
+    def _gather(self) -> tuple[list[Person], list[Person]]:
+        with self._story.step("people come with fresh keys") as facts:
+            affiliates = make_affiliates(_AFFILIATES)
+            players = make_players(_PLAYERS, affiliates)
+            self._bank.give_gas(person.wallet for person in (*affiliates, *players))
+            owner = self._account("owner")
+            for affiliate, rate in zip(affiliates, _SPECIAL_RATES_BPS, strict=False):
+                arguments = (affiliate.wallet, rate, self._world.first_day + 1)
+                data = codec("GameManager").call_data("setAffiliateRate", arguments)
+                owner.execute(self._contracts.game_manager, data)
+            facts += [f"{len(players)} players", f"{len(affiliates)} affiliates, two with a special rate from tomorrow"]
+        return affiliates, players
+
+    def _sell_day(self, day_id: DayId, buyers: Sequence[Person], odd_ways: Sequence[Way]) -> None:
+        with self._story.step(f"day {day_id}: players fill their purses and sign approvals") as facts:
+            orders = make_orders(self._rng, buyers, number_max=NUMBER_MAX, min_tips=_MIN_TIPS, odd_ways=odd_ways)
+            self._bank.equip(orders, self._world.ruleset.prices_atoms)
+            facts.append(f"{len(orders)} tickets wanted")
+        for place, (shown, second) in enumerate(_SALE_TIMES.items()):
+            self._sell_at(day_id, shown, second, orders[place :: len(_SALE_TIMES)])
+
+    def _sell_at(self, day_id: DayId, shown: str, second: int, orders: list[Order]) -> None:
+        with self._story.step(f"day {day_id}, {shown}: tickets are sold") as facts:
+            self._chain.advance_to(day_start(day_id) + second)
+            sales = self._app.sell(orders)
+            self._sales += sales
+            facts.append(f"{len(sales)} tickets, {sum(sale.order.tip_count for sale in sales)} tips")
+            ways = [sale.order.way for sale in sales]
+            facts += ["one bought directly at the contract"] * ways.count(Way.DIRECT)
+            facts += ["the App crashed once after sending"] * ways.count(Way.CRASHED)
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    def _draw(self, day_id: DayId) -> None:
+        with self._story.step(f"day {day_id} closes; recover-intents brings every purchase home") as facts:
+            self._chain.advance_to(day_end(day_id))
+            facts.append(self._recover())
+        with self._story.step(f"day {day_id}: refresh-seeds requests the VRF word, Chainlink answers"):
+            self._cli.run("refresh-seeds")
+            self._world.fulfil_vrf(day_id)
+        with self._story.step(f"day {day_id}: refresh-seeds collects the word and the drand beacon") as facts:
+            drand = self._world.ruleset.drand
+            self._chain.advance_to(day_end(day_id) + drand.delay_s + 2 * drand.period_s)
+            self._cli.run_until_done("refresh-seeds")
+            facts.append("both verified")
+
+    def _recover(self) -> str:
+        done = self._cli.run_until_done("recover-intents")
+        self._recovered += int(done["recovered"])
+        self._adopted += int(done["adopted"])
+        parts = [f"{done['tickets_added']} tickets"]
+        parts += [f"{done['recovered']} without its transaction hash"] if done["recovered"] else []
+        parts += [f"{done['adopted']} that no intent knew"] if done["adopted"] else []
+        return ", ".join(parts)
+
+    def _pass_empty_day(self, day_id: DayId) -> None:
+        with self._story.step(f"day {day_id}: nobody buys; it closes and needs no seeds") as facts:
+            self._chain.advance_to(day_end(day_id))
+            self._recover()
+            seeds = self._cli.run_until_done("refresh-seeds")
+            require_invariant(
+                not seeds["requested"], "seed_requested", f"day {day_id} has no tips but asked for a seed"
+            )
+            facts.append("settled all the same")
+
+    # -- settling ----------------------------------------------------------------------------------------------------
+
+    def _settle(self, day_id: DayId) -> None:
+        with self._story.step(f"day {day_id}: settle exports, computes, checks and commits"):
+            self._settle_once(day_id)
+            _, _, _, committed_at_s, *_ = self._view.ask("SettlementV4", "dayRecord", day_id)
+            require_invariant(committed_at_s > 0, "not_committed", f"settle has not committed day {day_id}")
+        with self._story.step(f"day {day_id}: the challenge period passes; settle releases") as facts:
+            period_s = self._view.ask("SettlementV4", "challengePeriod")
+            self._chain.advance_to(committed_at_s + period_s + 1)
+            outcome = self._settle_once(day_id)
+            require_invariant(outcome["status"] == "DONE", "not_settled", f"day {day_id}: {outcome.get('reason')}")
+            day = read_settled_day(self._artifacts, outcome)
+            self._days.append(day)
+            facts.append(f"{len(day.result['payouts'])} wallets win")
+
+    def _settle_once(self, day_id: DayId) -> dict[str, Any]:
+        days = {each["day_id"]: each for each in self._cli.run_until_done("settle")["days"]}
+        require_invariant(day_id in days, "not_settled", f"settle did not work on day {day_id}")
+        outcome: dict[str, Any] = days[day_id]
+        return outcome
+
+    # -- claiming ----------------------------------------------------------------------------------------------------
+
+    def _claim(self, day_id: DayId, *, with_wrong_ones: bool = False, leave: int = 0) -> None:
+        """The biggest winner and the biggest affiliate ask the engine for their proofs and claim themselves; the others
+        take theirs from the published files and go through the router together."""
+        with self._story.step(f"day {day_id}: winners and affiliates claim") as facts:
+            paid_before, folder = len(self._book.paid), self._days[-1].folder
+            vaults = self._contracts
+            prizes = load_claims(folder / "winners_merkle.json", PRIZES, day_id, CHAIN_ID, vaults.prize_vault)
+            commissions = load_claims(
+                folder / "affiliate_merkle.json", COMMISSIONS, day_id, CHAIN_ID, vaults.affiliate_vault
+            )
+            alone = [max(side, key=lambda claim: claim.amount_atoms) for side in (prizes, commissions) if side]
+            for claim in alone:
+                self._check_proof(claim)
+                self._claimer.claim(self._bank.faucet, claim)
+            prizes_left = [claim for claim in prizes if claim not in alone]
+            together = prizes_left[: len(prizes_left) - leave] + [each for each in commissions if each not in alone]
+            forged = forge(together[0]) if with_wrong_ones else None
+            self._claimer.claim_many(self._bank.faucet, together, forged=forged)
+            if with_wrong_ones:
+                self._claimer.try_again(self._bank.faucet, alone[0])
+                facts.append("a second claim and a forged amount are refused")
+            facts.insert(0, f"{len(self._book.paid) - paid_before} paid")
+
+    def _check_proof(self, claim: Claim) -> None:
+        answer = self._cli.run("proof", "--day", str(claim.day_id), "--wallet", claim.wallet)
+        given = parse_proof_answer(answer).get(claim.vault)
+        require_invariant(given == claim, "proof_differs", f"proof and files differ for {claim.wallet}")
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _look_for_every_atom(self, people: Mapping[Wallet, Person]) -> tuple[MoneyFlow, tuple[Check, ...]]:
+        with self._story.step("fees and charity are pulled from the vault") as facts:
+            vault = codec("ReserveVault")
+            for function in ("withdrawFees", "withdrawCharity"):
+                self._bank.faucet.execute(self._contracts.reserve_vault, vault.call_data(function, ()))
+            collected = self._view.balance_of(self._contracts.charity_vault)
+            pay = codec("CharityVault").call_data("pay", (self._contracts.charity, collected))
+            self._account("owner").execute(self._contracts.charity_vault, pay)
+            facts.append("anyone may do it, the money goes where it belongs")
+        with self._story.step("every atom is looked for, every file compared with the chain") as facts:
+            money = read_money(self._view, self._days, self._sales, self._book)
+            checks = [check for day in self._days for check in check_day(self._view, day)]
+            checks += check_sequence(self._view, self._days)
+            checks += check_intents(self._conn, self._sales)
+            checks += check_purses(self._view, people, self._bank.minted, self._sales, self._book)
+            checks.append(Check("stakes in = money found, and each place holds what the files say", money.adds_up))
+            facts.append(f"{sum(check.holds for check in checks)} of {len(checks)} checks hold")
+        return money, tuple(checks)
+
+    @property
+    def _artifacts(self) -> Path:
+        return Path(self._world.env["ARTIFACTS_DIR"])
+
+    def _account(self, role: str) -> ChainAccount:
+        # A new one each time: owner's transactions are also sent by others, so its nonce is read again.
+        return ChainAccount(self._chain, self._world.account(role))

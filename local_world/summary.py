@@ -1,0 +1,251 @@
+"""The demo's closing words, for somebody who has never seen the engine. Tables of at most 100 columns."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from bo_engine.units import DayId, Wallet, day_start, usdt
+from cli.output import console
+from core.tickets import bonus_tips
+from local_world.claims import COMMISSIONS, PRIZES
+from local_world.day_facts import SettledDay, kept_atoms
+from local_world.demo import Played
+from local_world.money import share_percent
+
+_TOP_WINNERS = 8
+
+
+def print_summary(played: Played, *, artifacts_dir: Path, seconds: float, env_file: str | None, name: str) -> None:
+    """Print everything on stdout. ``env_file`` is the settings file of a world that stays, else None."""
+    _say(
+        f"[bold]{len(played.days)} lottery days, sold, drawn, settled and paid in {seconds:.0f} seconds.[/bold]",
+        "Amounts are USDT. Tips are six numbers from 1 to 9, so few that every prize class happens by itself.",
+    )
+    _print_sold(played)
+    _print_draws(played)
+    _print_seeds(played.days)
+    _print_winners(played)
+    _print_affiliates(played)
+    _print_money(played)
+    _print_anchors(played.days)
+    _print_claims(played)
+    _print_checks(played)
+    _print_next(played, artifacts_dir, env_file, name)
+
+
+def _print_sold(played: Played) -> None:
+    table = _table("What was sold", "day", "date", "<players", "<tickets", "<tips", "<bonus", "<vouchers", "<stake")
+    for day in played.days:
+        tickets = [sale.ticket for sale in played.sales if sale.ticket.day_id == day.day_id]
+        table.add_row(
+            str(day.day_id),
+            date_of(day.day_id),
+            str(len({ticket.buyer for ticket in tickets})),
+            str(day.tickets),
+            f"{day.tips:,}",
+            f"{sum(bonus_tips(ticket.paid_tips) for ticket in tickets):,}",
+            str(sum(ticket.voucher_tips for ticket in tickets)),
+            amount(day.totals["stake"]),
+        )
+    console().print(table)
+    _say("Bonus tips are a gift and add no stake; voucher tips are paid for by the promotions account.")
+
+
+def _print_draws(played: Played) -> None:
+    columns = ("day", "pool", "<a tip", "<tips", "numbers drawn", "<four", "<five", "<six", "<prizes", "<jackpot")
+    table = _table("The draws", *columns)
+    for day in played.days:
+        if not day.tips:
+            table.add_row(str(day.day_id), "-", "", "0", "no tips, no draw")
+        for pool in day.pools if day.tips else []:
+            hits = {tier["matches"]: str(tier["winning_tips"]) for tier in pool["tiers"]}
+            table.add_row(
+                str(day.day_id),
+                str(pool["pool_id"]),
+                amount(int(day.inputs["ruleset"]["prices"][pool["pool_id"]])),
+                str(pool["tip_count"]),
+                " ".join(str(number) for number in sorted(pool["winning_numbers"])),
+                hits[4],
+                hits[5],
+                hits[6],
+                amount(int(pool["payout"])),
+                amount(int(pool["jackpot_payout"])) if pool["jackpot_hit"] else "not won",
+            )
+        table.add_section()
+    console().print(table)
+    for day in played.days:
+        if day.tips and not day.winning_tips(6):
+            _say(f"Nobody had a six on day {day.day_id}: all jackpots stay in their pools and grow.")
+    _say("Prizes nobody wins and the dust of each division stay in the pool and make its next day richer.")
+
+
+def _print_seeds(days: Sequence[SettledDay]) -> None:
+    table = _table("The seeds: made after the last ticket was sealed, chosen by nobody", "day", "seed", "value")
+    for day in days:
+        seeds = day.bundle["seeds"]
+        if seeds:
+            table.add_row(str(day.day_id), "Chainlink VRF word", f"0x{int(seeds['vrf_word']):064x}")
+            table.add_row("", f"drand round {seeds['drand_round']}", seeds["drand_randomness"])
+        else:
+            table.add_row(str(day.day_id), "none", "a day without tips needs none")
+    console().print(table)
+
+
+def _print_winners(played: Played) -> None:
+    winners = Counter[Wallet]()
+    for day in played.days:
+        winners.update({Wallet(each["wallet"]): int(each["amount"]) for each in day.result["payouts"]})
+    stakes = Counter[Wallet]()
+    for sale in played.sales:
+        stakes[sale.ticket.buyer] += sale.ticket.stake_atoms
+    table = _table(f"Who won what: the first {_TOP_WINNERS} of {len(winners)}", "", "wallet", "<stake", "<won")
+    for wallet, won in winners.most_common(_TOP_WINNERS):
+        table.add_row(played.people[wallet].name, wallet, amount(stakes[wallet]), amount(won))
+    console().print(table)
+
+
+def _print_affiliates(played: Played) -> None:
+    paying = [day for day in played.days if day.totals["affiliate"]]
+    table = _table("What affiliates earned", "", "wallet", "rate", *(f"<day {day.day_id}" for day in paying))
+    earned = [{each["wallet"]: int(each["amount"]) for each in day.result["affiliate_payouts"]} for day in paying]
+    for wallet, person in played.people.items():
+        if any(wallet in day for day in earned):
+            special = played.rates_bps.get(wallet)
+            rate = "5 %" if special is None else f"5 %, then {special / 100:g} %"
+            table.add_row(person.name, wallet, rate, *(amount(day.get(wallet, 0)) for day in earned))
+    console().print(table)
+
+
+def _print_money(played: Played) -> None:
+    money, last = played.money, played.days[-1]
+    table = _table("Where the money went, to the atom", "", "where it is now", "<USDT", "<share", "")
+    table.add_row("players' stakes", "", amount(money.player_stake_atoms))
+    table.add_row("voucher tips", "from the promotions account", amount(money.voucher_stake_atoms))
+    table.add_row("[bold]came in[/bold]", "", f"[bold]{amount(money.stake_atoms)}[/bold]", "100.0 %", end_section=True)
+    for place in money.places:
+        share = share_percent(place.held_atoms, money.stake_atoms)
+        table.add_row(place.what, place.where, amount(place.held_atoms), share, _mark(place.agrees))
+    table.add_section()
+    found = share_percent(money.placed_atoms, money.stake_atoms)
+    table.add_row("[bold]found[/bold]", "", f"[bold]{amount(money.placed_atoms)}[/bold]", found)
+    missing = f"{money.missing_atoms} atoms"
+    table.add_row("[bold]missing[/bold]", "", f"[bold]{missing}[/bold]", "", _mark(money.adds_up))
+    console().print(table)
+    parts = ", ".join(
+        f"{text} {amount(kept_atoms(last, key))}"
+        for key, text in (("carry", "prize money"), ("reserve", "jackpots"), ("last_rollover", "rollover"))
+    )
+    _say(
+        f"Kept for coming days: {parts}.",
+        f"Besides, players paid {amount(money.gas.held_atoms)} for gas, which is no part of any stake.",
+        "✓: the chain holds exactly what the files of the settled days say.",
+    )
+
+
+def _print_anchors(days: Sequence[SettledDay]) -> None:
+    table = _table("Anchored on the chain", "day", "what", "hash")
+    for day in days:
+        rows = (
+            ("winner root", day.bundle["winner_root"]),
+            ("affiliate root", day.bundle["affiliate_root"]),
+            ("run hash", day.run_hash),
+            ("commit transaction", day.commit_tx),
+            ("release transaction", day.release_tx),
+        )
+        for place, (what, value) in enumerate(rows):
+            table.add_row(str(day.day_id) if place == 0 else "", what, value)
+        table.add_section()
+    console().print(table)
+
+
+def _print_claims(played: Played) -> None:
+    book = played.book
+    table = _table("Claims", "what", "<count", "<USDT", "")
+    for vault, text in ((PRIZES, "prizes paid by PrizeVault"), (COMMISSIONS, "commissions paid by AffiliateVault")):
+        count = sum(claim.vault == vault for claim in book.paid)
+        table.add_row(text, str(count), amount(book.paid_atoms(vault)), "")
+    for refusal in book.refused:
+        table.add_row(f"refused: {refusal.what}", "1", "", refusal.reason.partition("(")[0])
+    console().print(table)
+    _say(
+        f"Recovered: {played.recovered_intents} purchase that the App had lost when it crashed, and "
+        f"{played.adopted_tickets} that a player had made at the contract itself."
+    )
+
+
+def _print_checks(played: Played) -> None:
+    table = _table("Checked at the end, from the files and the chain alone", "", "claim", "days")
+    for text in dict.fromkeys(check.text for check in played.checks):
+        same = [check for check in played.checks if check.text == text]
+        days = ", ".join(str(check.day_id) for check in same if check.day_id is not None)
+        table.add_row(_mark(all(check.holds for check in same)), escape(text), days)
+    console().print(table)
+
+
+def _print_next(played: Played, artifacts_dir: Path, env_file: str | None, name: str) -> None:
+    last = played.days[-1]
+    folder = artifacts_dir / f"dayId={last.day_id}"
+    table = _table("What to try next", "", "")
+    table.show_header = False
+    table.add_row("All files of the days", escape(str(artifacts_dir)))
+    table.add_row("The run hash, by yourself", escape(f"sha256sum {folder}/commit_bundle.json"))
+    if env_file is None:
+        table.add_row("Keep the world next time", 'make demo ARGS="--keep"')
+    else:
+        for text, command in next_commands(played, last.day_id, env_file, name):
+            table.add_row(text, escape(command))
+    console().print(table)
+
+
+def next_commands(played: Played, day_id: DayId, env_file: str, name: str) -> list[tuple[str, str]]:
+    """Commands that work on a world that was kept."""
+    paid = {(claim.vault, claim.day_id, claim.wallet) for claim in played.book.paid}
+    open_prizes = [
+        each["wallet"]
+        for each in played.days[-1].result["payouts"]
+        if (PRIZES, day_id, Wallet(each["wallet"])) not in paid
+    ]
+    commands = [("The settings of this world", f"export BO_ENV_FILE={env_file}")]
+    if open_prizes:
+        commands.append(
+            ("A proof that still waits to be claimed", f"bo-engine proof --day {day_id} --wallet {open_prizes[0]}")
+        )
+    return [
+        *commands,
+        ("Settle again: nothing is due", "bo-engine settle"),
+        ("Addresses of the world", f"bo-engine dev status --name {name}"),
+        ("End it", f"bo-engine dev down --name {name}"),
+    ]
+
+
+def amount(atoms: int) -> str:
+    """Atoms as USDT without the word."""
+    return usdt(atoms).removesuffix(" USDT")
+
+
+def date_of(day_id: DayId) -> str:
+    """The day's date, UTC."""
+    return f"{datetime.fromtimestamp(day_start(day_id), UTC):%Y-%m-%d}"
+
+
+def _mark(holds: bool) -> str:
+    return "[green]✓[/green]" if holds else "[bold red]✗[/bold red]"
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table; a column whose name begins with < stands right, as numbers do."""
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        right = column.startswith("<")
+        table.add_column(escape(column.removeprefix("<")), justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _say(*lines: str) -> None:
+    console().print(*lines, sep="\n")
+    console().print()

@@ -1,0 +1,77 @@
+"""Step 4: the gates, and a person's yes where one is wanted (rule 4.4)."""
+
+from typing import Any
+
+from bo_engine.errors import InvariantBroken, Unavailable
+from bo_engine.units import DayId, hex_of
+from io_layer.audit_store import insert_audit
+from io_layer.pipeline_store import finish_step
+from io_layer.run_store import Run, approve_run, select_live_run
+from services.day_work import Opened
+from services.engine import Engine
+from services.gates import Finding, check_gates
+from services.lease import Lease
+
+
+def approve_day(engine: Engine, lease: Lease, opened: Opened, *, by: str | None = None) -> dict[str, Any]:
+    """Run all gates and approve the open run if every one holds; warnings do not stop it.
+
+    Raises: InvariantBroken ``gates_failed`` with all findings; Unavailable ``approval_wanted`` while
+    APPROVAL_MODE=manual and nobody has said yes.
+    """
+    findings = check_gates(engine, opened)
+    require_gates(opened.day_id, findings)
+    run = select_live_run(engine.conn, opened.day_id)
+    if run is None:
+        raise InvariantBroken("gates_failed", f"day {opened.day_id} lost its run while the gates looked at it")
+    if by is None and engine.settings.approval_mode == "manual":
+        raise Unavailable(
+            "approval_wanted",
+            f"all gates hold for run_hash {hex_of(run.run_hash)}; a person says yes with `bo-engine approve --day "
+            f"{opened.day_id} --by NAME`",
+        )
+    approver = by or "gates"
+    with lease.transaction():
+        if run.status == "dry_run" and not approve_run(engine.conn, run.run_id, run.run_hash, approver):
+            raise InvariantBroken("approval_lost", f"run {run.run_id} changed while it was approved")
+        finish_step(engine.conn, opened.day_id, "approve", approved_by=run.approved_by or approver)
+        details = {"run_id": run.run_id, "run_hash": hex_of(run.run_hash)}
+        insert_audit(engine.conn, actor=approver, action="run_approved", day_id=opened.day_id, details=details)
+    return {
+        "run_hash": hex_of(run.run_hash),
+        "approved_by": run.approved_by or approver,
+        "findings": documents(findings),
+        "difference_to_yesterday": difference_to_yesterday(engine, run),
+    }
+
+
+def require_gates(day_id: DayId, findings: list[Finding]) -> None:
+    """Raises: InvariantBroken ``gates_failed``, all findings listed."""
+    failed = [finding for finding in findings if not finding.holds and not finding.is_warning]
+    if failed:
+        names = ", ".join(finding.gate for finding in failed)
+        lines = [f"{finding.gate} {finding.text}: {finding.detail}" for finding in findings if not finding.holds]
+        raise InvariantBroken("gates_failed", f"day {day_id} does not pass {names}; nothing is committed", lines)
+
+
+def documents(findings: list[Finding]) -> list[dict[str, Any]]:
+    """The findings for tables and machines."""
+    return [
+        {
+            "gate": finding.gate,
+            "holds": finding.holds,
+            "severity": "warning" if finding.is_warning else "FAILED",
+            "text": finding.text,
+            "detail": finding.detail,
+        }
+        for finding in findings
+    ]
+
+
+def difference_to_yesterday(engine: Engine, run: Run) -> dict[str, str]:
+    """Today's totals beside those of the day before, so that a person sees what is unusual."""
+    before = select_live_run(engine.conn, DayId(run.day_id - 1))
+    if before is None:
+        return {}
+    names = ("total_payout_atoms", "affiliate_total_atoms", "charity_total_atoms", "net_fee_atoms", "winner_count")
+    return {name.removesuffix("_atoms"): f"{getattr(run, name)} (yesterday {getattr(before, name)})" for name in names}

@@ -1,0 +1,81 @@
+"""The day's files: copies of what the database holds, in ARTIFACTS_DIR/dayId=N (rule 4.7)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from bo_engine.errors import InvalidInput, require_input
+from bo_engine.units import DayId, hex_of
+from io_layer.artifact_store import StoredArtifact, select_artifacts, stream_artifact
+from io_layer.artifact_writer import day_folder, sha256_file, write_artifact
+from io_layer.database import Conn
+from io_layer.run_store import select_live_run
+from services.engine import Engine
+
+
+def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
+    """The files of the day and of its live run, by name."""
+    run = select_live_run(conn, day_id)
+    return select_artifacts(conn, day_id, run.run_id if run else None)
+
+
+def check_artifacts(engine: Engine, day_id: DayId) -> list[str]:
+    """Names of stored files that are missing on disk.
+
+    Raises: InvalidInput ``artifact_tampered`` for one that holds other bytes than the database.
+    """
+    missing = []
+    folder = day_folder(engine.artifacts_dir, day_id)
+    for artifact in stored_artifacts(engine.conn, day_id):
+        found = sha256_file(folder / artifact.name)
+        if found is None:
+            missing.append(artifact.name)
+        elif found != artifact.sha256:
+            raise InvalidInput(
+                "artifact_tampered",
+                f"{folder / artifact.name} holds other bytes than the database; look who changed it, then `bo-engine "
+                f"artifacts restore --day {day_id}`",
+            )
+    return missing
+
+
+def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
+    """Write the stored files that are missing on disk; their names. Equal bytes are left alone, others refused.
+
+    Raises: InvalidInput ``artifact_tampered``; UsageError ``artifacts_not_writable``; Unavailable ``disk_full``.
+    """
+    missing = check_artifacts(engine, day_id)
+    for artifact in stored_artifacts(engine.conn, day_id):
+        if artifact.name in missing:
+            write_artifact(engine.artifacts_dir, day_id, artifact.name, stream_artifact(engine.conn, artifact))
+    return missing
+
+
+def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
+    """Write every stored file of the day anew, over whatever stands there. Safe to repeat.
+
+    Raises: InvalidInput ``nothing_stored``; InvariantBroken ``artifact_damaged``.
+    """
+    artifacts = stored_artifacts(engine.conn, day_id)
+    require_input(bool(artifacts), "nothing_stored", f"the database holds no files of day {day_id}: export it first")
+    for artifact in artifacts:
+        # Streamed twice: the first pass checks the stored bytes, so that damaged ones never replace a good file.
+        for _ in stream_artifact(engine.conn, artifact):
+            pass
+        write_artifact(engine.artifacts_dir, day_id, artifact.name, stream_artifact(engine.conn, artifact), force=True)
+    return {
+        "day_id": day_id,
+        "folder": str(day_folder(engine.artifacts_dir, day_id)),
+        "files": {artifact.name: hex_of(artifact.sha256) for artifact in artifacts},
+    }
+
+
+def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
+    """Each stored file with ``ok``, ``missing`` or ``changed``."""
+    folder = day_folder(engine.artifacts_dir, day_id)
+    for artifact in stored_artifacts(engine.conn, day_id):
+        try:
+            found = sha256_file(folder / artifact.name)
+        except InvalidInput:
+            yield artifact.name, "changed"
+            continue
+        yield artifact.name, "missing" if found is None else "ok" if found == artifact.sha256 else "changed"

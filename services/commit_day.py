@@ -1,0 +1,222 @@
+"""Step 5: commit the roots, wait out the challenge period, release (rule 4.5).
+
+The contract's state at a final block decides everything: what is there with our hash is adopted, what is there with
+another hash is an alarm, what is missing is sent through the journal.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bo_engine.errors import InvariantBroken, Unavailable, require_invariant
+from bo_engine.units import DayId, Hash32, hex_of
+from core.bundle import SettlementStruct, settlement_hash
+from core.documents.merkle_dumps import affiliate_tree, winner_tree
+from io_layer.artifact_store import put_artifact
+from io_layer.audit_store import insert_audit
+from io_layer.game_chain import COMMITTED, RELEASED, VOIDED, DayRecord
+from io_layer.pipeline_store import finish_step
+from io_layer.run_store import (
+    Run,
+    mark_committed,
+    mark_settled,
+    mark_vetoed,
+    select_affiliate_payouts,
+    select_live_run,
+    select_pool_results,
+    select_runs,
+    select_winner_payouts,
+)
+from services.day_work import Opened
+from services.engine import Engine
+from services.lease import Lease
+from services.provenance import render_provenance
+from services.send_transaction import Purpose, follow, send_once, transaction_hash
+
+WAIT_S: Final = 60.0
+_POLL_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeRuns:
+    """The commit is final and its challenge period still runs: nothing is due before ``not_before_s`` (chain time)."""
+
+    not_before_s: int
+
+
+def commit_day(
+    engine: Engine, lease: Lease, opened: Opened, *, wait_s: float = WAIT_S
+) -> dict[str, Any] | ChallengeRuns:
+    """Bring the approved run on-chain and release it. Waits at most ``wait_s`` for the chain.
+
+    Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``day_voided``, ``settlement_differs``, ``would_revert``;
+    Unavailable ``waiting_for_chain``, ``day_before_pending``.
+    """
+    run = _approved_run(engine, opened.day_id)
+    struct = rebuilt_settlement(engine, run)
+    deadline = time.monotonic() + wait_s
+    record = _ensure_committed(engine, lease, opened, run, struct, deadline)
+    if record.status == COMMITTED:
+        not_before = record.committed_at_s + engine.game.read_challenge_period_s(opened.facts.block)
+        if engine.game.chain.read_final_block().timestamp_s < not_before:
+            return ChallengeRuns(not_before)
+        record = _ensure_released(engine, lease, opened, run, struct, deadline)
+    _mark_settled(engine, lease, opened, run, record)
+    return {
+        "run_hash": hex_of(run.run_hash),
+        "run_status": "settled",
+        "settlement_hash": hex_of(run.settlement_hash),
+        "commit_tx": _shown(transaction_hash(engine, commit_purpose(engine, opened.day_id, record.vetoes))),
+        "release_tx": _shown(transaction_hash(engine, release_purpose(engine, opened.day_id, record.vetoes))),
+    }
+
+
+def rebuilt_settlement(engine: Engine, run: Run) -> SettlementStruct:
+    """The contract's struct, built from the stored rows and not from memory: what was approved is what is signed.
+
+    Raises: InvariantBroken ``settlement_differs`` when the rows do not give the approved hash any more.
+    """
+    pools = select_pool_results(engine.conn, run.run_id)
+    deployment = engine.game.deployment
+    winners = winner_tree(deployment, run.day_id, select_winner_payouts(engine.conn, run.run_id))
+    affiliates = affiliate_tree(deployment, run.day_id, select_affiliate_payouts(engine.conn, run.run_id))
+    struct = SettlementStruct(
+        day_id=run.day_id,
+        pool_payout=tuple(int(pool.payout_atoms) for pool in pools),
+        pool_jackpot_payout=tuple(int(pool.jackpot_payout_atoms) for pool in pools),
+        total_payout=run.total_payout_atoms,
+        merkle_root=winners.root,
+        jackpot_hit=tuple(pool.jackpot_hit for pool in pools),
+        affiliate_total=run.affiliate_total_atoms,
+        affiliate_root=affiliates.root,
+        charity_total=run.charity_total_atoms,
+        run_hash=run.run_hash,
+    )
+    require_invariant(
+        settlement_hash(struct) == run.settlement_hash,
+        "settlement_differs",
+        f"the rows of run {run.run_id} (day {run.day_id}) were changed after it was computed; nothing is signed",
+    )
+    return struct
+
+
+def commit_purpose(engine: Engine, day_id: DayId, vetoes: int) -> Purpose:
+    """The one commit of a day and round."""
+    return Purpose("SettlementV4", engine.game.contracts.settlement, "commitMerkleSettlement", day_id, vetoes)
+
+
+def release_purpose(engine: Engine, day_id: DayId, vetoes: int) -> Purpose:
+    """The one release of a day and round."""
+    return Purpose("SettlementV4", engine.game.contracts.settlement, "release", day_id, vetoes)
+
+
+def _approved_run(engine: Engine, day_id: DayId) -> Run:
+    run = select_live_run(engine.conn, day_id)
+    if run is None or run.status not in ("approved", "committed", "settled"):
+        raise InvariantBroken("not_approved", f"day {day_id} has no approved run; approve it first")
+    return run
+
+
+def _ensure_committed(
+    engine: Engine, lease: Lease, opened: Opened, run: Run, struct: SettlementStruct, deadline: float
+) -> DayRecord:
+    day_id = opened.day_id
+    record = engine.game.read_record(engine.game.chain.read_final_block(), day_id)
+    if _is_ours(record, run):
+        _adopt(engine, lease, run, record)
+        return record
+    _refuse_vetoed(engine, lease, run, record)
+    if opened.facts.next_day != day_id:
+        raise Unavailable(
+            "day_before_pending", f"the contract settles day {opened.facts.next_day} next; day {day_id} waits for it"
+        )
+    purpose = commit_purpose(engine, day_id, record.vetoes)
+    send_once(engine, lease, purpose, (tuple(struct),))
+    record = _wait_for(engine, lease, run, purpose, (COMMITTED, RELEASED), deadline)
+    _adopt(engine, lease, run, record)
+    return record
+
+
+def _refuse_vetoed(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
+    """A veto that no run of ours has answered for yet ends this run. Raises: InvariantBroken ``vetoed``."""
+    known = sum(1 for one in select_runs(engine.conn, run.day_id) if one.status == "vetoed")
+    if record.vetoes <= known:
+        return
+    with lease.transaction():
+        mark_committed(engine.conn, run.run_id)
+        mark_vetoed(engine.conn, run.run_id)
+    raise InvariantBroken(
+        "vetoed",
+        f"the guardian vetoed the commit of day {run.day_id}; look why, then `bo-engine resume --day {run.day_id} "
+        "--by NAME` computes and approves it anew",
+    )
+
+
+def _ensure_released(
+    engine: Engine, lease: Lease, opened: Opened, run: Run, struct: SettlementStruct, deadline: float
+) -> DayRecord:
+    record = engine.game.read_record(engine.game.chain.read_final_block(), opened.day_id)
+    if record.status == RELEASED and _is_ours(record, run):
+        return record
+    purpose = release_purpose(engine, opened.day_id, record.vetoes)
+    send_once(engine, lease, purpose, (tuple(struct),))
+    return _wait_for(engine, lease, run, purpose, (RELEASED,), deadline)
+
+
+def _is_ours(record: DayRecord, run: Run) -> bool:
+    """Whether the contract shows our hash. Raises: InvariantBroken ``foreign_commit``, ``day_voided``."""
+    if record.status == VOIDED:
+        raise InvariantBroken("day_voided", f"day {run.day_id} was voided on-chain; its run is not committed")
+    if record.status not in (COMMITTED, RELEASED):
+        return False
+    if record.settlement_hash != run.settlement_hash:
+        raise InvariantBroken(
+            "foreign_commit",
+            f"day {run.day_id} stands on-chain with settlement hash {hex_of(record.settlement_hash)}, ours is "
+            f"{hex_of(run.settlement_hash)}: the guardian must veto it before it is released",
+        )
+    return True
+
+
+def _adopt(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
+    """Mark the run committed; a commit that our journal did not send is adopted with an audit row."""
+    if run.status != "approved":
+        return
+    sent_by_us = transaction_hash(engine, commit_purpose(engine, run.day_id, record.vetoes))
+    with lease.transaction():
+        if mark_committed(engine.conn, run.run_id) and sent_by_us is None:
+            details = {"settlement_hash": hex_of(record.settlement_hash), "run_hash": hex_of(run.run_hash)}
+            insert_audit(engine.conn, actor="engine", action="commit_adopted", day_id=run.day_id, details=details)
+
+
+def _mark_settled(engine: Engine, lease: Lease, opened: Opened, run: Run, record: DayRecord) -> None:
+    sent_by_us = transaction_hash(engine, release_purpose(engine, run.day_id, record.vetoes))
+    commit_tx = transaction_hash(engine, commit_purpose(engine, run.day_id, record.vetoes))
+    provenance = render_provenance(opened.facts, record, commit_tx=commit_tx, release_tx=sent_by_us)
+    with lease.transaction():
+        if mark_settled(engine.conn, run.run_id) and sent_by_us is None:
+            insert_audit(engine.conn, actor="engine", action="release_adopted", day_id=run.day_id)
+        put_artifact(engine.conn, run.day_id, run.run_id, "provenance.json", provenance, replace=True)
+        finish_step(engine.conn, run.day_id, "commit")
+
+
+def _wait_for(
+    engine: Engine, lease: Lease, run: Run, purpose: Purpose, wanted: tuple[int, ...], deadline: float
+) -> DayRecord:
+    """Poll the final block until the contract shows the wanted state with our hash."""
+    while True:
+        record = engine.game.read_record(engine.game.chain.read_final_block(), run.day_id)
+        if record.status in wanted and _is_ours(record, run):
+            follow(engine, lease, purpose)
+            return record
+        if time.monotonic() >= deadline:
+            follow(engine, lease, purpose)
+            raise Unavailable(
+                "waiting_for_chain",
+                f"{purpose.function} of day {run.day_id} is sent and not final yet; the next tick goes on",
+            )
+        time.sleep(_POLL_S)
+
+
+def _shown(tx_hash: Hash32 | None) -> str | None:
+    return hex_of(tx_hash) if tx_hash is not None else None

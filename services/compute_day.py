@@ -1,0 +1,142 @@
+"""Step 3: draw, winners, payouts, both trees, the commit bundle and its hash (rule 4.3)."""
+
+from typing import Any
+
+from bo_engine.errors import InvariantBroken
+from bo_engine.units import Hash32, hex_of, parse_hash32
+from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
+from io_layer.artifact_store import put_artifact, select_digests
+from io_layer.pipeline_store import finish_step
+from io_layer.rates_store import select_rates_in_force
+from io_layer.run_store import (
+    NewRun,
+    Run,
+    insert_run,
+    select_affiliate_payouts,
+    select_live_run,
+    select_pool_results,
+    select_winner_payouts,
+)
+from services.day_work import (
+    Computed,
+    Opened,
+    affiliates_document,
+    compute,
+    inputs_document,
+    referred_of_day,
+    seeds_of_day,
+    sha256_of,
+)
+from services.engine import Engine
+from services.export_affiliates import rates_in_force
+from services.lease import Lease
+
+
+def compute_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
+    """Compute the day and store it as a ``dry_run``; an older one becomes superseded in the same transaction.
+
+    A repeat that gives the stored run's hash changes nothing.
+    Raises: InvariantBroken ``result_differs`` when the day is committed with another result; as ``day_work.compute``.
+    """
+    computed = compute_stored(engine, opened)
+    live = select_live_run(engine.conn, opened.day_id)
+    refuse_other_result(live, computed)
+    if live is None or not _is_stored(engine, live, computed):
+        _store(engine, lease, opened, computed)
+    else:
+        with lease.transaction():
+            finish_step(engine.conn, opened.day_id, "compute", run_id=live.run_id)
+    return facts_of(computed)
+
+
+def compute_stored(engine: Engine, opened: Opened) -> Computed:
+    """Compute the day from its stored inputs. Raises: InvariantBroken ``inputs_missing``."""
+    digests = select_digests(engine.conn, opened.day_id, None)
+    if not {"inputs.json", "affiliates.json"} <= set(digests):
+        raise InvariantBroken("inputs_missing", f"day {opened.day_id} was exported, but its input files are not stored")
+    return compute(
+        engine,
+        opened,
+        seeds=seeds_of_day(engine, opened),
+        referred=referred_of_day(engine, opened, select_rates_in_force(engine.conn, opened.day_id)),
+        inputs_sha256=digests["inputs.json"],
+        affiliates_sha256=digests["affiliates.json"],
+    )
+
+
+def compute_dry(engine: Engine, opened: Opened) -> Computed:
+    """Compute the whole day without a single write; it gives the very run_hash that a real run would."""
+    seeds = seeds_of_day(engine, opened)
+    referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
+    return compute(
+        engine,
+        opened,
+        seeds=seeds,
+        referred=referred,
+        inputs_sha256=sha256_of(inputs_document(engine, opened)),
+        affiliates_sha256=sha256_of(affiliates_document(engine, opened, referred)),
+    )
+
+
+def refuse_other_result(live: Run | None, computed: Computed) -> None:
+    """Raises: InvariantBroken ``result_differs`` for a committed or settled day with another result."""
+    if (
+        live is not None
+        and live.status in ("committed", "settled")
+        and live.run_hash != parse_hash32(computed.run_hash)
+    ):
+        raise InvariantBroken(
+            "result_differs",
+            f"day {live.day_id} is {live.status} with run_hash {hex_of(live.run_hash)}, but computes to "
+            f"{computed.run_hash} now",
+        )
+
+
+def facts_of(computed: Computed) -> dict[str, Any]:
+    """What a person or a script wants to know of a computed day. Amounts are decimal strings."""
+    result = computed.result
+    return {
+        "run_hash": computed.run_hash,
+        "winner_root": hex_of(computed.winner_tree.root),
+        "affiliate_root": hex_of(computed.affiliate_tree.root),
+        "winners": len(result.payouts),
+        "total_payout": str(result.total_payout_atoms),
+        "affiliate_total": str(result.affiliate_total_atoms),
+        "charity_total": str(result.charity_total_atoms),
+        "net_fee": str(result.net_fee_atoms),
+    }
+
+
+def _is_stored(engine: Engine, live: Run, computed: Computed) -> bool:
+    """Whether the live run is this result, row for row: rows that were changed by hand are computed anew."""
+    return (
+        live.run_hash == parse_hash32(computed.run_hash)
+        and tuple(select_winner_payouts(engine.conn, live.run_id)) == computed.result.payouts
+        and tuple(select_affiliate_payouts(engine.conn, live.run_id)) == computed.result.affiliate_payouts
+        and select_pool_results(engine.conn, live.run_id) == computed.result.pools
+    )
+
+
+def _store(engine: Engine, lease: Lease, opened: Opened, computed: Computed) -> None:
+    day_id = opened.day_id
+    with lease.transaction():
+        run_id = insert_run(engine.conn, _new_run(opened, computed))
+        digests: dict[str, Hash32] = dict(select_digests(engine.conn, day_id, None))
+        for name, chunks in computed.documents().items():
+            digests[name], _ = put_artifact(engine.conn, day_id, run_id, name, chunks())
+        sums = render_checksums(day_id=day_id, sha256s={name: digests[name] for name in DETERMINISTIC_FILES})
+        put_artifact(engine.conn, day_id, run_id, "checksums.json", sums)
+        finish_step(engine.conn, day_id, "compute", run_id=run_id)
+
+
+def _new_run(opened: Opened, computed: Computed) -> NewRun:
+    return NewRun(
+        result=computed.result,
+        run_hash=parse_hash32(computed.run_hash),
+        ruleset_hash=opened.facts.ruleset_hash,
+        settlement_hash=computed.settlement_hash,
+        winner_root=computed.winner_tree.root,
+        affiliate_root=computed.affiliate_tree.root,
+        winner_nodes=computed.winner_tree.nodes,
+        affiliate_nodes=computed.affiliate_tree.nodes,
+    )

@@ -1,0 +1,75 @@
+"""Shows a wallet's day from tickets to leaf: tickets -> matches -> share -> floor -> leaf."""
+
+from typing import Any
+
+from bo_engine.errors import InvalidInput
+from bo_engine.units import DayId, Wallet, usdt
+from core.model import PoolResult
+from core.tips import mask_of, numbers_of, unpack_masks
+from io_layer.run_store import Run, select_live_run, select_pool_results
+from io_layer.ticket_store import stream_tickets
+from services.engine import Engine
+from services.make_proof import make_proofs
+
+
+def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
+    """Every winning tip of the wallet with its matches and its share, and the leaf that they add up to.
+
+    Raises: InvalidInput ``no_run``, ``no_ticket``.
+    """
+    run = select_live_run(engine.conn, day_id)
+    if run is None:
+        raise InvalidInput("no_run", f"day {day_id} is not computed yet")
+    pools = select_pool_results(engine.conn, run.run_id)
+    tickets = [ticket for ticket in stream_tickets(engine.conn, day_id) if ticket.buyer == wallet]
+    rows = []
+    total = 0
+    for ticket in tickets:
+        pool = pools[ticket.pool_id]
+        drawn = mask_of(pool.winning_numbers, _number_max(engine, run)) if pool.winning_numbers else 0
+        for index, mask in enumerate(unpack_masks(ticket.tips)):
+            matches = (mask & drawn).bit_count()
+            share = share_of(pool, matches)
+            total += share
+            if share:
+                rows.append(
+                    {
+                        "ticket_id": ticket.ticket_id,
+                        "pool_id": ticket.pool_id,
+                        "tip": index,
+                        "numbers": list(numbers_of(mask)),
+                        "matches": matches,
+                        "share": str(share),
+                    }
+                )
+    leaf = _leaf(engine, day_id, wallet)
+    return {
+        "day_id": day_id,
+        "wallet": wallet,
+        "tickets": len(tickets),
+        "tips": sum(len(ticket.tips) // 8 for ticket in tickets),
+        "winning_numbers": [list(pool.winning_numbers) for pool in pools],
+        "winning_tips": rows,
+        "sum": str(total),
+        "shown_sum": usdt(total),
+        "leaf": leaf,
+        "agrees": str(total) == (leaf["amount"] if leaf else "0"),
+    }
+
+
+def share_of(pool: PoolResult, matches: int) -> int:
+    """What one tip with so many matches gets in the pool, the jackpot included. Atoms."""
+    tier = next((tier.each_atoms for tier in pool.tiers if tier.matches == matches), 0)
+    return tier + (pool.jackpot_each_atoms if matches and matches == pool.jackpot_matches else 0)
+
+
+def _number_max(engine: Engine, run: Run) -> int:
+    return engine.rulesets[run.ruleset_hash].number_max
+
+
+def _leaf(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any] | None:
+    try:
+        leaf: dict[str, Any] | None = make_proofs(engine.conn, engine.game.deployment, day_id, wallet)["winner"]
+    except InvalidInput:
+        return None
+    return leaf

@@ -1,0 +1,75 @@
+"""Holds a job's lease while its work runs: two hosts, or a person and cron, never run it twice."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bo_engine.errors import EngineError
+from io_layer.database import Conn
+from io_layer.lease_store import Holder, acquire_lease, guard_lease, release_lease, renew_lease, select_lease
+
+TTL_S: Final = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A held lease. Every transaction that writes for the job goes through ``transaction``, which is fenced."""
+
+    conn: Conn
+    job: str
+    token: int
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that commits only while the lease is ours. Raises: Unavailable ``lease_lost``."""
+        with self.conn.transaction():
+            guard_lease(self.conn, self.job, self.token)
+            yield
+
+    def renew(self) -> None:
+        """Hold it longer; called between steps. Raises: Unavailable ``lease_lost``."""
+        renew_lease(self.conn, self.job, self.token, TTL_S)
+
+
+@contextmanager
+def held_lease(conn: Conn, job: str) -> Iterator[Lease]:
+    """Take the job's lease, give it back at the end.
+
+    The lease of a process of this host that is dead is taken over at once; that of another host when it expires.
+    Raises: Unavailable ``lease_held``, naming the holder.
+    """
+    host, pid = socket.gethostname(), os.getpid()
+    holder = Holder(name=f"{host} process {pid}", host=host, pid=pid, pid_started=_started(pid) or 0)
+    lease = Lease(conn, job, acquire_lease(conn, job, holder, TTL_S, dead_token=_dead_token(conn, job, host)))
+    try:
+        yield lease
+    finally:
+        _give_back(lease)
+
+
+def _give_back(lease: Lease) -> None:
+    # A database that is gone releases nothing; the next run on this host sees that we are dead.
+    try:
+        release_lease(lease.conn, lease.job, lease.token)
+    except EngineError:
+        return
+
+
+def _dead_token(conn: Conn, job: str, host: str) -> int | None:
+    lease = select_lease(conn, job)
+    if lease is None or lease.host != host or lease.pid is None:
+        return None
+    return lease.token if _started(lease.pid) != lease.pid_started else None
+
+
+def _started(pid: int) -> int | None:
+    """Start time of a process in clock ticks since boot; None if there is no such process or it is a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])

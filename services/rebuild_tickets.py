@@ -1,0 +1,62 @@
+"""Restores the tickets of one day from the chain alone: what is missing comes back, what differs is set right."""
+
+from typing import Any
+
+from bo_engine.errors import InvariantBroken
+from bo_engine.units import DayId
+from core.model import PoolDay
+from io_layer.audit_store import insert_audit
+from io_layer.input_store import delete_day_inputs, select_day_inputs
+from io_layer.intent_store import mark_final
+from io_layer.pipeline_store import rewind_day
+from io_layer.ticket_repair import delete_wrong_tickets, select_ticket_ids
+from io_layer.ticket_store import insert_tickets, select_pool_totals, select_ticket_rows
+from services.engine import Engine
+from services.lease import Lease
+from services.recover_intents import Recovered, bind_intents, ticket_row
+
+
+def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, Any]:
+    """Make the day's ticket rows equal to the chain's events up to the final block. Safe to repeat.
+
+    Rows that lack are inserted, also on a settled day. Rows that differ or that the chain does not know are set right
+    only while no run of the day is approved; the day is exported anew then.
+    Raises: InvariantBroken ``logs_incomplete``, ``inputs_in_use`` (approved or settled with other tickets: restore the
+    database from its backup).
+    """
+    final = engine.game.chain.read_final_block()
+    rows = [ticket_row(event, is_final=True) for event in engine.game.read_tickets_of_day(day_id, final)]
+    _require_complete(engine.game.read_pool_days(final, day_id), len(rows))
+    wanted = {row.ticket.ticket_id: row for row in rows}
+    stored_ids = select_ticket_ids(engine.conn, day_id)
+    stored = {row.ticket.ticket_id: row for row in select_ticket_rows(engine.conn, list(wanted))}
+    missing = [row for ticket_id, row in wanted.items() if ticket_id not in stored]
+    wrong = [row for ticket_id, row in wanted.items() if ticket_id in stored and stored[ticket_id] != row]
+    extra = [ticket_id for ticket_id in stored_ids if ticket_id not in wanted]
+    done = Recovered()
+    with lease.transaction():
+        if wrong or extra:
+            if select_day_inputs(engine.conn, day_id) is not None:
+                rewind_day(engine.conn, day_id, "export")
+                delete_day_inputs(engine.conn, day_id)
+            delete_wrong_tickets(engine.conn, [*(row.ticket.ticket_id for row in wrong), *extra])
+        insert_tickets(engine.conn, sorted([*missing, *wrong], key=lambda row: row.ticket.ticket_id))
+        bind_intents(engine.conn, rows, done)
+        mark_final(engine.conn)
+        _require_complete(select_pool_totals(engine.conn, day_id), len(rows))
+        if missing or wrong or extra:
+            details = {"inserted": len(missing), "corrected": len(wrong), "removed": len(extra)}
+            insert_audit(engine.conn, actor="engine", action="tickets_rebuilt", day_id=day_id, details=details)
+    return {
+        "day_id": day_id,
+        "tickets": len(rows),
+        "inserted": len(missing),
+        "corrected": len(wrong),
+        "removed": len(extra),
+    }
+
+
+def _require_complete(pools: tuple[PoolDay, ...], found: int) -> None:
+    expected = sum(pool.ticket_count for pool in pools)
+    if expected != found:
+        raise InvariantBroken("logs_incomplete", f"the day has {expected} tickets, but {found} events were found")

@@ -1,0 +1,165 @@
+"""Brings every purchase home: events become tickets, tickets find their intents, dead intents are closed.
+
+The chain decides. A ticket is stored once (its id, its event and its nonce are unique keys), an intent moves by
+compare-and-set, so any run may be killed and repeated.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Final
+
+from bo_engine.errors import InvariantBroken, Unavailable
+from bo_engine.units import Hash32, TicketId
+from io_layer.chain_reader import Block
+from io_layer.chain_sender import read_receipt
+from io_layer.cursor_store import move_cursor, select_cursor
+from io_layer.database import Conn
+from io_layer.game_chain import PurchasedTicket
+from io_layer.intent_store import (
+    insert_adopted,
+    mark_expired,
+    mark_failed,
+    mark_final,
+    move_back,
+    select_intent_by_nonce,
+    select_intents,
+)
+from io_layer.ticket_store import TicketRow, delete_not_final, insert_tickets, select_not_final
+from services.engine import Engine
+from services.finalize_buy_intent import finalize_buy_intent
+from services.lease import Lease
+
+CURSOR: Final = "tickets"
+_BATCH: Final = 1000
+
+
+@dataclass(slots=True)
+class Recovered:
+    """What one run did."""
+
+    tickets_added: int = 0
+    intents_final: int = 0
+    recovered: int = 0  # intents found without their transaction hash
+    adopted: int = 0  # tickets that no intent knew
+    expired: int = 0
+    failed: int = 0
+
+    def document(self) -> dict[str, int]:
+        """The counts by name."""
+        return asdict(self)
+
+
+def recover_intents(engine: Engine, lease: Lease) -> Recovered:
+    """Scan the chain from where the last run stopped up to the final block, then close what the chain has decided.
+
+    Raises: InvariantBroken ``logs_incomplete`` when the events found are fewer than the contract has counted.
+    """
+    done = Recovered()
+    final = engine.game.chain.read_final_block()
+    _scan(engine, lease, final, done)
+    _close_open_intents(engine, lease, final, done)
+    return done
+
+
+def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
+    cursor = select_cursor(engine.conn, CURSOR)
+    first = 0 if cursor is None else cursor.block_number + 1
+    if first > final.number:
+        return
+    if cursor is not None and engine.game.chain.read_block(cursor.block_number).block_hash != _hex(cursor.block_hash):
+        raise InvariantBroken(
+            "final_block_changed", f"block {cursor.block_number} was final and has another hash now: stop and look"
+        )
+    expected = engine.game.read_ticket_count(final)
+    highest = 0
+    for batch in _batches(engine.game.read_tickets(first, final.number)):
+        highest = batch[-1].ticket.ticket_id
+        store_tickets(engine, lease, batch, done)
+    with lease.transaction():
+        _drop_orphans(engine, final)
+        known = highest or _highest_ticket(engine)
+        if known != expected:
+            # An empty answer proves nothing: the contract counts its tickets.
+            raise InvariantBroken(
+                "logs_incomplete",
+                f"the contract has sold {expected} tickets by block {final.number}, the logs end with ticket {known}",
+            )
+        move_cursor(engine.conn, CURSOR, cursor, final.number, Hash32(bytes.fromhex(final.block_hash[2:])))
+        done.intents_final += mark_final(engine.conn)
+
+
+def store_tickets(engine: Engine, lease: Lease, events: list[PurchasedTicket], done: Recovered) -> None:
+    """Store final purchases and tie each to its intent, in one transaction."""
+    with lease.transaction():
+        rows = [ticket_row(event, is_final=True) for event in events]
+        done.tickets_added += len(insert_tickets(engine.conn, rows).new_ids)
+        bind_intents(engine.conn, rows, done)
+        done.intents_final += mark_final(engine.conn)
+
+
+def bind_intents(conn: Conn, rows: list[TicketRow], done: Recovered) -> None:
+    """Give each purchase its intent: the one with its buyer and nonce, or a new one for a purchase nobody announced."""
+    for row in rows:
+        intent = select_intent_by_nonce(conn, row.ticket.buyer, row.nonce)
+        if intent is None:
+            done.adopted += insert_adopted(conn, row.ticket.ticket_id)
+        elif intent.ticket_id is None:
+            done.recovered += intent.tx_hash is None
+            finalize_buy_intent(conn, intent, row.ticket.ticket_id)
+
+
+def ticket_row(event: PurchasedTicket, *, is_final: bool) -> TicketRow:
+    """The event as the row that stands for it."""
+    return TicketRow(
+        ticket=event.ticket,
+        digest=event.digest,
+        nonce=event.nonce,
+        gas_cost_atoms=event.gas_cost_atoms,
+        tx_hash=event.tx_hash,
+        log_index=event.log_index,
+        block_number=event.block_number,
+        block_hash=event.block_hash,
+        is_final=is_final,
+    )
+
+
+def _drop_orphans(engine: Engine, final: Block) -> None:
+    """Tickets that were seen at the head but are not on the final chain belonged to a dropped block."""
+    orphans: list[TicketId] = [row.ticket.ticket_id for row in select_not_final(engine.conn, final.number)]
+    if orphans:
+        move_back(engine.conn, orphans)
+        delete_not_final(engine.conn, orphans)
+
+
+def _highest_ticket(engine: Engine) -> int:
+    row = engine.conn.execute("SELECT coalesce(max(ticket_id), 0) FROM tickets WHERE is_final").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
+    for intent in select_intents(engine.conn, ("CREATED", "SIGNED", "SUBMITTED")):
+        if intent.status == "SUBMITTED" and intent.tx_hash is not None:
+            try:
+                receipt = read_receipt(engine.game.chain, intent.tx_hash)
+            except Unavailable:
+                continue
+            reverted = receipt is not None and not receipt.succeeded and receipt.block_number <= final.number
+            if reverted:
+                with lease.transaction():
+                    done.failed += mark_failed(engine.conn, intent.intent_id, "the transaction reverted on the chain")
+                continue
+        past = final.timestamp_s > intent.deadline
+        if past and not engine.game.is_nonce_used(final, intent.buyer, intent.nonce):
+            with lease.transaction():
+                done.expired += mark_expired(engine.conn, intent.intent_id, final.timestamp_s)
+
+
+def _batches(events: Iterable[PurchasedTicket]) -> Iterator[list[PurchasedTicket]]:
+    stream = iter(events)
+    while batch := list(islice(stream, _BATCH)):
+        yield batch
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()

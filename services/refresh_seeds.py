@@ -1,0 +1,97 @@
+"""Gets both seeds of every closed day with tips: requests and collects the VRF word, fetches and verifies drand.
+
+Nothing is chosen: the day's drand round is computed, an existing VRF request is adopted, each half is stored once.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bo_engine.errors import EXIT_DONE, EXIT_LATER, InvariantBroken, Unavailable
+from bo_engine.units import DayId, day_end
+from core.draw import drand_round_of
+from io_layer.chain_reader import Block
+from io_layer.drand_client import fetch_beacon
+from io_layer.game_chain import RELEASED, DayOnChain
+from io_layer.seed_store import DaySeeds, insert_beacon, insert_vrf_request, insert_vrf_word, select_seeds
+from services.engine import Engine
+from services.lease import Lease
+from services.send_transaction import Purpose, send_once
+
+
+@dataclass(slots=True)
+class Refreshed:
+    """What one run did, by day id."""
+
+    requested: list[int] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+    beacons: list[int] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """75 while a seed is still missing."""
+        return EXIT_LATER if self.waiting else EXIT_DONE
+
+    def document(self) -> dict[str, Any]:
+        """The lists and the exit code."""
+        return {**asdict(self), "exit_code": self.exit_code}
+
+
+def refresh_seeds(engine: Engine, lease: Lease, *, last_days: int = 400) -> Refreshed:
+    """Take every closed day with tips whose seeds are not complete one step further."""
+    done = Refreshed()
+    block = engine.game.chain.read_final_block()
+    last = engine.game.last_closed_day(block)
+    for day in range(max(engine.game.first_day, last - last_days), last + 1):
+        seeds = select_seeds(engine.conn, DayId(day))
+        if seeds is not None and seeds.complete() is not None:
+            continue
+        facts = engine.game.read_day(block, DayId(day))
+        if facts.tip_count:
+            _refresh_day(engine, lease, block, facts, seeds, done)
+    return done
+
+
+def _refresh_day(
+    engine: Engine, lease: Lease, block: Block, facts: DayOnChain, seeds: DaySeeds | None, done: Refreshed
+) -> None:
+    day_id = facts.day_id
+    if seeds is None or seeds.vrf_word is None:
+        try:
+            _refresh_word(engine, lease, facts, done)
+        except Unavailable as error:
+            done.waiting.append({"day_id": day_id, "reason": error.message})
+    if seeds is None or seeds.drand_round is None:
+        try:
+            _refresh_beacon(engine, lease, block, facts, done)
+        except Unavailable as error:
+            done.waiting.append({"day_id": day_id, "reason": error.message})
+
+
+def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refreshed) -> None:
+    day_id = facts.day_id
+    if not facts.vrf_requested_block:
+        if facts.record.status >= RELEASED:
+            raise InvariantBroken("seed_differs", f"day {day_id} is settled on-chain without a VRF request")
+        contract = engine.game.contracts.vrf_receiver
+        send_once(engine, lease, Purpose("VRFReceiver", contract, "requestSeed", day_id, 0), (day_id,))
+        done.requested.append(day_id)
+        raise Unavailable("vrf_requested", "the VRF word is requested and not answered yet")
+    with lease.transaction():
+        insert_vrf_request(engine.conn, day_id, facts.vrf_request_id, facts.vrf_requested_block)
+        if facts.vrf_word is not None:
+            insert_vrf_word(engine.conn, day_id, facts.vrf_word)
+            done.words.append(day_id)
+    if facts.vrf_word is None:
+        raise Unavailable("vrf_pending", "the VRF word is requested and not answered yet")
+
+
+def _refresh_beacon(engine: Engine, lease: Lease, block: Block, facts: DayOnChain, done: Refreshed) -> None:
+    network = engine.ruleset_of(facts).drand
+    if block.timestamp_s < day_end(facts.day_id) + network.delay_s:
+        raise Unavailable("drand_not_due", f"its drand round is due {network.delay_s} s after the day's close")
+    drand_round = drand_round_of(network, facts.day_id)
+    signature, randomness = fetch_beacon(engine.settings.drand_urls, network, drand_round)
+    with lease.transaction():
+        insert_beacon(engine.conn, facts.day_id, drand_round, signature, randomness)
+    done.beacons.append(facts.day_id)

@@ -1,0 +1,288 @@
+"""Settles days, oldest first, step by step; every step may be killed and started again (rules of section 4)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bo_engine.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EngineError,
+    InvalidInput,
+    InvariantBroken,
+    Unavailable,
+    UsageError,
+)
+from bo_engine.log import get_logger
+from bo_engine.units import DayId, hex_of
+from io_layer.pipeline_store import (
+    STEPS,
+    PipelineDay,
+    Step,
+    fail_day,
+    finish_day,
+    halt_day,
+    insert_day,
+    select_day,
+    select_last_done,
+    start_day,
+    wait_day,
+)
+from io_layer.run_store import select_live_run
+from services.approve_day import approve_day
+from services.artifacts import mirror_artifacts
+from services.commit_day import ChallengeRuns, commit_day
+from services.compute_day import compute_day, compute_stored, refuse_other_result
+from services.day_work import Opened, open_day, seeds_of_day
+from services.engine import Engine, require_writable
+from services.export_affiliates import export_affiliates
+from services.export_day import export_day
+from services.lease import Lease, held_lease
+from services.refresh_stats import refresh_stats
+
+JOB: Final = "settle"
+_LOG = get_logger("settle")
+
+
+@dataclass(slots=True)
+class DayOutcome:
+    """Where a day stands after a run, and the exit code that this means."""
+
+    day_id: DayId
+    status: str  # DONE WAITING FAILED HALTED RUNNING
+    exit_code: int = EXIT_DONE
+    reason: str | None = None
+    not_before: int | None = None
+    run_hash: str | None = None
+    run_status: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """For tables and machines."""
+        return {
+            "day_id": self.day_id,
+            "status": self.status,
+            "run_hash": self.run_hash,
+            "run_status": self.run_status,
+            "reason": self.reason,
+            "not_before": self.not_before,
+            **self.facts,
+        }
+
+
+def settle_days(engine: Engine, *, day: DayId | None) -> list[DayOutcome]:
+    """Settle every closed, unsettled day, or one day; stop at the first that cannot go on.
+
+    What is wrong before a day has begun leaves database, chain and disk as they were.
+    Raises: UsageError, InvalidInput ``day_settled`` ``day_not_closed`` ``day_out_of_order``, Unavailable
+    ``seeds_missing`` ``tickets_missing`` ``lease_held``, InvalidInput ``artifact_tampered``.
+    """
+    require_writable(engine.artifacts_dir)
+    due = due_days(engine, day)
+    if not due:
+        return []
+    outcomes = []
+    with held_lease(engine.conn, JOB) as lease:
+        for day_id in due:
+            outcome = _settle_day(engine, lease, day_id)
+            outcomes.append(outcome)
+            if outcome.status != "DONE":
+                break
+    return outcomes
+
+
+def due_days(engine: Engine, day: DayId | None) -> list[DayId]:
+    """The days to settle, ascending; only the asked one if there is one.
+
+    Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_settled``, ``day_out_of_order``.
+    """
+    last_done = select_last_done(engine.conn)
+    first = engine.game.first_day if last_done is None else DayId(last_done + 1)
+    if day is None:
+        last = engine.game.last_closed_day(engine.game.chain.read_final_block())
+        return [DayId(one) for one in range(first, last + 1)]
+    engine.read_closed_day(day)
+    if day < first:
+        run = select_live_run(engine.conn, day)
+        shown = f" with run_hash {hex_of(run.run_hash)}" if run else ""
+        raise InvalidInput("day_settled", f"day {day} is settled already{shown}; nothing was changed")
+    if day > first:
+        raise InvalidInput("day_out_of_order", f"day {first} is not settled yet; settle it first: days go in order")
+    return [day]
+
+
+def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = None) -> DayOutcome:
+    """Run one step of a day by hand. A step that is done is checked by doing it again, and changes nothing.
+
+    Raises: InvalidInput ``step_missing`` when an earlier step is not done; as ``settle_days``.
+    """
+    name = _step_name(step)
+    require_writable(engine.artifacts_dir)
+    with held_lease(engine.conn, JOB) as lease:
+        row = select_day(engine.conn, day_id)
+        _require_earlier_steps(row, name, day_id)
+        if row is not None and row.status == "DONE":
+            return _done_again(engine, lease, row, name)
+        opened = open_day(engine, day_id)
+        _require_not_halted(row, day_id)
+        if row is not None:
+            mirror_artifacts(engine, day_id)
+        outcome = _guarded(engine, lease, day_id, lambda: _run(engine, lease, opened, name, by))
+        if outcome.status == "RUNNING":
+            _rest(engine, lease, outcome)
+        return outcome
+
+
+def _rest(engine: Engine, lease: Lease, outcome: DayOutcome) -> None:
+    """After a step by hand the day waits for the next one, or is done."""
+    row = select_day(engine.conn, outcome.day_id)
+    following = row.next_step() if row else None
+    with lease.transaction():
+        if following is None:
+            finish_day(engine.conn, outcome.day_id)
+        else:
+            wait_day(engine.conn, outcome.day_id, f"{following} is next")
+    outcome.status = "DONE" if following is None else "WAITING"
+    outcome.reason = None if following is None else f"{following} is next"
+
+
+def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
+    row = select_day(engine.conn, day_id)
+    if row is not None and row.status == "HALTED":
+        return _outcome(engine, day_id, EXIT_FAILED)
+    challenge = _challenge_of(engine, row)
+    if challenge is not None:
+        return challenge
+
+    def work() -> DayOutcome:
+        opened = open_day(engine, day_id)
+        seeds_of_day(engine, opened)
+        if row is not None:
+            mirror_artifacts(engine, day_id)
+        for step in STEPS:
+            done = select_day(engine.conn, day_id)
+            if done is not None and done.is_done(step):
+                continue
+            outcome = _run(engine, lease, opened, step, None)
+            if outcome.status != "RUNNING":
+                return outcome
+        with lease.transaction():
+            finish_day(engine.conn, day_id)
+        return _outcome(engine, day_id, EXIT_DONE)
+
+    return _guarded(engine, lease, day_id, work)
+
+
+def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | None) -> DayOutcome:
+    """Run one step; the day is RUNNING afterwards, or WAITING for the challenge period."""
+    day_id = opened.day_id
+    lease.renew()
+    with lease.transaction():
+        insert_day(engine.conn, day_id)
+        if not start_day(engine.conn, day_id):
+            raise InvalidInput("day_not_startable", f"day {day_id} is DONE or HALTED")
+    engine.tell(f"day {day_id}: {step}")
+    result = approve_day(engine, lease, opened, by=by) if step == "approve" else _WORK[step](engine, lease, opened)
+    if isinstance(result, ChallengeRuns):
+        with lease.transaction():
+            wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
+        return _outcome(engine, day_id, EXIT_DONE)
+    mirror_artifacts(engine, day_id)
+    _LOG.info("step_done", extra={"step": step, "day_id": day_id, "facts": result})
+    outcome = _outcome(engine, day_id, EXIT_DONE)
+    outcome.facts.update(result)
+    return outcome
+
+
+def _guarded(engine: Engine, lease: Lease, day_id: DayId, work: Callable[[], DayOutcome]) -> DayOutcome:
+    """Turn an error into the day's state. A day without a row yet is left without one, but for an alarm."""
+    try:
+        return work()
+    except InvariantBroken as error:
+        with lease.transaction():
+            insert_day(engine.conn, day_id)
+            halt_day(engine.conn, day_id, error.code, _told(error))
+        raise
+    except EngineError as error:
+        if error.code in ("lease_lost", "database_unreachable"):
+            raise
+        if select_day(engine.conn, day_id) is not None:
+            with lease.transaction():
+                if isinstance(error, Unavailable):
+                    wait_day(engine.conn, day_id, error.message, error_code=error.code)
+                else:
+                    fail_day(engine.conn, day_id, error.code, error.message)
+        raise
+
+
+def _told(error: InvariantBroken) -> str:
+    return "; ".join((error.message, *error.findings))
+
+
+def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
+    if row is None or row.status != "WAITING" or row.not_before is None:
+        return None
+    if engine.game.chain.read_final_block().timestamp_s >= row.not_before:
+        return None
+    return _outcome(engine, row.day_id, EXIT_DONE)
+
+
+def _outcome(engine: Engine, day_id: DayId, exit_code: int) -> DayOutcome:
+    row = select_day(engine.conn, day_id)
+    run = select_live_run(engine.conn, day_id)
+    return DayOutcome(
+        day_id=day_id,
+        status=row.status if row else "NEW",
+        exit_code=exit_code,
+        reason=row.reason if row else None,
+        not_before=row.not_before if row else None,
+        run_hash=hex_of(run.run_hash) if run else None,
+        run_status=run.status if run else None,
+    )
+
+
+def _step_name(step: str) -> Step:
+    names: dict[str, Step] = {
+        "export": "export",
+        "affiliates": "affiliate",
+        "compute": "compute",
+        "approve": "approve",
+        "commit": "commit",
+        "stats": "stats",
+    }
+    if step not in names:
+        raise UsageError("bad_step", f"there is no step {step}")
+    return names[step]
+
+
+def _require_earlier_steps(row: PipelineDay | None, step: Step, day_id: DayId) -> None:
+    for earlier in STEPS[: STEPS.index(step)]:
+        if row is None or not row.is_done(earlier):
+            raise InvalidInput("step_missing", f"day {day_id}: {earlier} is not done yet; it comes before {step}")
+
+
+def _require_not_halted(row: PipelineDay | None, day_id: DayId) -> None:
+    if row is not None and row.status == "HALTED":
+        raise InvalidInput(
+            "day_halted",
+            f"day {day_id} is HALTED ({row.error_code}): {row.reason}; look, then `bo-engine resume --day {day_id} "
+            "--by NAME`",
+        )
+
+
+def _done_again(engine: Engine, lease: Lease, row: PipelineDay, step: Step) -> DayOutcome:
+    """A settled day changes no more. Compute computes it again and compares; missing files are brought back."""
+    if step == "compute":
+        live = select_live_run(engine.conn, row.day_id)
+        refuse_other_result(live, compute_stored(engine, open_day(engine, row.day_id)))
+    mirror_artifacts(engine, row.day_id)
+    return _outcome(engine, row.day_id, EXIT_DONE)
+
+
+_WORK: Final[dict[Step, Callable[[Engine, Lease, Opened], dict[str, Any] | ChallengeRuns]]] = {
+    "export": export_day,
+    "affiliate": export_affiliates,
+    "compute": compute_day,
+    "commit": commit_day,
+    "stats": refresh_stats,
+}

@@ -1,0 +1,48 @@
+"""What stands in abi/ is what the sources give, and the contracts' own tests pass."""
+
+import json
+from pathlib import Path
+
+import abi
+from tests.contracts.node_tools import CONTRACTS, ROOT, find_forge, find_node, run
+
+MAX_CODE_BYTES = 24_576
+
+
+def test_abi_is_what_the_sources_compile_to_byte_for_byte(tmp_path: Path) -> None:
+    built = run([find_node(), CONTRACTS / "build.js", tmp_path], timeout_s=120)
+    assert built.returncode == 0, built.stderr
+    committed = {path.name: path.read_bytes() for path in (ROOT / "abi").glob("*.json")}
+    rebuilt = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    assert sorted(rebuilt) == sorted(committed)
+    differing = [name for name in sorted(rebuilt) if rebuilt[name] != committed[name]]
+    assert differing == [], "run `make contracts` and commit abi/"
+
+
+def test_every_contract_has_an_artifact_and_fits_the_chain() -> None:
+    files = {path.stem for path in (ROOT / "abi").glob("*.json")} - {"build"}
+    assert files == set(abi.CONTRACT_NAMES)
+    sizes = abi.build_info()["codeBytes"]
+    assert set(sizes) == files
+    assert all(size <= MAX_CODE_BYTES for size in sizes.values())
+
+
+def test_the_compiler_is_the_pinned_one() -> None:
+    pins = json.loads((CONTRACTS / "package.json").read_text("utf-8"))["devDependencies"]
+    assert abi.build_info()["solc"].startswith(pins["solc"] + "+commit.")
+
+
+def test_the_contracts_own_tests_pass(tmp_path: Path) -> None:
+    """Unit and fuzz tests in Solidity: draw, split, buying, settling, void, claims, powers, vrf."""
+    argv = [find_forge(), "test", "--json", "--out", tmp_path / "out", "--cache-path", tmp_path / "cache"]
+    result = run(argv, timeout_s=300)
+    suites = json.loads(result.stdout.strip().splitlines()[-1]) if result.stdout.strip() else {}
+    outcomes = {
+        f"{suite}:{name}": outcome for suite, found in suites.items() for name, outcome in found["test_results"].items()
+    }
+    failed = {name: outcome.get("reason") for name, outcome in outcomes.items() if outcome["status"] != "Success"}
+    assert failed == {}, failed
+    assert result.returncode == 0, result.stderr
+    # A suite that does not compile or is not found would otherwise pass in silence.
+    assert len(suites) >= 7
+    assert len(outcomes) >= 80
