@@ -47,7 +47,7 @@ def insert_rate_changes(conn: Conn, changes: Sequence[RateChange]) -> int:
 SELECT_RATES = """
     SELECT DISTINCT ON (affiliate) affiliate, rate_bps FROM affiliate_rate_changes
      WHERE from_day <= %(day_id)s
-     ORDER BY affiliate COLLATE "C", from_day DESC, block_number DESC, log_index DESC
+     ORDER BY affiliate, from_day DESC, block_number DESC, log_index DESC
 """
 
 

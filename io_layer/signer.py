@@ -7,6 +7,7 @@ from typing import Final
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from eth_utils.address import to_checksum_address
 
 from bo_engine.errors import InvalidInput, UsageError
 from bo_engine.settings import Settings
@@ -40,7 +41,8 @@ class Signer:
             raise InvalidInput("signer_refused", "the engine's key sends no ether")
         if int(transaction["maxFeePerGas"]) > MAX_FEE_PER_GAS_WEI or int(transaction["gas"]) > MAX_GAS_LIMIT:
             raise InvalidInput("signer_refused", "the fee is above the cap; wait for a quieter hour")
-        signed = self._account.sign_transaction(dict(transaction))  # type: ignore[arg-type]
+        checksummed = {**transaction, "to": to_checksum_address(target[0])}
+        signed = self._account.sign_transaction(checksummed)  # type: ignore[arg-type]
         return bytes(signed.raw_transaction), Hash32(bytes(signed.hash))
 
 

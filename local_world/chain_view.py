@@ -39,6 +39,11 @@ class ChainView:
         values = codec(contract).result(function, bytes.fromhex(answer[2:]))
         return values[0] if len(values) == 1 else values
 
+    def has_succeeded(self, tx_hash: str, contract: str) -> bool:
+        """Whether the transaction stands on the chain, called this contract and took effect."""
+        receipt = self._chain.call("eth_getTransactionReceipt", tx_hash)
+        return receipt is not None and receipt["to"] == self.address_of(contract) and int(receipt["status"], 16) == 1
+
     def balance_of(self, wallet: Wallet) -> Atoms:
         """USDT of a wallet."""
         return Atoms(self.ask("TestUSDT", "balanceOf", wallet))

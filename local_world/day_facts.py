@@ -13,7 +13,7 @@ from bo_engine.units import POOL_COUNT, DayId, hex_of
 from io_layer.game_chain import RELEASED
 from local_world.chain_view import ChainView
 
-FILES: Final = ("inputs.json", "settlement_result.json", "commit_bundle.json", "checksums.json")
+FILES: Final = ("inputs.json", "settlement_result.json", "commit_bundle.json", "provenance.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def read_settled_day(artifacts_dir: Path, outcome: Mapping[str, Any]) -> Settled
     """The files of a day that `settle` reported as DONE. Raises: InvariantBroken ``files_missing``."""
     folder = artifacts_dir / f"dayId={outcome['day_id']}"
     try:
-        inputs, result, bundle, _ = (json.loads((folder / name).read_bytes()) for name in FILES)
+        inputs, result, bundle, provenance = (json.loads((folder / name).read_bytes()) for name in FILES)
     except FileNotFoundError as error:
         raise InvariantBroken("files_missing", f"the settled day left no {error.filename}") from error
     return SettledDay(
@@ -101,8 +101,8 @@ def read_settled_day(artifacts_dir: Path, outcome: Mapping[str, Any]) -> Settled
         result=result,
         bundle=bundle,
         run_hash=outcome["run_hash"],
-        commit_tx=outcome["commit_tx"],
-        release_tx=outcome["release_tx"],
+        commit_tx=provenance["commit_tx"],
+        release_tx=provenance["release_tx"],
     )
 
 
@@ -118,6 +118,9 @@ def check_day(view: ChainView, day: SettledDay) -> Iterator[Check]:
     same = hex_of(run_hash) == hashes["commit_bundle.json"] == day.run_hash
     released = status == RELEASED and same
     yield Check("the chain has released the run hash that sha256 of commit_bundle.json gives", released, day.day_id)
+
+    sent = all(view.has_succeeded(tx_hash, "SettlementV4") for tx_hash in (day.commit_tx, day.release_tx))
+    yield Check("commit and release are transactions of the settlement contract that took effect", sent, day.day_id)
 
     vaults = ("PrizeVault", "AffiliateVault")
     on_chain = [

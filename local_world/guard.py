@@ -14,9 +14,9 @@ _LOCK: Final = threading.Lock()
 _GUARDS: Final[list["subprocess.Popen[bytes]"]] = []
 
 
-def watch_process(pid: int, document: dict[str, Any]) -> None:
-    """End this process when ours ends. ``document`` is that of ``processes.Started``."""
-    _tell({"watch": "process", "key": str(pid), "value": document})
+def watch_process(key: str, document: dict[str, Any]) -> None:
+    """End this process when ours ends. Key and document are those of ``processes.Started``."""
+    _tell({"watch": "process", "key": key, "value": document})
 
 
 def watch_folder(folder: str) -> None:
@@ -30,7 +30,7 @@ def watch_world(root: str) -> None:
 
 
 def forget(key: str) -> None:
-    """This pid, folder or world has been ended properly, or is to live on."""
+    """This process, folder or world has been ended properly, or is to live on."""
     _tell({"forget": key}, start=False)
 
 

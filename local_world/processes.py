@@ -16,7 +16,7 @@ from bo_engine.errors import Unavailable
 from local_world import guard
 
 # Children of this very process must be reaped, or they stay behind as zombies.
-_CHILDREN: Final[dict[int, "subprocess.Popen[bytes]"]] = {}
+_CHILDREN: Final[dict[str, "subprocess.Popen[bytes]"]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ class Started:
     pid: int
     started: str  # as the kernel counts it; only compared, never computed with
     stop_signal: int = signal.SIGTERM
+
+    @property
+    def key(self) -> str:
+        """Names the process for good."""
+        return f"{self.pid}@{self.started}"
 
     def document(self) -> dict[str, Any]:
         """As JSON."""
@@ -67,15 +72,15 @@ def start(
             group=account.gid if account else None,
             extra_groups=[] if account else None,
         )
-    _CHILDREN[child.pid] = child
     process = Started(name, child.pid, start_time_of(child.pid) or "", stop_signal)
-    guard.watch_process(process.pid, process.document())
+    _CHILDREN[process.key] = child
+    guard.watch_process(process.key, process.document())
     return process
 
 
 def let_live(process: Started) -> None:
     """The process is to outlive ours."""
-    guard.forget(str(process.pid))
+    guard.forget(process.key)
 
 
 def start_time_of(pid: int) -> str | None:
@@ -95,7 +100,7 @@ def start_time_of(pid: int) -> str | None:
 
 def is_running(process: Started) -> bool:
     """Whether that very process still runs."""
-    child = _CHILDREN.get(process.pid)
+    child = _CHILDREN.get(process.key)
     if child is not None:
         child.poll()
     return start_time_of(process.pid) == process.started
@@ -107,8 +112,8 @@ def end(process: Started, *, wait_s: float = 10.0) -> None:
     if not wait_until_ended(process, wait_s):
         send(process, signal.SIGKILL)
         wait_until_ended(process, wait_s)
-    _CHILDREN.pop(process.pid, None)
-    guard.forget(str(process.pid))
+    _CHILDREN.pop(process.key, None)
+    guard.forget(process.key)
 
 
 def send(process: Started, number: int) -> None:

@@ -28,10 +28,10 @@ from io_layer.pipeline_store import (
     start_day,
     wait_day,
 )
-from io_layer.run_store import select_live_run
+from io_layer.run_store import select_live_run, select_runs
 from services.approve_day import approve_day
 from services.artifacts import mirror_artifacts
-from services.commit_day import ChallengeRuns, commit_day
+from services.commit_day import ChallengeRuns, commit_day, commit_purpose, release_purpose
 from services.compute_day import compute_day, compute_stored, refuse_other_result
 from services.day_work import Opened, open_day, seeds_of_day
 from services.engine import Engine, require_writable
@@ -39,6 +39,7 @@ from services.export_affiliates import export_affiliates
 from services.export_day import export_day
 from services.lease import Lease, held_lease
 from services.refresh_stats import refresh_stats
+from services.send_transaction import transaction_hash
 
 JOB: Final = "settle"
 _LOG = get_logger("settle")
@@ -55,6 +56,8 @@ class DayOutcome:
     not_before: int | None = None
     run_hash: str | None = None
     run_status: str | None = None
+    commit_tx: str | None = None
+    release_tx: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
@@ -64,6 +67,8 @@ class DayOutcome:
             "status": self.status,
             "run_hash": self.run_hash,
             "run_status": self.run_status,
+            "commit_tx": self.commit_tx,
+            "release_tx": self.release_tx,
             "reason": self.reason,
             "not_before": self.not_before,
             **self.facts,
@@ -230,6 +235,9 @@ def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
 def _outcome(engine: Engine, day_id: DayId, exit_code: int) -> DayOutcome:
     row = select_day(engine.conn, day_id)
     run = select_live_run(engine.conn, day_id)
+    vetoes = sum(1 for one in select_runs(engine.conn, day_id) if one.status == "vetoed")
+    commit_tx = transaction_hash(engine, commit_purpose(engine, day_id, vetoes))
+    release_tx = transaction_hash(engine, release_purpose(engine, day_id, vetoes))
     return DayOutcome(
         day_id=day_id,
         status=row.status if row else "NEW",
@@ -238,6 +246,8 @@ def _outcome(engine: Engine, day_id: DayId, exit_code: int) -> DayOutcome:
         not_before=row.not_before if row else None,
         run_hash=hex_of(run.run_hash) if run else None,
         run_status=run.status if run else None,
+        commit_tx=hex_of(commit_tx) if commit_tx else None,
+        release_tx=hex_of(release_tx) if release_tx else None,
     )
 
 

@@ -182,7 +182,7 @@ def test_a_run_needs_a_sealed_day_and_starts_as_dry_run(conn: Conn, any_day: Day
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ("fee = fee + 1", "pool_results_split"),
+        ("fee = fee + 1", "pool_results_conserved"),
         ("budget = budget + 1", "pool_results_budget"),
         ("closing_carry = closing_carry + 1", "pool_results_closing"),
         ("closing_reserve = closing_reserve + 1, reserve = reserve + 2", "pool_results_closing"),

@@ -1,0 +1,183 @@
+"""Files on disk: whole or not at all, never through a symlink, never over other bytes."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bo_engine.errors import InvalidInput, Unavailable, UsageError
+from io_layer.artifact_writer import day_folder, sha256_file, write_artifact
+from tests.support.days import DAY
+
+NAME = "inputs.json"
+
+
+def names_in(root: Path) -> list[str]:
+    return sorted(path.name for path in day_folder(root, DAY).iterdir())
+
+
+def test_a_file_appears_under_its_day_with_its_digest(tmp_path: Path) -> None:
+    digest = write_artifact(tmp_path / "artifacts", DAY, NAME, [b"ab", b"c"])
+    path = tmp_path / "artifacts" / f"dayId={DAY}" / NAME
+    assert path.read_bytes() == b"abc"
+    assert digest == hashlib.sha256(b"abc").digest() == sha256_file(path)
+    assert path.stat().st_mode & 0o777 == 0o644 & ~_umask()
+
+
+def test_the_same_bytes_again_leave_the_file_alone(tmp_path: Path) -> None:
+    write_artifact(tmp_path, DAY, NAME, [b"abc"])
+    before = (day_folder(tmp_path, DAY) / NAME).stat()
+    write_artifact(tmp_path, DAY, NAME, [b"abc"])
+    assert (day_folder(tmp_path, DAY) / NAME).stat() == before
+    assert names_in(tmp_path) == [NAME]
+
+
+def test_a_tampered_file_is_named_with_the_way_out_and_restore_replaces_it(tmp_path: Path) -> None:
+    write_artifact(tmp_path, DAY, NAME, [b"abc"])
+    path = day_folder(tmp_path, DAY) / NAME
+    path.write_bytes(b"forged")
+    with pytest.raises(InvalidInput) as caught:
+        write_artifact(tmp_path, DAY, NAME, [b"abc"])
+    assert caught.value.code == "artifact_tampered"
+    assert str(path) in caught.value.message
+    assert f"bo-engine artifacts restore --day {DAY}" in caught.value.message
+    assert path.read_bytes() == b"forged"
+    assert names_in(tmp_path) == [NAME]
+    write_artifact(tmp_path, DAY, NAME, [b"abc"], force=True)
+    assert path.read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("target", ["elsewhere", "missing"])
+def test_a_symlink_in_the_way_is_refused_and_its_target_untouched(tmp_path: Path, target: str) -> None:
+    (tmp_path / "elsewhere").write_bytes(b"precious")
+    folder = day_folder(tmp_path, DAY)
+    folder.mkdir()
+    (folder / NAME).symlink_to(tmp_path / target)
+    with pytest.raises(InvalidInput, match="artifact_tampered"):
+        write_artifact(tmp_path, DAY, NAME, [b"abc"])
+    write_artifact(tmp_path, DAY, NAME, [b"abc"], force=True)
+    assert not (folder / NAME).is_symlink()
+    assert (tmp_path / "elsewhere").read_bytes() == b"precious"
+    assert not (tmp_path / "missing").exists()
+
+
+def test_a_symlink_instead_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    day_folder(tmp_path, DAY).symlink_to(tmp_path / "elsewhere")
+    for force in (False, True):
+        with pytest.raises(InvalidInput, match="artifact_tampered"):
+            write_artifact(tmp_path, DAY, NAME, [b"abc"], force=force)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_symlink_is_not_followed_when_a_file_is_hashed(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"abc")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(InvalidInput, match="artifact_tampered"):
+        sha256_file(tmp_path / "link")
+    with pytest.raises(InvalidInput, match="artifact_tampered"):
+        sha256_file(tmp_path)
+    assert sha256_file(tmp_path / "missing") is None
+
+
+def test_a_pipe_in_the_way_is_refused_without_waiting(tmp_path: Path) -> None:
+    day_folder(tmp_path, DAY).mkdir()
+    os.mkfifo(day_folder(tmp_path, DAY) / NAME)
+    with pytest.raises(InvalidInput, match="artifact_tampered"):
+        write_artifact(tmp_path, DAY, NAME, [b"abc"])
+
+
+def test_a_failing_source_leaves_no_file_and_no_leftover(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise ValueError("source failed")
+
+    with pytest.raises(ValueError, match="source failed"):
+        write_artifact(tmp_path, DAY, NAME, broken())
+    assert names_in(tmp_path) == []
+
+
+def test_a_killed_writer_leaves_no_half_file_and_its_leftover_goes_with_the_next_write(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom io_layer.artifact_writer import write_artifact\n"
+        "def slow():\n    yield b'x' * 2_000_000\n    print('writing', flush=True)\n    time.sleep(60)\n"
+        f"write_artifact(Path(sys.argv[1]), {DAY}, {NAME!r}, slow())\n"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "writing\n"
+    writer.send_signal(signal.SIGKILL)
+    writer.wait()
+    writer.stdout.close()
+    (leftover,) = names_in(tmp_path)
+    assert leftover != NAME
+    write_artifact(tmp_path, DAY, NAME, [b"abc"])
+    assert names_in(tmp_path) == [NAME]
+
+
+def test_a_folder_that_cannot_be_written_is_a_setting(tmp_path: Path) -> None:
+    # A file where the folder should be refuses everybody; root would pass a mere permission bit.
+    (tmp_path / "artifacts").write_text("a file")
+    with pytest.raises(UsageError, match="artifacts_not_writable"):
+        write_artifact(tmp_path / "artifacts", DAY, NAME, [b"abc"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root passes permission bits; the test below covers root")
+def test_a_read_only_folder_is_a_setting(tmp_path: Path) -> None:
+    day_folder(tmp_path, DAY).mkdir(mode=0o555)
+    with pytest.raises(UsageError, match="artifacts_not_writable"):
+        write_artifact(tmp_path, DAY, NAME, [b"abc"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another account")
+def test_a_folder_of_another_owner_is_a_setting(tmp_path: Path) -> None:
+    day_folder(tmp_path, DAY).mkdir(mode=0o755)
+    child = os.fork()
+    if child == 0:  # as nobody, in a process of its own
+        code = 1
+        try:
+            os.setegid(65_534)
+            os.seteuid(65_534)
+            write_artifact(tmp_path, DAY, NAME, [b"abc"])
+        except UsageError as error:
+            code = 42 if error.code == "artifacts_not_writable" else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+
+
+def test_a_full_disk_is_tried_again_and_leaves_nothing(tmp_path: Path) -> None:
+    # /dev/full cannot be renamed into place, so the limit of the process stands in for the disk's end.
+    import resource
+
+    def full() -> Iterator[bytes]:
+        raise OSError(28, "No space left on device")
+        yield b""
+
+    assert resource.RLIMIT_FSIZE >= 0
+    with pytest.raises(Unavailable, match="disk_full"):
+        write_artifact(tmp_path, DAY, NAME, full())
+    assert names_in(tmp_path) == []
+
+
+def test_two_writers_of_the_same_bytes_both_succeed(tmp_path: Path) -> None:
+    def slow() -> Iterator[bytes]:
+        # The other writer finishes first, between our first look and our rename.
+        (day_folder(tmp_path, DAY) / NAME).write_bytes(b"abc")
+        time.sleep(0)
+        yield b"abc"
+
+    write_artifact(tmp_path, DAY, NAME, slow())
+    assert names_in(tmp_path) == [NAME]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,107 @@
+"""Grants: the App writes its columns and nothing else, the watchdog reads, the engine cannot rewrite history."""
+
+import pytest
+
+from io_layer.database import Conn
+from io_layer.intent_store import insert_intent
+from io_layer.run_store import approve_run, mark_committed, mark_settled
+from tests.io_layer.builders import hash_of, refused, store_day, store_run
+from tests.io_layer.test_intent_store import PERMIT
+from tests.support.days import Day
+
+
+def act_as(conn: Conn, role: str) -> None:
+    conn.execute(f"SET LOCAL ROLE {role}")
+
+
+def test_the_app_creates_signs_and_submits_intents(conn: Conn) -> None:
+    act_as(conn, "bo_app")
+    insert_intent(conn, PERMIT)
+    conn.execute("UPDATE buy_intents SET status = 'SIGNED', signature = 'x'")
+    conn.execute("UPDATE buy_intents SET status = 'SUBMITTED', tx_hash = decode(repeat('01', 32), 'hex')")
+    row = conn.execute("SELECT status FROM buy_intents").fetchone()
+    assert row == ("SUBMITTED",)
+
+
+@pytest.mark.parametrize("status", ["SEEN", "FINAL", "FAILED", "EXPIRED"])
+def test_the_app_does_not_decide_what_the_chain_decides(conn: Conn, status: str) -> None:
+    act_as(conn, "bo_app")
+    insert_intent(conn, PERMIT)
+    with refused(conn, "intent_transition"):
+        conn.execute("UPDATE buy_intents SET status = %(status)s", {"status": status})
+
+
+def test_the_app_writes_users_subscriptions_and_pending_claims(conn: Conn) -> None:
+    act_as(conn, "bo_app")
+    conn.execute("INSERT INTO users (wallet, email) VALUES ('0x' || repeat('a', 40), 'a@example.org')")
+    conn.execute("UPDATE users SET mail_consent = true, locale = 'de'")
+    conn.execute("INSERT INTO push_subscriptions (wallet, endpoint, p256dh, auth) "
+                 "VALUES ('0x' || repeat('a', 40), 'https://push.example.org/1', 'k', 'a')")  # fmt: skip
+    conn.execute("INSERT INTO claims (vault, day_id, account, amount) "
+                 "VALUES ('0x' || repeat('b', 40), 1, '0x' || repeat('a', 40), 5)")  # fmt: skip
+    with refused(conn, "claims_one_open"):
+        conn.execute("INSERT INTO claims (vault, day_id, account, amount) "
+                     "VALUES ('0x' || repeat('b', 40), 1, '0x' || repeat('a', 40), 5)")  # fmt: skip
+    conn.execute("DELETE FROM users")
+    assert conn.execute("SELECT count(*) FROM push_subscriptions").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO buy_intents (status) VALUES ('FINAL')",
+        "UPDATE buy_intents SET ticket_id = 1",
+        "UPDATE buy_intents SET tips = ''",
+        "DELETE FROM buy_intents",
+        "INSERT INTO tickets (ticket_id) VALUES (1)",
+        "UPDATE tickets SET is_final = true",
+        "UPDATE claims SET status = 'PAID'",
+        "UPDATE settlement_runs SET status = 'approved'",
+        "INSERT INTO extra_bonus_vouchers (wallet) VALUES ('x')",
+        "INSERT INTO audit_log (actor) VALUES ('x')",
+        "SELECT raw FROM chain_transaction_attempts",
+        "TRUNCATE users",
+    ],
+)
+def test_the_app_writes_nothing_else(conn: Conn, statement: str) -> None:
+    act_as(conn, "bo_app")
+    with refused(conn, "database_forbidden"):
+        conn.execute(statement)
+
+
+def test_the_watchdog_reads_every_table_and_writes_none(conn: Conn) -> None:
+    tables = [row[0] for row in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' "
+                                             "AND tablename !~ 'yoyo'").fetchall()]  # fmt: skip
+    assert len(tables) > 30
+    act_as(conn, "bo_watchdog")
+    for table in tables:
+        conn.execute(f"SELECT count(*) FROM {table}")  # noqa: S608
+        with refused(conn, "database_forbidden"):
+            conn.execute(f"DELETE FROM {table}")  # noqa: S608
+
+
+def test_the_engine_settles_a_day_with_its_own_rights_and_then_cannot_change_it(conn: Conn, any_day: Day) -> None:
+    act_as(conn, "bo_engine")
+    store_day(conn, any_day)
+    run_id = store_run(conn, any_day.settle())
+    approve_run(conn, run_id, hash_of("run"), "anna")
+    mark_committed(conn, run_id)
+    mark_settled(conn, run_id)
+    for statement, code in (
+        ("UPDATE settlement_runs SET net_fee = 0", "run_fixed"),
+        ("DELETE FROM settlement_winner_payouts", "run_rows_fixed"),
+        ("DELETE FROM day_inputs", "inputs_in_use"),
+        ("DELETE FROM settlement_runs", "database_forbidden"),
+        ("UPDATE day_inputs SET carry = 0", "database_forbidden"),
+        ("DELETE FROM audit_log", "database_forbidden"),
+        ("TRUNCATE tickets", "database_forbidden"),
+        ("SET session_replication_role = replica", "database_forbidden"),
+        ("ALTER TABLE tickets DISABLE TRIGGER ALL", "database_forbidden"),
+    ):
+        with refused(conn, code):
+            conn.execute(statement)
+
+
+def test_group_roles_cannot_log_in(conn: Conn) -> None:
+    rows = conn.execute("SELECT rolname FROM pg_roles WHERE rolname ~ '^bo_' AND (rolcanlogin OR rolsuper)").fetchall()
+    assert rows == []
