@@ -12,8 +12,8 @@ from typing import Final, NoReturn
 from bo_engine.errors import InvalidInput, Unavailable, UsageError
 from bo_engine.units import DayId, Hash32
 
-_READ_BYTES: Final = 1_048_576
 _TEMP_PREFIX: Final = ".writing-"
+_NO_FILE: Final = Hash32(b"")  # what stands for a symlink, a folder or a pipe: no bytes hash to it
 
 
 def day_folder(artifacts_dir: Path, day_id: DayId) -> Path:
@@ -53,10 +53,10 @@ def sha256_file(path: Path) -> Hash32 | None:
         if error.errno == errno.ELOOP:
             raise InvalidInput("artifact_tampered", f"{path} is a symbolic link") from error
         raise UsageError("artifacts_not_readable", f"{path} cannot be read: {error.strerror}") from error
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise InvalidInput("artifact_tampered", f"{path} is no plain file")
-        return Hash32(hashlib.file_digest(file, "sha256").digest())
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise InvalidInput("artifact_tampered", f"{path} is no plain file")
+    return _digest_of(fd)
 
 
 @contextlib.contextmanager
@@ -125,18 +125,23 @@ def _write(folder_fd: int, folder: Path, day_id: DayId, name: str, chunks: Itera
 
 
 def _digest_at(folder_fd: int, name: str) -> Hash32 | None:
-    """sha256 of what stands under the name; None for nothing; a value no file has for a symlink or a folder."""
+    """sha256 of what stands under the name; None for nothing; ``_NO_FILE`` for anything but a plain file."""
     try:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder_fd)
     except FileNotFoundError:
         return None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            return Hash32(b"")
+            return _NO_FILE
         raise
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return _NO_FILE
+    return _digest_of(fd)
+
+
+def _digest_of(fd: int) -> Hash32:
     with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return Hash32(b"")
         return Hash32(hashlib.file_digest(file, "sha256").digest())
 
 

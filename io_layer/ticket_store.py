@@ -53,9 +53,9 @@ INSERT_TICKETS = """
            nonce, gas_cost, tx_hash, log_index, block_number, block_hash, is_final
       FROM unnest(%(ticket_id)s::bigint[], %(day_id)s::integer[], %(pool_id)s::smallint[], %(buyer)s::text[],
                   %(paid_tips)s::smallint[], %(voucher_tips)s::smallint[], %(affiliate)s::text[],
-                  %(stake)s::numeric[], %(tips)s::bytea[], %(digest)s::bytea[], %(nonce)s::bytea[],
-                  %(gas_cost)s::numeric[], %(tx_hash)s::bytea[], %(log_index)s::integer[],
-                  %(block_number)s::bigint[], %(block_hash)s::bytea[], %(is_final)s::boolean[])
+                  %(stake)s::numeric[], %(tips)b::bytea[], %(digest)b::bytea[], %(nonce)b::bytea[],
+                  %(gas_cost)s::numeric[], %(tx_hash)b::bytea[], %(log_index)s::integer[],
+                  %(block_number)s::bigint[], %(block_hash)b::bytea[], %(is_final)s::boolean[])
            AS t (ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest,
                  nonce, gas_cost, tx_hash, log_index, block_number, block_hash, is_final)
      ORDER BY ticket_id

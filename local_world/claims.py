@@ -112,14 +112,14 @@ class Claimer:
         )
 
     def claim_many(self, sender: ChainAccount, claims: Sequence[Claim], *, forged: Claim | None = None) -> None:
-        """Claim through the ClaimRouter, in batches; a forged claim goes among the first ones and must be skipped.
+        """Claim through the ClaimRouter, in batches; a forged claim goes before all others and must be skipped.
 
         Raises: InvariantBroken ``claim_not_refused``, ``claim_unpaid`` when another one than the forged is skipped.
         """
         for start in range(0, len(claims), _ROUTER_BATCH):
             batch = list(claims[start : start + _ROUTER_BATCH])
             wrong = forged if start == 0 else None
-            self._route(sender, [*batch[:1], wrong, *batch[1:]] if wrong else batch, wrong)
+            self._route(sender, [wrong, *batch] if wrong else batch, wrong)
 
     def _route(self, sender: ChainAccount, batch: Sequence[Claim], wrong: Claim | None) -> None:
         entries = [

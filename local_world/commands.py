@@ -122,11 +122,6 @@ def status(name: NameOption = None, as_json: JsonOption = False) -> None:
         _print_status(world)
 
 
-def demo() -> None:
-    """Play lottery days from sale to claim in a world of their own.  May be repeated."""
-    raise UsageError("no_demo", "the demo is not built yet")
-
-
 def root_of(name: str) -> Path:
     """Folder of the world of that name. Raises: UsageError ``bad_name``."""
     if not _NAME.fullmatch(name):
@@ -192,7 +187,7 @@ def _print_status(world: "World") -> None:
         "RPC endpoint": facts["rpc_url"],
         "second RPC endpoint": facts["rpc_fallback_url"],
         "drand beacon": facts["drand_url"],
-        "database": facts["database_url"],
+        "database": (world.record["databases"] or [{}])[0].get("name"),
         "first day": facts["first_day"],
         "chain's clock": f"day {clock['time'] // 86_400}, block {clock['height']}" if clock else "does not answer",
         "settlement contract": facts["contracts"].get("settlement"),

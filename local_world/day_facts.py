@@ -13,7 +13,7 @@ from bo_engine.units import POOL_COUNT, DayId, hex_of
 from io_layer.game_chain import RELEASED
 from local_world.chain_view import ChainView
 
-FILES: Final = ("inputs.json", "settlement_result.json", "commit_bundle.json", "provenance.json")
+FILES: Final = ("inputs.json", "affiliates.json", "settlement_result.json", "commit_bundle.json", "provenance.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class SettledDay:
     day_id: DayId
     folder: Path
     inputs: Mapping[str, Any]
+    affiliates: Mapping[str, Any]
     result: Mapping[str, Any]
     bundle: Mapping[str, Any]
     run_hash: str
@@ -91,13 +92,14 @@ def read_settled_day(artifacts_dir: Path, outcome: Mapping[str, Any]) -> Settled
     """The files of a day that `settle` reported as DONE. Raises: InvariantBroken ``files_missing``."""
     folder = artifacts_dir / f"dayId={outcome['day_id']}"
     try:
-        inputs, result, bundle, provenance = (json.loads((folder / name).read_bytes()) for name in FILES)
+        inputs, affiliates, result, bundle, provenance = (json.loads((folder / name).read_bytes()) for name in FILES)
     except FileNotFoundError as error:
         raise InvariantBroken("files_missing", f"the settled day left no {error.filename}") from error
     return SettledDay(
         day_id=DayId(outcome["day_id"]),
         folder=folder,
         inputs=inputs,
+        affiliates=affiliates,
         result=result,
         bundle=bundle,
         run_hash=outcome["run_hash"],

@@ -30,7 +30,7 @@ from local_world.story import Story
 from local_world.world import World
 
 NUMBER_MAX: Final = 9  # so few that every tier happens by itself
-STEPS: Final = 27
+STEPS: Final = 29
 _PLAYERS: Final = 64
 _LATECOMERS: Final = 6  # who buy nothing before the last day
 _AFFILIATES: Final = 4
@@ -52,7 +52,6 @@ class Played:
     checks: tuple[Check, ...]
     recovered_intents: int
     adopted_tickets: int
-    rates_bps: Mapping[Wallet, Bps]
 
 
 class Demo:
@@ -108,7 +107,6 @@ class Demo:
             checks=checks,
             recovered_intents=self._recovered,
             adopted_tickets=self._adopted,
-            rates_bps=dict(zip((each.wallet for each in affiliates), _SPECIAL_RATES_BPS, strict=False)),
         )
 
     # -- selling -----------------------------------------------------------------------------------------------------

@@ -1,16 +1,19 @@
 """The demo's closing words, for somebody who has never seen the engine. Tables of at most 100 columns."""
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from bo_engine.units import DayId, Wallet, day_start, usdt
-from cli.output import console
+from cli.output import WIDTH
 from core.tickets import bonus_tips
 from local_world.claims import COMMISSIONS, PRIZES
 from local_world.day_facts import SettledDay, kept_atoms
@@ -24,7 +27,10 @@ def print_summary(played: Played, *, artifacts_dir: Path, seconds: float, env_fi
     """Print everything on stdout. ``env_file`` is the settings file of a world that stays, else None."""
     _say(
         f"[bold]{len(played.days)} lottery days, sold, drawn, settled and paid in {seconds:.0f} seconds.[/bold]",
-        "Amounts are USDT. Tips are six numbers from 1 to 9, so few that every prize class happens by itself.",
+        "Players buy tips at a contract, in five pools by price. After midnight two seeds that nobody can choose make "
+        "the winning numbers. The engine computes every prize, commits one fingerprint of all of them (a Merkle root) "
+        "to the chain and waits for objections; then the money is released and each winner claims with a proof. A tip "
+        "here is six numbers from 1 to 9, so few that every prize class happens by itself. Amounts are USDT.",
     )
     _print_sold(played)
     _print_draws(played)
@@ -50,7 +56,7 @@ def _print_sold(played: Played) -> None:
             f"{day.tips:,}",
             f"{sum(bonus_tips(ticket.paid_tips) for ticket in tickets):,}",
             str(sum(ticket.voucher_tips for ticket in tickets)),
-            amount(day.totals["stake"]),
+            cents(day.totals["stake"]),
         )
     console().print(table)
     _say("Bonus tips are a gift and add no stake; voucher tips are paid for by the promotions account.")
@@ -67,7 +73,7 @@ def _print_draws(played: Played) -> None:
             table.add_row(
                 str(day.day_id),
                 str(pool["pool_id"]),
-                amount(int(day.inputs["ruleset"]["prices"][pool["pool_id"]])),
+                cents(int(day.inputs["ruleset"]["prices"][pool["pool_id"]])),
                 str(pool["tip_count"]),
                 " ".join(str(number) for number in sorted(pool["winning_numbers"])),
                 hits[4],
@@ -105,20 +111,25 @@ def _print_winners(played: Played) -> None:
         stakes[sale.ticket.buyer] += sale.ticket.stake_atoms
     table = _table(f"Who won what: the first {_TOP_WINNERS} of {len(winners)}", "", "wallet", "<stake", "<won")
     for wallet, won in winners.most_common(_TOP_WINNERS):
-        table.add_row(played.people[wallet].name, wallet, amount(stakes[wallet]), amount(won))
+        table.add_row(played.people[wallet].name, wallet, cents(stakes[wallet]), amount(won))
     console().print(table)
 
 
 def _print_affiliates(played: Played) -> None:
     paying = [day for day in played.days if day.totals["affiliate"]]
-    table = _table("What affiliates earned", "", "wallet", "rate", *(f"<day {day.day_id}" for day in paying))
-    earned = [{each["wallet"]: int(each["amount"]) for each in day.result["affiliate_payouts"]} for day in paying]
+    columns = [column for day in paying for column in (f"<day {day.day_id}", "<rate")]
+    table = _table("What affiliates earned on the stakes of players they brought", "", "wallet", *columns)
     for wallet, person in played.people.items():
-        if any(wallet in day for day in earned):
-            special = played.rates_bps.get(wallet)
-            rate = "5 %" if special is None else f"5 %, then {special / 100:g} %"
-            table.add_row(person.name, wallet, rate, *(amount(day.get(wallet, 0)) for day in earned))
+        cells = [cell for day in paying for cell in _commission(day, wallet)]
+        if any(cells):
+            table.add_row(person.name, wallet, *cells)
     console().print(table)
+
+
+def _commission(day: SettledDay, wallet: Wallet) -> tuple[str, str]:
+    earned = sum(int(each["commission"]) for each in day.affiliates["referred"] if each["affiliate"] == wallet)
+    rates = {each["rate_bps"] for each in day.affiliates["referred"] if each["affiliate"] == wallet}
+    return (amount(earned), f"{max(rates) / 100:g} %") if rates else ("", "")
 
 
 def _print_money(played: Played) -> None:
@@ -133,8 +144,7 @@ def _print_money(played: Played) -> None:
     table.add_section()
     found = share_percent(money.placed_atoms, money.stake_atoms)
     table.add_row("[bold]found[/bold]", "", f"[bold]{amount(money.placed_atoms)}[/bold]", found)
-    missing = f"{money.missing_atoms} atoms"
-    table.add_row("[bold]missing[/bold]", "", f"[bold]{missing}[/bold]", "", _mark(money.adds_up))
+    table.add_row("[bold]missing[/bold]", "", f"[bold]{money.missing_atoms} atoms[/bold]", "", _mark(money.adds_up))
     console().print(table)
     parts = ", ".join(
         f"{text} {amount(kept_atoms(last, key))}"
@@ -182,24 +192,26 @@ def _print_checks(played: Played) -> None:
     table = _table("Checked at the end, from the files and the chain alone", "", "claim", "days")
     for text in dict.fromkeys(check.text for check in played.checks):
         same = [check for check in played.checks if check.text == text]
-        days = ", ".join(str(check.day_id) for check in same if check.day_id is not None)
-        table.add_row(_mark(all(check.holds for check in same)), escape(text), days)
+        days = [str(check.day_id) for check in same if check.day_id is not None]
+        shown = "every day" if len(days) == len(played.days) else ", ".join(days)
+        table.add_row(_mark(all(check.holds for check in same)), escape(text), shown)
     console().print(table)
 
 
 def _print_next(played: Played, artifacts_dir: Path, env_file: str | None, name: str) -> None:
     last = played.days[-1]
-    folder = artifacts_dir / f"dayId={last.day_id}"
-    table = _table("What to try next", "", "")
-    table.show_header = False
-    table.add_row("All files of the days", escape(str(artifacts_dir)))
-    table.add_row("The run hash, by yourself", escape(f"sha256sum {folder}/commit_bundle.json"))
+    lines = [
+        ("Every file of every day lies in", f"{artifacts_dir}/"),
+        ("This prints the last day's run hash", f"sha256sum {artifacts_dir}/dayId={last.day_id}/commit_bundle.json"),
+    ]
     if env_file is None:
-        table.add_row("Keep the world next time", 'make demo ARGS="--keep"')
+        lines.append(("The world has ended. Next time keep it", 'make demo ARGS="--keep"'))
     else:
-        for text, command in next_commands(played, last.day_id, env_file, name):
-            table.add_row(text, escape(command))
-    console().print(table)
+        lines += next_commands(played, last.day_id, env_file, name)
+    _say("[bold]What to try next[/bold]")
+    for text, command in lines:
+        # Unwrapped, so that it can be copied.
+        console().print(f"  {text}:\n      {escape(command)}", soft_wrap=True)
 
 
 def next_commands(played: Played, day_id: DayId, env_file: str, name: str) -> list[tuple[str, str]]:
@@ -210,27 +222,48 @@ def next_commands(played: Played, day_id: DayId, env_file: str, name: str) -> li
         for each in played.days[-1].result["payouts"]
         if (PRIZES, day_id, Wallet(each["wallet"])) not in paid
     ]
+    program = _program()
     commands = [("The settings of this world", f"export BO_ENV_FILE={env_file}")]
     if open_prizes:
         commands.append(
-            ("A proof that still waits to be claimed", f"bo-engine proof --day {day_id} --wallet {open_prizes[0]}")
+            ("A proof that still waits to be claimed", f"{program} proof --day {day_id} --wallet {open_prizes[0]}")
         )
     return [
         *commands,
-        ("Settle again: nothing is due", "bo-engine settle"),
-        ("Addresses of the world", f"bo-engine dev status --name {name}"),
-        ("End it", f"bo-engine dev down --name {name}"),
+        ("Settle again: nothing is due", f"{program} settle"),
+        ("Addresses of the world", f"{program} dev status --name {name}"),
+        ("End it", f"{program} dev down --name {name}"),
     ]
 
 
+def _program() -> str:
+    # `make demo` runs from an environment that is not on the PATH.
+    script = Path(sys.executable).with_name("bo-engine")
+    if shutil.which("bo-engine") is not None or not script.is_file():
+        return "bo-engine"
+    return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
+
+
 def amount(atoms: int) -> str:
-    """Atoms as USDT without the word."""
+    """Atoms as USDT without the word, all six decimals, so that columns stand under each other."""
+    whole, fraction = divmod(atoms, 10**6)
+    return f"{whole:,}.{fraction:06d}"
+
+
+def cents(atoms: int) -> str:
+    """Atoms as USDT without the word, with no more decimals than needed and at least two: for prices and stakes."""
     return usdt(atoms).removesuffix(" USDT")
 
 
 def date_of(day_id: DayId) -> str:
     """The day's date, UTC."""
     return f"{datetime.fromtimestamp(day_start(day_id), UTC):%Y-%m-%d}"
+
+
+def console() -> Console:
+    """Stdout, never wider than a table may be; as wide as that where there is no terminal to ask."""
+    real = Console()
+    return Console(width=min(WIDTH, real.width) if real.is_terminal else WIDTH, highlight=False)
 
 
 def _mark(holds: bool) -> str:

@@ -21,7 +21,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 
-from bo_engine.errors import InvalidInput, UsageError
+from bo_engine.errors import EngineError, InvalidInput, UsageError
 from bo_engine.units import DayId, Wallet, day_of, day_start, parse_wallet
 from core.model import Deployment
 from core.ruleset import RULESET_1, DrandNetwork, Ruleset, parse_ruleset, ruleset_document, ruleset_hash
@@ -262,7 +262,9 @@ def start_world(
         if keep:
             world.let_live()
     except BaseException:
-        world.stop()
+        # What cannot be ended now keeps its record; the first error is the one that tells why.
+        with contextlib.suppress(EngineError):
+            world.stop()
         raise
     return world
 

@@ -40,7 +40,7 @@ def test_a_whole_number_with_zero_decimals_is_still_whole(conn: Conn, binary: bo
 @pytest.mark.parametrize("text", ["0.5", "1.000001", "10000.0001", "0.00000001", "'NaN'", "'Infinity'"])
 def test_a_fraction_is_refused_and_never_rounded(conn: Conn, text: str, binary: bool) -> None:
     with pytest.raises(InvariantBroken, match="fraction_in_database"):
-        conn.execute(f"SELECT {text}::numeric", binary=binary).fetchone()  # noqa: S608
+        conn.execute(f"SELECT {text}::numeric", binary=binary).fetchone()
 
 
 def test_a_fraction_negative_or_too_large_amount_is_no_atoms(conn: Conn) -> None:
@@ -167,7 +167,9 @@ def test_a_kill_between_a_migration_and_its_mark_is_repaired(empty_url: str) -> 
     with connect(empty_url, application_name="test") as conn:
         conn.execute("DELETE FROM _yoyo_migration WHERE migration_id >= '0004'")
         conn.execute("DROP TABLE schema_versions")
-        conn.execute("CREATE TABLE schema_versions (migration_id text PRIMARY KEY, applied_at timestamptz DEFAULT now())")
+        conn.execute(
+            "CREATE TABLE schema_versions (migration_id text PRIMARY KEY, applied_at timestamptz DEFAULT now())"
+        )
         conn.execute("INSERT INTO schema_versions SELECT unnest(%(ids)s::text[])", {"ids": list(migration_ids()[:-1])})
         conn.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 1)")
     assert migrate(empty_url) == migration_ids()[-1:]

@@ -133,7 +133,7 @@ def test_one_intent_per_nonce_per_transaction_and_per_ticket(conn: Conn) -> None
     other = ROW._replace(tx_hash=hash_of("other"), nonce=b"n" * 16, ticket=TICKET._replace(ticket_id=8))
     insert_tickets(conn, [ROW, other])
     mark_seen(conn, first, TICKET.ticket_id)
-    with refused(conn, "buy_intents_one_per_tx"):
+    with refused(conn, "buy_intents_one_per_ticket"):
         mark_seen(conn, second, TICKET.ticket_id)
 
 

@@ -101,7 +101,9 @@ def test_an_error_planted_in_a_result_shows(conn: Conn, any_day: Day) -> None:
     found = recount(conn, any_day, numbers_of(result))
     first, *rest = result.payouts
     richer = replace(first, amount_atoms=Atoms(first.amount_atoms + 1))
-    planted = expected(replace(result, payouts=(richer, *rest), total_payout_atoms=Atoms(result.total_payout_atoms + 1)))
+    planted = expected(
+        replace(result, payouts=(richer, *rest), total_payout_atoms=Atoms(result.total_payout_atoms + 1))
+    )
     assert found.total_payout != planted.total_payout
     assert found.winner_root != planted.winner_root
     assert found.affiliate_root == planted.affiliate_root

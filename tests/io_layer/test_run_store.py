@@ -63,7 +63,10 @@ def test_a_proof_reads_only_the_nodes_it_needs(conn: Conn, any_day: Day, run_id:
     nodes = select_tree(conn, run_id, "winner")
     assert nodes == tree.nodes
     assert MerkleTree(nodes).root == tree.root
-    assert select_tree(conn, run_id, "affiliate") == affiliate_tree(DEPLOYMENT, DAY, any_day.settle().affiliate_payouts).nodes
+    assert (
+        select_tree(conn, run_id, "affiliate")
+        == affiliate_tree(DEPLOYMENT, DAY, any_day.settle().affiliate_payouts).nodes
+    )
     assert select_nodes(conn, run_id, "winner", [5, 0, 1]) == [tree.node(5), tree.root, tree.node(1)]
 
 
@@ -107,9 +110,9 @@ def test_a_run_is_approved_by_its_hash_and_only_once(conn: Conn, run_id: int) ->
 @pytest.mark.parametrize(
     "tampering",
     [
-        f"UPDATE {PAYOUTS} SET amount = amount + 1 WHERE wallet = (SELECT min(wallet) FROM {PAYOUTS})",
-        f"DELETE FROM {PAYOUTS} WHERE wallet = (SELECT min(wallet) FROM {PAYOUTS})",
-        f"INSERT INTO {PAYOUTS} SELECT run_id, '0x' || repeat('e', 40), 1 FROM settlement_runs",
+        "UPDATE settlement_winner_payouts SET amount = amount + 1",
+        "DELETE FROM settlement_winner_payouts",
+        "INSERT INTO settlement_winner_payouts SELECT run_id, '0x' || repeat('e', 40), 1 FROM settlement_runs",
         "UPDATE settlement_affiliate_payouts SET amount = amount + 1",
         "DELETE FROM settlement_pool_results WHERE pool_id = 0",
     ],
@@ -120,7 +123,9 @@ def test_a_run_whose_rows_do_not_make_up_its_totals_is_never_approved(conn: Conn
         approve_run(conn, run_id, hash_of("run"), "anna")
 
 
-@pytest.mark.parametrize("table", [PAYOUTS, "settlement_affiliate_payouts", "settlement_pool_results", "settlement_trees"])
+@pytest.mark.parametrize(
+    "table", [PAYOUTS, "settlement_affiliate_payouts", "settlement_pool_results", "settlement_trees"]
+)
 def test_rows_of_an_approved_run_are_fixed(conn: Conn, run_id: int, table: str) -> None:
     approve_run(conn, run_id, hash_of("run"), "anna")
     for statement in (f"UPDATE {table} SET run_id = run_id", f"DELETE FROM {table}"):  # noqa: S608

@@ -45,7 +45,11 @@ def test_another_seed_is_refused(conn: Conn) -> None:
         insert_vrf_word(conn, DAY, 1)
     with refused(conn, "seed_written"):
         insert_beacon(conn, DAY, 100, SIGNATURE, RANDOMNESS)
-    for statement in ("DELETE FROM day_seeds", "UPDATE day_seeds SET vrf_word = NULL", "UPDATE day_seeds SET day_id = 1"):
+    for statement in (
+        "DELETE FROM day_seeds",
+        "UPDATE day_seeds SET vrf_word = NULL",
+        "UPDATE day_seeds SET day_id = 1",
+    ):
         with refused(conn, "seed_written"):
             conn.execute(statement)
     with refused(conn, "truncate_refused"):

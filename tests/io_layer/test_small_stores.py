@@ -1,0 +1,106 @@
+"""Statistics, affiliate rates, event cursors, suspense events, vouchers and claims."""
+
+from bo_engine.units import Atoms, Bps, DayId, PoolId
+from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
+from io_layer.database import Conn
+from io_layer.rates_store import RateChange, insert_rate_changes, select_last_rate_block, select_rates_in_force
+from io_layer.run_store import approve_run, mark_committed, mark_settled
+from io_layer.stats_store import (
+    PotSize,
+    refresh_global_stats,
+    select_global_stats,
+    select_pot_sizes,
+    upsert_pot_sizes,
+)
+from io_layer.suspense_store import insert_suspense, resolve_suspense, select_open_suspense
+from tests.io_layer.builders import hash_of, refused, store_day, store_run
+from tests.support.days import DAY, Day, wallet
+
+
+def test_statistics_count_settled_days_only_and_may_be_repeated(conn: Conn, any_day: Day) -> None:
+    assert select_global_stats(conn).day_count == 0
+    store_day(conn, any_day)
+    result = any_day.settle()
+    run_id = store_run(conn, result)
+    approve_run(conn, run_id, hash_of("run"), "anna")
+    mark_committed(conn, run_id)
+    assert refresh_global_stats(conn).day_count == 0
+    mark_settled(conn, run_id)
+    stats = refresh_global_stats(conn)
+    assert stats == refresh_global_stats(conn) == select_global_stats(conn)
+    assert (stats.last_day, stats.day_count, stats.ticket_count) == (DAY, 1, len(any_day.tickets))
+    assert stats.stake_atoms == sum(ticket.stake_atoms for ticket in any_day.tickets)
+    assert (stats.payout_atoms, stats.winner_count) == (result.total_payout_atoms, len(result.payouts))
+    assert stats.jackpot_payout_atoms == sum(pool.jackpot_payout_atoms for pool in result.pools)
+
+
+def test_an_older_block_does_not_overwrite_a_newer_pot(conn: Conn) -> None:
+    new, old = (PotSize(PoolId(2), Atoms(10), Atoms(20), 3, block) for block in (9, 8))
+    upsert_pot_sizes(conn, [new])
+    upsert_pot_sizes(conn, [old._replace(budget_atoms=Atoms(1))])
+    assert select_pot_sizes(conn) == [new]
+
+
+def change(affiliate: int, from_day: int, rate: int, block: int) -> RateChange:
+    return RateChange(wallet(affiliate), DayId(from_day), Bps(rate), block, 0)
+
+
+def test_the_rate_in_force_is_the_latest_that_has_begun(conn: Conn) -> None:
+    """Rule 2.8."""
+    changes = [change(1, 10, 700, 1), change(1, 20, 900, 2), change(2, 20, 100, 3), change(1, 20, 800, 4)]
+    assert insert_rate_changes(conn, changes) == 4
+    assert insert_rate_changes(conn, changes) == 0
+    assert select_rates_in_force(conn, DayId(9)) == {}
+    assert select_rates_in_force(conn, DayId(19)) == {wallet(1): 700}
+    assert select_rates_in_force(conn, DayId(20)) == {wallet(1): 800, wallet(2): 100}
+    assert select_last_rate_block(conn) == 4
+
+
+def test_a_rate_event_that_differs_or_is_too_high_is_refused(conn: Conn) -> None:
+    insert_rate_changes(conn, [change(1, 10, 700, 1)])
+    with refused(conn, "rate_conflict"):
+        insert_rate_changes(conn, [change(1, 10, 701, 1)])
+    with refused(conn, "affiliate_rate_changes_rate_bps_check"):
+        insert_rate_changes(conn, [change(1, 10, 1001, 2)])
+
+
+def test_a_cursor_moves_only_from_where_it_was_read(conn: Conn) -> None:
+    assert select_cursor(conn, "tickets") is None
+    assert move_cursor(conn, "tickets", None, 5, hash_of("5"))
+    assert not move_cursor(conn, "tickets", None, 6, hash_of("6"))
+    at_five = select_cursor(conn, "tickets")
+    assert at_five == EventCursor("tickets", 5, hash_of("5"))
+    assert not move_cursor(conn, "tickets", at_five._replace(block_hash=hash_of("reorg")), 6, hash_of("6"))
+    assert move_cursor(conn, "tickets", at_five, 6, hash_of("6"))
+    assert not move_cursor(conn, "tickets", at_five, 7, hash_of("7"))
+
+
+def test_an_unmatched_event_is_kept_once_until_a_person_resolves_it(conn: Conn) -> None:
+    for expected in (True, False):
+        assert insert_suspense(
+            conn, tx_hash=hash_of("tx"), log_index=1, kind="purchase", reason="no intent", payload={"stake": "5"},
+            block_number=9,
+        ) is expected  # fmt: skip
+    (event,) = select_open_suspense(conn)
+    assert (event.reason, event.payload) == ("no intent", {"stake": "5"})
+    assert resolve_suspense(conn, hash_of("tx"), 1, "anna")
+    assert not resolve_suspense(conn, hash_of("tx"), 1, "anna")
+    assert select_open_suspense(conn) == []
+
+
+def test_a_voucher_is_granted_once_per_wallet_reason_and_period(conn: Conn) -> None:
+    sql = ("INSERT INTO extra_bonus_vouchers (wallet, reason, period, voucher_tips) "
+           "VALUES ('0x' || repeat('a', 40), 'leaderboard', '2026-W01', 50)")  # fmt: skip
+    conn.execute(sql)
+    with refused(conn, "extra_bonus_vouchers_once"):
+        conn.execute(sql)
+    with refused(conn, "extra_bonus_vouchers_used"):
+        conn.execute("UPDATE extra_bonus_vouchers SET used_tips = 51")
+
+
+def test_a_wallet_claims_once_per_vault_and_day(conn: Conn) -> None:
+    sql = ("INSERT INTO claim_events (tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash) "
+           "VALUES (%(tx)s, 0, '0x' || repeat('b', 40), 1, '0x' || repeat('a', 40), 5, 1, %(tx)s)")  # fmt: skip
+    conn.execute(sql, {"tx": hash_of("1")})
+    with refused(conn, "claim_events_once"):
+        conn.execute(sql, {"tx": hash_of("2")})

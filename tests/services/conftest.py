@@ -1,0 +1,30 @@
+"""One world per test process, with a sold and closed day; every test finds it as if nothing had happened yet."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local_world.world import start_world
+from tests.support.played_world import PlayedWorld
+
+
+@pytest.fixture(scope="session")
+def sold_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedWorld]:
+    """Numbers 1..9, so that every tier wins by itself."""
+    folder = tmp_path_factory.mktemp("sold")
+    world = start_world(folder / "world", number_max=9)
+    try:
+        played = PlayedWorld(world, folder)
+        played.sell(played.day)
+        played.close(played.day)
+        played.remember()
+        yield played
+    finally:
+        world.stop()
+
+
+@pytest.fixture
+def played(sold_world: PlayedWorld) -> PlayedWorld:
+    """The world at the moment when its first day is ready to be settled."""
+    sold_world.restore()
+    return sold_world

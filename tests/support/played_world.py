@@ -1,0 +1,183 @@
+"""A world with a sold and closed day, brought back to that moment before each test.
+
+The chain is reverted to a snapshot, the database is copied from a template, the files start in a new folder: each test
+gets a day that is ready to be settled, in about a tenth of a second.
+"""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from bo_engine.settings import SETTINGS, Settings
+from bo_engine.units import DayId, day_end, day_start
+from io_layer.database import connect
+from local_world.app import App
+from local_world.bank import Bank
+from local_world.chain_account import ChainAccount
+from local_world.databases import with_database
+from local_world.players import Way, make_affiliates, make_orders, make_players
+from local_world.world import World
+from services.engine import Engine, open_engine
+from services.settle_days import DayOutcome, settle_days
+from workers import recover_intents, refresh_seeds
+
+_numbers = count(1)
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class PlayedWorld:
+    """A world and the way back to the moment when its first day was ready to be settled."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        self.folder = folder
+        self.chain = world.chain
+        self.day: DayId = world.first_day
+        self._snapshot = ""
+        self._template = ""
+        self.env = dict(world.env)
+
+    # -- the way back ------------------------------------------------------------------------------------------------
+
+    def remember(self) -> None:
+        """Make this moment the one that ``restore`` comes back to."""
+        self._template = self.database_name
+        self._snapshot = self.chain.snapshot()
+
+    def restore(self) -> None:
+        """Chain, database and files as they were."""
+        self.chain.revert(self._snapshot)
+        self._snapshot = self.chain.snapshot()
+        self.world.proxy.heal()
+        name = f"copy_{next(_numbers)}_{self.world.record['id']}"
+        self.run_as_admin(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(self._template))
+        )
+        self.env = self.env_for(name, self.folder / name)
+
+    def env_for(self, database: str, folder: Path) -> dict[str, str]:
+        """The engine's settings for another database and another folder of files."""
+        at = self.world.database
+        folder.mkdir(parents=True, exist_ok=True)
+        logins = self.world.record["logins"]
+        (engine_login,) = (login for login in logins if login.endswith("_engine"))
+        return {
+            **self.world.env,
+            "DATABASE_URL": with_database(at.owner_url, database, user=engine_login, password=logins[engine_login]),
+            "MIGRATION_DATABASE_URL": with_database(at.owner_url, database),
+            "ARTIFACTS_DIR": str(folder / "artifacts"),
+            "LOGS_DIR": str(folder / "logs"),
+        }
+
+    @property
+    def database_name(self) -> str:
+        """The database that the engine works with now."""
+        return psycopg.conninfo.conninfo_to_dict(self.env["DATABASE_URL"])["dbname"]  # type: ignore[return-value]
+
+    def run_as_admin(self, statement: sql.Composed | sql.SQL) -> None:
+        """One statement of the server's superuser."""
+        with psycopg.connect(with_database(self.world.database.owner_url, "postgres"), autocommit=True) as conn:
+            conn.execute(statement)
+
+    def tamper(self, statement: str) -> None:
+        """Change rows behind the engine's back: a superuser with all triggers off."""
+        with psycopg.connect(self.env["MIGRATION_DATABASE_URL"], autocommit=True) as conn:
+            conn.execute("SET session_replication_role = replica")
+            conn.execute(statement.encode())
+
+    # -- the engine --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def engine(self, **changed: str) -> Iterator[Engine]:
+        """The engine in this process, with some settings changed."""
+        with open_engine(Settings({**self.env, **changed}), tell=lambda _: None) as engine:
+            yield engine
+
+    def settle(self, day: DayId | None = None, **changed: str) -> list[DayOutcome]:
+        """Settle in this process."""
+        with self.engine(**changed) as engine:
+            return settle_days(engine, day=day)
+
+    def settle_through(self) -> DayOutcome:
+        """Settle the first day to its end: commit, challenge period, release."""
+        (outcome,) = self.settle()
+        assert outcome.status == "WAITING", outcome
+        self.pass_challenge()
+        return self.settle()[0]
+
+    def pass_challenge(self) -> None:
+        """Let the challenge period of what is committed now pass."""
+        self.chain.advance_to(self.chain.now() + self.world.record["parameters"]["challenge_period_s"] + 1)
+
+    def cli(self, *arguments: str, **changed: str) -> Finished:
+        """The real command line in a process of its own, as cron would start it."""
+        names = {setting.name for setting in SETTINGS} | {"BO_ENV_FILE"}
+        env = {name: value for name, value in os.environ.items() if name not in names}
+        done = subprocess.run(
+            [sys.executable, "-m", "cli.main", *arguments],
+            env={**env, **self.env, **changed},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout, done.stderr)
+
+    # -- the days ----------------------------------------------------------------------------------------------------
+
+    def sell(self, day: DayId, *, buyers: int = 8, min_tips: int = 60, seed: int = 0) -> int:
+        """Sell tickets at noon of a day; the number of tickets."""
+        rng = random.Random(f"{day} {seed}")
+        self.chain.advance_to(day_start(day) + 43_200)
+        people = make_players(buyers, make_affiliates(2))
+        orders = make_orders(
+            rng, people, number_max=self.world.ruleset.number_max, min_tips=min_tips, odd_ways=[Way.DIRECT, Way.CRASHED]
+        )
+        promotions = ChainAccount(self.chain, self.world.account("promotions"))
+        bank = Bank(self.chain, self.world.contracts, promotions)
+        bank.give_gas([person.wallet for person in people])
+        bank.equip(orders, self.world.ruleset.prices_atoms)
+        app_url = with_database(self.world.database.app_url, self.database_name, user=None)
+        relayer = ChainAccount(self.chain, self.world.account("relayer"))
+        with connect(app_url, application_name="app", check_version=False) as conn:
+            App(conn, self.chain, self.world.contracts, relayer).sell(orders)
+        return len(orders)
+
+    def close(self, day: DayId, *, has_tips: bool = True) -> None:
+        """Close the day, bring its purchases home, and its seeds if it has tips."""
+        self.chain.advance_to(day_end(day))
+        with self.engine() as engine:
+            recover_intents.run(engine)
+        if has_tips:
+            self.bring_seeds(day)
+
+    def bring_seeds(self, day: DayId) -> None:
+        """Request the VRF word, play Chainlink, wait for the beacon, collect both."""
+        drand = self.world.ruleset.drand
+        with self.engine() as engine:
+            refresh_seeds.run(engine)
+            self.world.fulfil_vrf(day)
+            self.chain.advance_to(day_end(day) + drand.delay_s + 2 * drand.period_s)
+            self.chain.mine(2)
+            while refresh_seeds.run(engine).waiting:
+                self.chain.mine(1)
