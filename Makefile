@@ -69,7 +69,7 @@ $(node_ready): contracts/package.json contracts/package-lock.json requirements-n
 		printf '#!/bin/sh\nexec node "%s/lib/node_modules/npm/bin/npm-cli.js" "$$@"\n' "$$wheel" > $(bin)/npm; \
 		chmod 755 $(bin)/npm; }; \
 	echo 'setup: installing the local chain and the Solidity parts'; \
-	(cd contracts && npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error); \
+	(cd contracts && npm install --no-save --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error); \
 	touch $@; \
 	} >&2
 

@@ -34,6 +34,12 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _whole(text: str) -> int:
+    if not re.fullmatch(r"0|[1-9][0-9]{0,18}", text):
+        raise ValueError("a whole number, 0 or more")
+    return int(text)
+
+
 def _one_of(*words: str) -> Callable[[str], str]:
     def check(text: str) -> str:
         if text not in words:
@@ -114,6 +120,13 @@ SETTINGS: Final = (
         "The SettlementV4 contract; it names all the others.",
         example="0x0000000000000000000000000000000000000001",
         check=_wallet,
+    ),
+    Setting(
+        "FIRST_BLOCK",
+        "Block in which the contracts were deployed: event scans start there.",
+        default="0",
+        example="250000000",
+        check=_whole,
     ),
     Setting(
         "SETTLER_KEYSTORE_FILE",
@@ -225,6 +238,10 @@ class Settings:
     @property
     def settlement_address(self) -> Wallet:
         return parse_wallet(self._need("SETTLEMENT_ADDRESS"))
+
+    @property
+    def first_block(self) -> int:
+        return int(self._text("FIRST_BLOCK"))
 
     @property
     def settler_private_key(self) -> str:

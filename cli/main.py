@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NoReturn
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from bo_engine.errors import EXIT_FAILED, EXIT_LATER, EXIT_USAGE, EngineError, InvariantBroken
 from bo_engine.log import JsonLines
@@ -49,13 +49,12 @@ def main() -> NoReturn:
         code = app(standalone_mode=False)
     except EngineError as error:
         sys.exit(_report(error))
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(error.format_message() + "\n")
+    except TyperException as error:
+        # Without any argument the message is empty and the help stands on the screen already.
+        if error.message:
+            sys.stderr.write(f"bo-engine: usage: {_one_line(error.format_message())} (see --help)\n")
         sys.exit(EXIT_USAGE)
-    except click.ClickException as error:
-        sys.stderr.write(f"bo-engine: usage: {_one_line(error.format_message())} (see --help)\n")
-        sys.exit(EXIT_USAGE)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("bo-engine: interrupted: nothing is half done; run the command again\n")
         sys.exit(EXIT_LATER)
     except BrokenPipeError:

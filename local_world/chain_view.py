@@ -16,6 +16,7 @@ _ADDRESS_OF: Final = {
     "ReserveVault": "reserve_vault",
     "SettlementV4": "settlement",
     "TestUSDT": "usdt",
+    "VRFReceiver": "vrf_receiver",
 }
 
 

@@ -5,12 +5,13 @@ Heavy parts are imported where they are used: every command of bo-engine loads t
 
 import os
 import secrets
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 
@@ -42,6 +43,8 @@ def demo(
     from local_world.story import told_story
     from local_world.summary import print_summary
 
+    # A demo that is told to end takes its world with it, as one that is interrupted by Ctrl-C does.
+    signal.signal(signal.SIGTERM, _interrupt)
     started_at = time.monotonic()
     name = name or f"demo-{secrets.token_hex(2)}"
     artifacts_dir = (
@@ -113,6 +116,10 @@ def _app_login(world: "World") -> "Iterator[Any]":
 
     with connect(world.database.app_url, application_name="bo-engine demo, the App", check_version=False) as conn:
         yield conn
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _shown(path: Path) -> str:

@@ -45,16 +45,19 @@ class EngineCli:
         raise InvariantBroken("command_failed", f"bo-engine {' '.join(arguments)} still waits: {json.dumps(document)}")
 
     def _once(self, arguments: tuple[str, ...]) -> tuple[int, dict[str, Any]]:
-        done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *arguments, "--json"],
-            env=self._env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
         shown = f"bo-engine {' '.join(arguments)}"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "cli.main", *arguments, "--json"],
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise InvariantBroken("command_failed", f"{shown} has not ended after {_TIMEOUT_S:.0f} s") from error
         if done.returncode not in (EXIT_DONE, EXIT_LATER):
             said = (done.stderr or done.stdout).strip().splitlines()
             raise InvariantBroken(

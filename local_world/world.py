@@ -301,6 +301,7 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
         "RPC_FALLBACK_URL": proxy.url,
         "CHAIN_ID": str(CHAIN_ID),
         "SETTLEMENT_ADDRESS": record["contracts"]["settlement"],
+        "FIRST_BLOCK": str(record["contracts"]["from_block"]),
         "SETTLER_PRIVATE_KEY": record["accounts"]["settler"]["private_key"],
         "DRAND_URLS": beacon.url,
         "RULESET_FILES": str(root / _RULESET_FILE),

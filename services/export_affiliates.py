@@ -45,7 +45,7 @@ def read_new_rates(engine: Engine, block: Block) -> list[RateChange]:
         return []
     last = select_last_rate_block(engine.conn)
     # From the last stored block itself, because it may hold several events; storing one again changes nothing.
-    found = engine.game.read_rate_changes(0 if last is None else last, block.number)
+    found = engine.game.read_rate_changes(engine.settings.first_block if last is None else last, block.number)
     fresh = [change for change in found if last is None or change.block_number > last]
     again = len(found) - len(fresh)
     if stored + len(fresh) != expected:

@@ -64,7 +64,7 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
 
 def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     cursor = select_cursor(engine.conn, CURSOR)
-    first = 0 if cursor is None else cursor.block_number + 1
+    first = engine.settings.first_block if cursor is None else cursor.block_number + 1
     if first > final.number:
         return
     if cursor is not None and engine.game.chain.read_block(cursor.block_number).block_hash != _hex(cursor.block_hash):

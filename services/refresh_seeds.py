@@ -12,6 +12,7 @@ from core.draw import drand_round_of
 from io_layer.chain_reader import Block
 from io_layer.drand_client import fetch_beacon
 from io_layer.game_chain import RELEASED, DayOnChain
+from io_layer.pipeline_store import select_last_done
 from io_layer.seed_store import DaySeeds, insert_beacon, insert_vrf_request, insert_vrf_word, select_seeds
 from services.engine import Engine
 from services.lease import Lease
@@ -37,12 +38,13 @@ class Refreshed:
         return {**asdict(self), "exit_code": self.exit_code}
 
 
-def refresh_seeds(engine: Engine, lease: Lease, *, last_days: int = 400) -> Refreshed:
+def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
     """Take every closed day with tips whose seeds are not complete one step further."""
     done = Refreshed()
     block = engine.game.chain.read_final_block()
-    last = engine.game.last_closed_day(block)
-    for day in range(max(engine.game.first_day, last - last_days), last + 1):
+    last_done = select_last_done(engine.conn)
+    first = engine.game.first_day if last_done is None else last_done + 1
+    for day in range(first, engine.game.last_closed_day(block) + 1):
         seeds = select_seeds(engine.conn, DayId(day))
         if seeds is not None and seeds.complete() is not None:
             continue

@@ -128,8 +128,11 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
         _require_earlier_steps(row, name, day_id)
         if row is not None and row.status == "DONE":
             return _done_again(engine, lease, row, name)
-        opened = open_day(engine, day_id)
         _require_not_halted(row, day_id)
+        if row is not None and row.is_done(name) and name in ("approve", "commit", "stats"):
+            # Done for good: looking at it again would ask questions that only an open run can answer.
+            return _outcome(engine, day_id, EXIT_DONE)
+        opened = open_day(engine, day_id)
         if row is not None:
             mirror_artifacts(engine, day_id)
         outcome = _guarded(engine, lease, day_id, lambda: _run(engine, lease, opened, name, by))
@@ -217,6 +220,11 @@ def _guarded(engine: Engine, lease: Lease, day_id: DayId, work: Callable[[], Day
                     wait_day(engine.conn, day_id, error.message, error_code=error.code)
                 else:
                     fail_day(engine.conn, day_id, error.code, error.message)
+        raise
+    except Exception as error:
+        # A bug of ours must not leave the day RUNNING for ever; the next tick tries again.
+        with lease.transaction():
+            fail_day(engine.conn, day_id, "unexpected_error", type(error).__name__)
         raise
 
 

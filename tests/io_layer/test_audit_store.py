@@ -53,8 +53,12 @@ def test_the_log_is_append_only(conn: Conn) -> None:
 
 
 def test_a_writer_cannot_choose_number_time_or_hash(conn: Conn) -> None:
-    conn.execute("INSERT INTO audit_log (audit_id, at, actor, action, details, prev_hash, hash) VALUES "
-                 "(77, '2000-01-01', 'x', 'y', '{}', decode(repeat('01', 32), 'hex'), decode(repeat('02', 32), 'hex'))")  # fmt: skip
+    chosen = {"prev": b"1" * 32, "hash": b"2" * 32}
+    conn.execute(
+        "INSERT INTO audit_log (audit_id, at, actor, action, details, prev_hash, hash) "
+        "VALUES (77, '2000-01-01', 'x', 'y', '{}', %(prev)s, %(hash)s)",
+        chosen,
+    )
     assert check_audit_chain(conn) == 1
     (row,) = select_audit(conn)
     assert (row.audit_id, row.at.year > 2000) == (1, True)

@@ -213,7 +213,8 @@ def test_only_one_session_migrates_a_database(empty_url: str) -> None:
 def test_each_migration_records_itself_and_holds_no_percent_sign() -> None:
     for path in MIGRATIONS.glob("*.sql"):
         text = path.read_text(encoding="utf-8")
-        assert text.rstrip().endswith(f"INSERT INTO schema_versions (migration_id) VALUES ('{path.stem}');")
+        assert text.splitlines()[-1].startswith("INSERT INTO schema_versions (migration_id)")
+        assert text.splitlines()[-1].endswith(f"VALUES ('{path.stem}');")
         assert "%" not in text, path.name
 
 
@@ -226,11 +227,18 @@ def test_every_table_is_explained(conn: Conn) -> None:
 
 
 def test_messages_of_unexpected_driver_errors_repeat_no_row() -> None:
-    for state, code in (("42501", "database_forbidden"), ("42P01", "schema_outdated"), ("22003", "bad_value"),
-                        ("XX000", "database_error"), ("53100", "database_full"), ("53300", "database_busy")):  # fmt: skip
-        error = psycopg.errors.lookup(state)("secret row") if state != "XX000" else psycopg.errors.InternalError_("x")
-        assert translate(error).code == code
-        assert "secret" not in str(translate(error))
+    expected = {
+        psycopg.errors.InsufficientPrivilege: "database_forbidden",
+        psycopg.errors.UndefinedTable: "schema_outdated",
+        psycopg.errors.NumericValueOutOfRange: "bad_value",
+        psycopg.errors.InternalError_: "database_error",
+        psycopg.errors.DiskFull: "database_full",
+        psycopg.errors.TooManyConnections: "database_busy",
+    }
+    for kind, code in expected.items():
+        translated = translate(kind("secret row"))
+        assert translated.code == code
+        assert "secret" not in str(translated)
     busy = cast(Any, psycopg.OperationalError("FATAL: sorry, too many clients already"))
     assert translate_connect(busy).code == "database_busy"
 

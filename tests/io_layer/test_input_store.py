@@ -74,7 +74,7 @@ def test_tickets_of_a_sealed_day_neither_change_nor_go_nor_grow(conn: Conn) -> N
     with refused(conn, "day_sealed"):
         insert_tickets(conn, extra)
     for statement in ("DELETE FROM tickets", "UPDATE tickets SET is_final = is_final"):
-        with pytest.raises(InvariantBroken, match="ticket_final|day_sealed"), conn.transaction():
+        with pytest.raises(InvariantBroken, match=r"ticket_final|day_sealed"), conn.transaction():
             conn.execute(statement)
 
 
