@@ -68,12 +68,18 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     ]
     shown = {name: facts[name] for name in ("wallet", "tickets", "tips")}
     drawn = {
-        f"drawn in pool {pool}": " ".join(map(str, numbers)) for pool, numbers in enumerate(facts["winning_numbers"])
+        f"drawn in pool {pool}": " ".join(map(str, sorted(numbers)))
+        for pool, numbers in enumerate(facts["winning_numbers"])
     }
     print_facts(f"Day {day}", {**shown, **drawn})
     print_table("Winning tips", ("ticket", "pool", "numbers", "matches", "share in atoms"), rows)
     leaf = facts["leaf"]["leaf"] if facts["leaf"] else "none"
     print_facts(
-        "Leaf", {"sum": f"{facts['sum']} atoms = {facts['shown_sum']}", "leaf": leaf, "agrees": facts["agrees"]}
+        "Leaf",
+        {
+            "sum": f"{facts['sum']} atoms = {facts['shown_sum']}",
+            "leaf": leaf,
+            "agrees": "yes" if facts["agrees"] else "NO",
+        },
     )
     return EXIT_DONE

@@ -15,6 +15,8 @@ from bo_engine.errors import EXIT_FAILED, EXIT_LATER, EXIT_USAGE, EngineError, I
 from bo_engine.log import JsonLines
 from cli import artifacts, database, jobs, looking, settling
 
+_TYPER_INTERRUPTED = 130  # what typer makes of Ctrl-C
+
 app = typer.Typer(
     name="bo-engine",
     help="Back-office engine of a daily on-chain lottery: settles each day, commits two Merkle roots, leaves every "
@@ -55,13 +57,15 @@ def main() -> NoReturn:
             sys.stderr.write(f"bo-engine: usage: {_one_line(error.format_message())} (see --help)\n")
         sys.exit(EXIT_USAGE)
     except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("bo-engine: interrupted: nothing is half done; run the command again\n")
-        sys.exit(EXIT_LATER)
+        code = _TYPER_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
     except Exception as error:
         sys.exit(_report_unexpected(error))
+    if code == _TYPER_INTERRUPTED:
+        sys.stderr.write("bo-engine: interrupted: nothing is half done; run the command again\n")
+        code = EXIT_LATER
     sys.exit(code if isinstance(code, int) else 0)
 
 

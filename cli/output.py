@@ -22,7 +22,8 @@ ByName = Annotated[str | None, typer.Option("--by", help="Your name, for the aud
 
 def console() -> Console:
     """Where people read results: stdout, never wider than 100 columns."""
-    return Console(width=min(WIDTH, Console().width), highlight=False)
+    # Without a terminal (a pipe, a log) there is no narrow window to respect, and hashes stay in one piece.
+    return Console(width=min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH, highlight=False)
 
 
 def print_json(document: Mapping[str, Any]) -> None:

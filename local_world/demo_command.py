@@ -36,8 +36,8 @@ def demo(
 ) -> None:
     """Play three lottery days from sale to claim, the middle one empty, and show where every atom went.
 
-    Needs no account and no network.  May be repeated, also side by side: each demo has its own world, and its own
-    folder below artifacts/ that stays.
+    Needs no account and no network.  May be repeated, also side by side: each demo has a world of its own.
+    Its files stay in a folder of their own below artifacts/.
     """
     from local_world.demo import STEPS, Demo
     from local_world.story import told_story

@@ -1,0 +1,81 @@
+"""What a refused command must leave as it was: every row, the chain's word on our days and keys, every file."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from bo_engine.units import DayId
+from tests.support.played_world import PlayedWorld
+
+# A lease is taken and given back, and its fencing token counts every time.
+_MOVES_BY_ITSELF = {"job_leases"}
+
+_SELECT_TABLES = """
+    SELECT c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE n.nspname = 'public' AND c.relkind = 'r' ORDER BY c.relname
+"""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Database, chain and disk at one moment, piece by piece, so that a difference can be named."""
+
+    pieces: dict[str, object]
+
+    def differences(self, later: "Fingerprint") -> list[str]:
+        """Names of the pieces that are not the same: ``table tickets``, ``file inputs.json``, ``chain nonce``."""
+        names = sorted({*self.pieces, *later.pieces})
+        return [name for name in names if self.pieces.get(name) != later.pieces.get(name)]
+
+
+def fingerprint(played: PlayedWorld) -> Fingerprint:
+    """The state that commands may change: all tables but the leases, the settler's nonce, two days' records, files."""
+    return Fingerprint({**_tables(played), **_chain(played), **_files(played)})
+
+
+def stored_text(played: PlayedWorld) -> str:
+    """All rows of all tables as text: where a secret would stand if one had been written down."""
+    return "\n".join(text for _, text in _rows(played))
+
+
+def _rows(played: PlayedWorld) -> list[tuple[str, str]]:
+    with psycopg.connect(played.env["MIGRATION_DATABASE_URL"], autocommit=True) as conn:
+        tables = [name for (name,) in conn.execute(_SELECT_TABLES) if name not in _MOVES_BY_ITSELF]
+        found = []
+        for name in tables:
+            dump = sql.SQL("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM {} AS t")
+            row = conn.execute(dump.format(sql.Identifier(name))).fetchone()
+            found.append((name, row[0] if row else ""))
+    return found
+
+
+def _tables(played: PlayedWorld) -> dict[str, object]:
+    return {f"table {name}": hashlib.sha256(text.encode()).hexdigest() for name, text in _rows(played)}
+
+
+def _chain(played: PlayedWorld) -> dict[str, object]:
+    # Asked without the engine, straight from the node: what is there, not what we believe.
+    w3 = played.world.web3()
+    settler = played.world.account("settler").address
+    found: dict[str, object] = {"chain nonce": w3.eth.get_transaction_count(settler, "pending")}
+    with played.engine() as engine:
+        block = engine.game.chain.read_final_block()
+        for day in (played.day, played.day + 1):
+            found[f"chain day {day}"] = engine.game.read_record(block, DayId(day))
+        found["chain next day"] = engine.game.read_next_day(block)
+        found["chain tickets"] = engine.game.read_ticket_count(block)
+    return found
+
+
+def _files(played: PlayedWorld) -> dict[str, object]:
+    root = Path(played.env["ARTIFACTS_DIR"]).parent
+    return {f"file {path.relative_to(root)}": _file(path) for path in sorted(root.rglob("*"))}
+
+
+def _file(path: Path) -> object:
+    if path.is_symlink() or not path.is_file():
+        return (path.lstat().st_mode, str(path.readlink()) if path.is_symlink() else "")
+    return (path.lstat().st_mode, hashlib.sha256(path.read_bytes()).hexdigest())
