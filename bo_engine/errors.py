@@ -5,7 +5,7 @@ and the way out. The command line prints them as one line and exits with ``exit_
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -22,6 +22,7 @@ class EngineError(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+        self.done_before: list[dict[str, Any]] = []  # days that the same command had finished, for its JSON answer
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final, TextIO
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -41,11 +41,19 @@ class JsonLines(logging.Formatter):
 
 
 def _parts_of(secret: str) -> list[str]:
-    # A URL leaks by its path, its query or its password just as well as whole; a key also without its 0x.
+    # A key leaks without its 0x as well; a URL by its password, raw or decoded. The path of a database's URL is only a
+    # name, that of an RPC endpoint is often the key itself, whole or as one of its parts.
     parts = [secret, secret.removeprefix("0x")]
     if "://" in secret:
         url = urlsplit(secret)
-        parts += [url.path, url.query, url.password or ""]
+        parts += [
+            url.query,
+            *(value for _, value in parse_qsl(url.query)),
+            url.password or "",
+            unquote(url.password or ""),
+        ]
+        if url.scheme in ("http", "https"):
+            parts += [url.path, *url.path.split("/"), url.username or ""]
     return [part for part in parts if len(part) >= 8]
 
 

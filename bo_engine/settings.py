@@ -13,7 +13,9 @@ from typing import Final
 from dotenv import dotenv_values
 
 from bo_engine.errors import EngineError, UsageError
-from bo_engine.units import Wallet, parse_wallet
+from bo_engine.units import Wallet, parse_typed_wallet, parse_wallet
+
+_KEYS_BELOW: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141  # secp256k1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,10 @@ def _http_url(text: str) -> str:
 
 
 def _http_urls(text: str) -> tuple[str, ...]:
-    return tuple(_http_url(part.strip()) for part in text.split(",") if part.strip())
+    urls = tuple(_http_url(part.strip()) for part in text.split(",") if part.strip())
+    if not urls:
+        raise ValueError("one http:// or https:// address or more, with commas between them")
+    return urls
 
 
 def _postgres_url(text: str) -> str:
@@ -67,14 +72,14 @@ def _postgres_url(text: str) -> str:
 
 def _wallet(text: str) -> Wallet:
     try:
-        return parse_wallet(text)
+        return parse_typed_wallet(text)
     except EngineError:
-        raise ValueError("an address, 0x and 40 hex digits") from None
+        raise ValueError("an address: 0x and 40 hex digits, its checksum right if it has one") from None
 
 
 def _private_key(text: str) -> str:
-    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text):
-        raise ValueError("a private key, 0x and 64 hex digits")
+    if not re.fullmatch(r"0x[0-9a-fA-F]{64}", text) or not 0 < int(text, 16) < _KEYS_BELOW:
+        raise ValueError("a private key of secp256k1: 0x and 64 hex digits, neither zero nor above the curve's order")
     return text
 
 

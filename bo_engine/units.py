@@ -7,6 +7,7 @@ import re
 from typing import Final, NewType
 
 from bo_engine.errors import InvalidInput, require_input
+from bo_engine.keccak import keccak256
 
 DayId = NewType("DayId", int)  # whole days since 1970-01-01 UTC
 PoolId = NewType("PoolId", int)  # 0-4
@@ -38,6 +39,20 @@ def parse_wallet(text: object) -> Wallet:
     if not isinstance(text, str) or not _WALLET.fullmatch(text):
         raise InvalidInput("bad_wallet", f"a wallet is 0x and 40 hex digits, got {_shown(text)}")
     return Wallet(text.lower())
+
+
+def parse_typed_wallet(text: object) -> Wallet:
+    """As ``parse_wallet``, for what a person typed: mixed case is a checksum (EIP-55) and must be right.
+
+    Raises: InvalidInput ``bad_wallet``.
+    """
+    wallet = parse_wallet(text)
+    digits = str(text)[2:]
+    if digits not in (digits.lower(), digits.upper()):
+        nibbles = keccak256(wallet[2:].encode()).hex()
+        right = "".join(d.upper() if int(n, 16) >= 8 else d for d, n in zip(wallet[2:], nibbles, strict=False))
+        require_input(digits == right, "bad_wallet", f"{text} does not fit its own checksum (EIP-55): a digit is wrong")
+    return wallet
 
 
 def parse_atoms(value: object) -> Atoms:

@@ -17,7 +17,7 @@ def restore(day: OneDay, json: JsonOption = False) -> int:
     from services.engine import require_writable
 
     with opened_engine() as engine:
-        require_writable(engine.artifacts_dir)
+        require_writable(engine.artifacts_dir, parse_day(day))
         facts = restore_artifacts(engine, parse_day(day))
     if json:
         print_json(facts)

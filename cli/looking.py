@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from bo_engine.errors import EXIT_DONE
-from bo_engine.units import parse_day, parse_wallet
+from bo_engine.units import parse_day
 from cli.output import JsonOption, OneDay, print_facts, print_json, print_table
-from cli.start import opened_engine
+from cli.start import ask_wallet, opened_engine
 
 PANEL = "Look"
 WalletOption = Annotated[str, typer.Option("--wallet", help="The wallet: 0x and 40 hex digits.")]
@@ -24,7 +24,7 @@ def proof(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     """Print a wallet's Merkle proofs of a day, for a claim. Reads only."""
     from services.make_proof import make_proofs
 
-    day_id, address = parse_day(day), parse_wallet(wallet)
+    day_id, address = parse_day(day), ask_wallet(wallet)
     with opened_engine() as engine:
         document = make_proofs(engine.conn, engine.game.deployment, day_id, address)
     if json:
@@ -56,7 +56,7 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     """Show a wallet's way from tickets over matches and shares to its leaf. Reads only."""
     from services.explain import explain as account_for
 
-    day_id, address = parse_day(day), parse_wallet(wallet)
+    day_id, address = parse_day(day), ask_wallet(wallet)
     with opened_engine() as engine:
         facts = account_for(engine, day_id, address)
     if json:

@@ -4,16 +4,19 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
 
 from bo_engine.errors import EXIT_FAILED, EXIT_LATER, EXIT_USAGE, EngineError, InvariantBroken
 from bo_engine.log import JsonLines
+from bo_engine.settings import load_settings
 from cli import artifacts, database, jobs, looking, settling
+from cli.output import print_facts, print_json
 
 _TYPER_INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -46,15 +49,15 @@ def add_plugins() -> None:
 
 def main() -> NoReturn:
     """Run one command. Exit codes: 0 done, 1 failed or HALTED, 2 usage or settings, 75 try again later."""
-    add_plugins()
     try:
+        add_plugins()
         code = app(standalone_mode=False)
     except EngineError as error:
         sys.exit(_report(error))
     except TyperException as error:
         # Without any argument the message is empty and the help stands on the screen already.
         if error.message:
-            sys.stderr.write(f"bo-engine: usage: {_one_line(error.format_message())} (see --help)\n")
+            _say("usage", f"{error.format_message()} (see --help)", EXIT_USAGE)
         sys.exit(EXIT_USAGE)
     except (typer.Abort, KeyboardInterrupt):
         code = _TYPER_INTERRUPTED
@@ -64,17 +67,28 @@ def main() -> NoReturn:
     except Exception as error:
         sys.exit(_report_unexpected(error))
     if code == _TYPER_INTERRUPTED:
-        sys.stderr.write("bo-engine: interrupted: nothing is half done; run the command again\n")
-        code = EXIT_LATER
+        code = _say("interrupted", "nothing is half done; run the command again", EXIT_LATER)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _report(error: EngineError) -> int:
-    sys.stderr.write(f"bo-engine: {error.code}: {_one_line(_blotted(error.message))}\n")
-    if isinstance(error, InvariantBroken):
-        for finding in error.findings:
-            sys.stderr.write(f"  - {_one_line(_blotted(finding))}\n")
-    return error.exit_code
+    if "--json" not in sys.argv:
+        for document in error.done_before:
+            print_facts(f"Day {document['day_id']}", {name: document[name] for name in ("status", "run_hash")})
+    findings = error.findings if isinstance(error, InvariantBroken) else ()
+    return _say(error.code, error.message, error.exit_code, findings=findings, days=error.done_before)
+
+
+def _say(
+    code: str, message: str, exit_code: int, *, findings: Sequence[str] = (), days: Sequence[dict[str, Any]] = ()
+) -> int:
+    """One line on stderr, its findings below it; with --json one object on stdout as well. Returns the exit code."""
+    message, *findings = (_one_line(_blotted(text)) for text in (message, *findings))
+    sys.stderr.write("\n".join((f"bo-engine: {code}: {message}", *(f"  - {text}" for text in findings))) + "\n")
+    if "--json" in sys.argv:
+        answer = {"error": code, "message": message, "findings": findings, "exit_code": exit_code}
+        print_json({**answer, "days": days} if days else answer)
+    return exit_code
 
 
 def _report_unexpected(error: Exception) -> int:
@@ -82,7 +96,7 @@ def _report_unexpected(error: Exception) -> int:
     record = logging.LogRecord("bo", logging.ERROR, "", 0, "unexpected_error", None, (type(error), error, None))
     record.exc_info = (type(error), error, error.__traceback__)
     line = JsonLines(_secrets()).format(record)
-    path = Path(os.environ.get("LOGS_DIR") or "logs") / "unexpected.log"
+    path = _logs_dir() / "unexpected.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
@@ -90,17 +104,21 @@ def _report_unexpected(error: Exception) -> int:
         where = f"details are in {path}"
     except OSError:
         where = "no details could be written"
-    sys.stderr.write(f"bo-engine: unexpected_error: {type(error).__name__}, a bug of the engine; {where}\n")
-    return EXIT_FAILED
+    return _say("unexpected_error", f"{type(error).__name__}, a bug of the engine; {where}", EXIT_FAILED)
 
 
 def _secrets() -> tuple[str, ...]:
-    from bo_engine.settings import load_settings
-
     try:
         return load_settings(os.environ).secrets()
     except EngineError:
         return ()
+
+
+def _logs_dir() -> Path:
+    try:
+        return load_settings(os.environ).logs_dir
+    except EngineError:
+        return Path("logs")
 
 
 def _blotted(text: str) -> str:

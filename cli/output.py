@@ -11,10 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bo_engine.units import MAX_DAY_ID
+
 WIDTH = 100
 
-DayOption = Annotated[int | None, typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0)]
-OneDay = Annotated[int, typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0)]
+DayOption = Annotated[
+    int | None, typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0, max=MAX_DAY_ID)
+]
+OneDay = Annotated[int, typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0, max=MAX_DAY_ID)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing anywhere; show what a real run would do.")]
 ByName = Annotated[str | None, typer.Option("--by", help="Your name, for the audit log.")]
@@ -38,11 +42,13 @@ def print_facts(title: str, facts: Mapping[str, object]) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:
     """A plain table; whatever comes from outside is escaped, so that it cannot style the terminal."""
-    table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, show_header=header, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_header=header, pad_edge=False)
     for column in columns:
         table.add_column(escape(column), overflow="fold")
     for row in rows:
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+    # Not as the table's own title, which would be folded to the width of a narrow table.
+    console().print(f"[italic]{escape(title)}[/italic]")
     console().print(table)
 
 

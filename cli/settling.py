@@ -6,7 +6,7 @@ import typer
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER
 from bo_engine.units import DayId, parse_day
-from cli.output import ByName, DayOption, DryRun, JsonOption, OneDay, print_facts, print_json, print_table
+from cli.output import ByName, DayOption, DryRun, JsonOption, OneDay, print_facts, print_json, print_table, tell
 from cli.start import ask_by_name, opened_engine
 
 PANEL = "Settle"
@@ -34,6 +34,12 @@ def settle(day: DayOption = None, json: JsonOption = False, dry_run: DryRun = Fa
             return _dry_run(engine, day, json)
         outcomes = settle_days(engine, day=None if day is None else parse_day(day))
     documents = [outcome.document() for outcome in outcomes]
+    for outcome in outcomes:
+        if outcome.status == "HALTED":
+            tell(
+                f"bo-engine: day_halted: day {outcome.day_id} is HALTED: {outcome.reason}; look, then "
+                f"`bo-engine resume --day {outcome.day_id} --by NAME`"
+            )
     code = max((outcome.exit_code for outcome in outcomes), default=EXIT_DONE)
     if json:
         print_json({"days": documents, "exit_code": code})
@@ -116,10 +122,7 @@ def _step(step: str, day: int, json: bool, dry_run: bool, *, by: str | None = No
 
 def print_findings(findings: list[dict[str, Any]]) -> None:
     """The gates as a table."""
-    rows = [
-        (finding["gate"], "ok" if finding["holds"] else finding["severity"], finding["text"], finding["detail"])
-        for finding in findings
-    ]
+    rows = [(finding["gate"], finding["severity"], finding["text"], finding["detail"]) for finding in findings]
     print_table("Gates", ("gate", "result", "claim", "what was found"), rows)
 
 

@@ -2,13 +2,14 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from bo_engine.errors import UsageError
+from bo_engine.errors import InvalidInput, UsageError
 from bo_engine.log import start_logging
 from bo_engine.settings import Settings, load_settings
+from bo_engine.units import Wallet, parse_typed_wallet
 
 if TYPE_CHECKING:
     from services.engine import Engine
@@ -27,8 +28,16 @@ def opened_engine() -> Iterator["Engine"]:
     from services.engine import open_engine
 
     settings = loaded_settings()
-    with open_engine(settings, tell=_tell) as engine:
+    with _story() as tell, open_engine(settings, tell=tell) as engine:
         yield engine
+
+
+def ask_wallet(text: str) -> Wallet:
+    """The wallet of a flag; mixed case must be a right checksum. Raises: UsageError ``bad_wallet``."""
+    try:
+        return parse_typed_wallet(text)
+    except InvalidInput as error:
+        raise UsageError(error.code, f"--wallet: {error.message}") from None
 
 
 def ask_by_name(by: str | None) -> str:
@@ -39,7 +48,16 @@ def ask_by_name(by: str | None) -> str:
     return name
 
 
-def _tell(text: str) -> None:
-    # The story is for a person who watches; cron gets the log lines.
-    if sys.stderr.isatty():
-        sys.stderr.write(text + "\n")
+@contextmanager
+def _story() -> Iterator[Callable[[str], None]]:
+    """Where the engine tells what it does: a moving bar for a person who watches; cron gets the log lines."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("connecting", total=None)
+        yield lambda text: progress.update(task, description=text)

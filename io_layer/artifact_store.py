@@ -123,6 +123,26 @@ def select_digests(conn: Conn, day_id: DayId, run_id: int | None) -> dict[str, H
     return {one.name: one.sha256 for one in select_artifacts(conn, day_id, run_id)}
 
 
+SELECT_FORMER = "SELECT sha256 FROM settlement_artifacts WHERE day_id = %(day_id)s AND name = %(name)s"
+
+
+def select_former_digests(conn: Conn, day_id: DayId, name: str) -> frozenset[Hash32]:
+    """sha256 of every file that was ever stored under this name for the day, whichever run it belonged to."""
+    rows = conn.execute(SELECT_FORMER, {"day_id": day_id, "name": name}).fetchall()
+    return frozenset(Hash32(row[0]) for row in rows)
+
+
+DELETE_INPUTS = "DELETE FROM settlement_artifacts WHERE day_id = %(day_id)s AND run_id IS NULL"
+
+
+def delete_inputs_artifacts(conn: Conn, day_id: DayId) -> int:
+    """Forget the day's files that belong to no run, so that they are made anew; the count.
+
+    Raises: InvariantBroken ``artifact_fixed`` while a run of the day is approved, committed or settled.
+    """
+    return conn.execute(DELETE_INPUTS, {"day_id": day_id}).rowcount
+
+
 SELECT_CHUNK = """
     SELECT bytes FROM settlement_artifact_chunks WHERE artifact_id = %(artifact_id)s AND seq = %(seq)s
 """

@@ -51,14 +51,23 @@ class ContractCodec:
         return hex_of(bytes(event_abi_to_log_topic(cast(ABIEvent, self._events[event]))))
 
     def event(self, event: str, log: Mapping[str, Any]) -> dict[str, Any]:
-        """The event's fields by name, indexed ones included."""
+        """The event's fields by name, indexed ones included.
+
+        Raises: UsageError ``contract_unexpected`` when the log is not such an event.
+        """
         inputs = self._events[event]["inputs"]
         indexed = [entry for entry in inputs if entry["indexed"]]
         plain = [entry for entry in inputs if not entry["indexed"]]
-        values = decode([collapse_if_tuple(entry) for entry in plain], bytes.fromhex(log["data"][2:]))
-        fields = dict(zip([entry["name"] for entry in plain], values, strict=True))
-        for entry, topic in zip(indexed, log["topics"][1:], strict=True):
-            (fields[entry["name"]],) = decode([collapse_if_tuple(entry)], bytes.fromhex(topic[2:]))
+        try:
+            values = decode([collapse_if_tuple(entry) for entry in plain], bytes.fromhex(log["data"][2:]))
+            fields = dict(zip([entry["name"] for entry in plain], values, strict=True))
+            for entry, topic in zip(indexed, log["topics"][1:], strict=True):
+                (fields[entry["name"]],) = decode([collapse_if_tuple(entry)], bytes.fromhex(topic[2:]))
+        except (DecodingError, ValueError):
+            raise UsageError(
+                "contract_unexpected",
+                f"a log of {self.name} in block {log.get('blockNumber')} is no {event}: check SETTLEMENT_ADDRESS",
+            ) from None
         return fields
 
 

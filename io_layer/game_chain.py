@@ -303,10 +303,16 @@ def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:
             "contract_unexpected",
             f"no contract stands at SETTLEMENT_ADDRESS {settlement} at final block {block.number}",
         )
-    wiring, first_day = chain.read(
-        block,
-        [Call("SettlementV4", settlement, "contracts"), Call("SettlementV4", settlement, "firstDay")],
-    )
+    try:
+        wiring, first_day = chain.read(
+            block,
+            [Call("SettlementV4", settlement, "contracts"), Call("SettlementV4", settlement, "firstDay")],
+        )
+    except UsageError as error:
+        raise UsageError(
+            "contract_unexpected",
+            f"the contract at SETTLEMENT_ADDRESS {settlement} is no SettlementV4 ({error.message})",
+        ) from error
     addresses = [parse_wallet(address) for address in wiring]
     for address in addresses:
         if not chain.read_code(address, block):

@@ -244,6 +244,16 @@ def approve_run(conn: Conn, run_id: int, run_hash: Hash32, by: str) -> bool:
     return conn.execute(APPROVE_RUN, {"run_id": run_id, "run_hash": run_hash, "by": by}).rowcount == 1
 
 
+SUPERSEDE_RUN = """
+    UPDATE settlement_runs SET status = 'superseded' WHERE run_id = %(run_id)s AND status IN ('dry_run', 'approved')
+"""
+
+
+def supersede_run(conn: Conn, run_id: int) -> bool:
+    """dry_run or approved -> superseded: it will be computed anew."""
+    return conn.execute(SUPERSEDE_RUN, {"run_id": run_id}).rowcount == 1
+
+
 MARK_COMMITTED = "UPDATE settlement_runs SET status = 'committed' WHERE run_id = %(run_id)s AND status = 'approved'"
 
 

@@ -56,7 +56,7 @@ def up(
         print_json(status_of(world))
         return
     _print_status(world)
-    tell(f"use it:  BO_ENV_FILE={_shown(world.env_file)} bo-engine status")
+    tell(f"use it:  BO_ENV_FILE={_shown(world.env_file)} bo-engine db status")
     tell(f"end it:  bo-engine dev down --name {name}")
 
 

@@ -1,6 +1,5 @@
 """The demo's closing words, for somebody who has never seen the engine. Tables of at most 100 columns."""
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -237,9 +236,9 @@ def next_commands(played: Played, day_id: DayId, env_file: str, name: str) -> li
 
 
 def _program() -> str:
-    # `make demo` runs from an environment that is not on the PATH.
+    # By its path: make puts the environment on its own PATH, and the shell that made was called from does not know it.
     script = Path(sys.executable).with_name("bo-engine")
-    if shutil.which("bo-engine") is not None or not script.is_file():
+    if not script.is_file():
         return "bo-engine"
     return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
 

@@ -51,7 +51,12 @@ def require_gates(day_id: DayId, findings: list[Finding]) -> None:
     if failed:
         names = ", ".join(finding.gate for finding in failed)
         lines = [f"{finding.gate} {finding.text}: {finding.detail}" for finding in findings if not finding.holds]
-        raise InvariantBroken("gates_failed", f"day {day_id} does not pass {names}; nothing is committed", lines)
+        raise InvariantBroken(
+            "gates_failed",
+            f"day {day_id} does not pass {names}; nothing is committed; look at each, then `bo-engine resume --day "
+            f"{day_id} --by NAME` computes and approves it anew",
+            lines,
+        )
 
 
 def documents(findings: list[Finding]) -> list[dict[str, Any]]:
@@ -60,7 +65,7 @@ def documents(findings: list[Finding]) -> list[dict[str, Any]]:
         {
             "gate": finding.gate,
             "holds": finding.holds,
-            "severity": "warning" if finding.is_warning else "FAILED",
+            "severity": "ok" if finding.holds else "warning" if finding.is_warning else "FAILED",
             "text": finding.text,
             "detail": finding.detail,
         }

@@ -1,11 +1,12 @@
 """The day's files: copies of what the database holds, in ARTIFACTS_DIR/dayId=N (rule 4.7)."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId, hex_of
-from io_layer.artifact_store import StoredArtifact, select_artifacts, stream_artifact
+from io_layer.artifact_store import StoredArtifact, select_artifacts, select_former_digests, stream_artifact
 from io_layer.artifact_writer import day_folder, sha256_file, write_artifact
 from io_layer.database import Conn
 from io_layer.run_store import select_live_run
@@ -18,36 +19,52 @@ def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
     return select_artifacts(conn, day_id, run.run_id if run else None)
 
 
-def check_artifacts(engine: Engine, day_id: DayId) -> list[str]:
-    """Names of stored files that are missing on disk.
+def check_artifacts(engine: Engine, day_id: DayId) -> dict[str, str]:
+    """Stored files that the disk lacks: ``missing``, or ``outdated`` where the copy is that of a run before this one.
 
-    Raises: InvalidInput ``artifact_tampered`` for one that holds other bytes than the database.
+    Raises: InvalidInput ``artifact_tampered`` for one that holds bytes that were never stored.
     """
-    missing = []
+    lacking = {}
     folder = day_folder(engine.artifacts_dir, day_id)
     for artifact in stored_artifacts(engine.conn, day_id):
         found = sha256_file(folder / artifact.name)
         if found is None:
-            missing.append(artifact.name)
-        elif found != artifact.sha256:
+            lacking[artifact.name] = "missing"
+        elif found == artifact.sha256:
+            continue
+        elif found in select_former_digests(engine.conn, day_id, artifact.name):
+            lacking[artifact.name] = "outdated"
+        else:
             raise InvalidInput(
                 "artifact_tampered",
                 f"{folder / artifact.name} holds other bytes than the database; look who changed it, then `bo-engine "
                 f"artifacts restore --day {day_id}`",
             )
-    return missing
+    return lacking
 
 
 def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
-    """Write the stored files that are missing on disk; their names. Equal bytes are left alone, others refused.
+    """Write the stored files that the disk lacks; their names. Equal bytes are left alone, unknown ones refused.
 
     Raises: InvalidInput ``artifact_tampered``; UsageError ``artifacts_not_writable``; Unavailable ``disk_full``.
     """
-    missing = check_artifacts(engine, day_id)
+    lacking = check_artifacts(engine, day_id)
     for artifact in stored_artifacts(engine.conn, day_id):
-        if artifact.name in missing:
-            write_artifact(engine.artifacts_dir, day_id, artifact.name, stream_artifact(engine.conn, artifact))
-    return missing
+        if artifact.name in lacking:
+            force = lacking[artifact.name] == "outdated"
+            chunks = stream_artifact(engine.conn, artifact)
+            write_artifact(engine.artifacts_dir, day_id, artifact.name, chunks, force=force)
+    return list(lacking)
+
+
+def remove_input_copies(engine: Engine, day_id: DayId) -> None:
+    """Take the copies of the day's input files off the disk, before they are made anew. Changed ones are left."""
+    folder = day_folder(engine.artifacts_dir, day_id)
+    for artifact in select_artifacts(engine.conn, day_id, None):
+        path = folder / artifact.name
+        with suppress(InvalidInput):
+            if sha256_file(path) == artifact.sha256:
+                path.unlink()
 
 
 def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
@@ -70,7 +87,7 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
 
 
 def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
-    """Each stored file with ``ok``, ``missing`` or ``changed``."""
+    """Each stored file with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``."""
     folder = day_folder(engine.artifacts_dir, day_id)
     for artifact in stored_artifacts(engine.conn, day_id):
         try:
@@ -78,4 +95,8 @@ def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
         except InvalidInput:
             yield artifact.name, "changed"
             continue
-        yield artifact.name, "missing" if found is None else "ok" if found == artifact.sha256 else "changed"
+        if found is None or found == artifact.sha256:
+            yield artifact.name, "missing" if found is None else "ok"
+        else:
+            former = select_former_digests(engine.conn, day_id, artifact.name)
+            yield artifact.name, "outdated" if found in former else "changed"

@@ -25,6 +25,7 @@ from io_layer.run_store import (
     select_live_run,
     select_pool_results,
     select_runs,
+    select_tree,
     select_winner_payouts,
 )
 from services.day_work import Opened
@@ -92,10 +93,16 @@ def rebuilt_settlement(engine: Engine, run: Run) -> SettlementStruct:
         charity_total=run.charity_total_atoms,
         run_hash=run.run_hash,
     )
+    # The trees too: they enter no hash, but every proof of the day comes from them.
+    trees_stand = (
+        select_tree(engine.conn, run.run_id, "winner") == winners.nodes
+        and select_tree(engine.conn, run.run_id, "affiliate") == affiliates.nodes
+    )
     require_invariant(
-        settlement_hash(struct) == run.settlement_hash,
+        settlement_hash(struct) == run.settlement_hash and trees_stand,
         "settlement_differs",
-        f"the rows of run {run.run_id} (day {run.day_id}) were changed after it was computed; nothing is signed",
+        f"the rows of run {run.run_id} (day {run.day_id}) were changed after it was computed; nothing is signed; look "
+        f"who did it, then `bo-engine resume --day {run.day_id} --by NAME` computes and approves it anew",
     )
     return struct
 

@@ -15,6 +15,7 @@ from io_layer.run_store import (
     select_affiliate_payouts,
     select_live_run,
     select_pool_results,
+    select_tree,
     select_winner_payouts,
 )
 from services.day_work import (
@@ -41,7 +42,7 @@ def compute_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
     computed = compute_stored(engine, opened)
     live = select_live_run(engine.conn, opened.day_id)
     refuse_other_result(live, computed)
-    if live is None or not _is_stored(engine, live, computed):
+    if live is None or not _is_stored(engine, opened, live, computed):
         _store(engine, lease, opened, computed)
     else:
         with lease.transaction():
@@ -107,13 +108,26 @@ def facts_of(computed: Computed) -> dict[str, Any]:
     }
 
 
-def _is_stored(engine: Engine, live: Run, computed: Computed) -> bool:
+def _is_stored(engine: Engine, opened: Opened, live: Run, computed: Computed) -> bool:
     """Whether the live run is this result, row for row: rows that were changed by hand are computed anew."""
+    wanted, result = _new_run(opened, computed), computed.result
     return (
-        live.run_hash == parse_hash32(computed.run_hash)
-        and tuple(select_winner_payouts(engine.conn, live.run_id)) == computed.result.payouts
-        and tuple(select_affiliate_payouts(engine.conn, live.run_id)) == computed.result.affiliate_payouts
-        and select_pool_results(engine.conn, live.run_id) == computed.result.pools
+        (live.run_hash, live.ruleset_hash, live.settlement_hash, live.winner_root, live.affiliate_root)
+        == (wanted.run_hash, wanted.ruleset_hash, wanted.settlement_hash, wanted.winner_root, wanted.affiliate_root)
+        and (live.total_payout_atoms, live.affiliate_total_atoms, live.charity_total_atoms, live.net_fee_atoms)
+        == (
+            result.total_payout_atoms,
+            result.affiliate_total_atoms,
+            result.charity_total_atoms,
+            result.net_fee_atoms,
+        )
+        and list(zip(live.pool_payout, live.pool_jackpot_payout, live.jackpot_hit, strict=False))
+        == [(pool.payout_atoms, pool.jackpot_payout_atoms, pool.jackpot_hit) for pool in result.pools]
+        and tuple(select_winner_payouts(engine.conn, live.run_id)) == result.payouts
+        and tuple(select_affiliate_payouts(engine.conn, live.run_id)) == result.affiliate_payouts
+        and select_pool_results(engine.conn, live.run_id) == result.pools
+        and select_tree(engine.conn, live.run_id, "winner") == wanted.winner_nodes
+        and select_tree(engine.conn, live.run_id, "affiliate") == wanted.affiliate_nodes
     )
 
 

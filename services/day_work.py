@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bo_engine.errors import InvalidInput, InvariantBroken, Unavailable
-from bo_engine.units import POOL_IDS, Bps, DayId, Hash32, RunHash, Wallet
+from bo_engine.units import POOL_IDS, Bps, DayId, Hash32, PoolId, RunHash, Wallet
 from core.affiliates import FeeSplit, referred_stakes, split_fee
 from core.bundle import SettlementStruct, bundle_bytes, commit_bundle, run_hash, settlement_hash, settlement_struct
 from core.documents.affiliates import render_affiliates
@@ -97,6 +97,8 @@ def check_ticket_count(engine: Engine, facts: DayOnChain) -> None:
                 f"day {facts.day_id}, pool {pool_id}: the database has {ours[pool_id].ticket_count} tickets, the chain "
                 f"only {chain.ticket_count}; `bo-engine db rebuild-tickets --day {facts.day_id}` repairs it",
             )
+        if ours[pool_id] != chain:
+            raise _tickets_differ(facts.day_id, pool_id)
 
 
 def checked_tickets(tickets: Iterable[Ticket], opened: Opened) -> Iterator[Ticket]:
@@ -106,7 +108,7 @@ def checked_tickets(tickets: Iterable[Ticket], opened: Opened) -> Iterator[Ticke
     """
     fold = DayFold(opened.day_id, opened.ruleset)
     for batch in batches(tickets):
-        with stored_data():
+        with stored_tickets(opened.day_id):
             fold.add(batch)
         yield from batch
     check_sold(fold.sold(), opened)
@@ -116,12 +118,15 @@ def check_sold(sold: Sequence[PoolDay], opened: Opened) -> None:
     """Raises: InvariantBroken ``tickets_differ`` unless count, tips, stake and digest of each pool are the chain's."""
     for pool_id, ours, chain in zip(POOL_IDS, sold, opened.facts.pools, strict=True):
         if ours != chain:
-            raise InvariantBroken(
-                "tickets_differ",
-                f"day {opened.day_id}, pool {pool_id}: the tickets in the database are not those of the chain; "
-                f"`bo-engine doctor --day {opened.day_id}` names the first, `bo-engine db rebuild-tickets --day "
-                f"{opened.day_id}` restores them",
-            )
+            raise _tickets_differ(opened.day_id, pool_id)
+
+
+def _tickets_differ(day_id: DayId, pool_id: PoolId) -> InvariantBroken:
+    return InvariantBroken(
+        "tickets_differ",
+        f"day {day_id}, pool {pool_id}: the tickets in the database are not those of the chain; `bo-engine doctor "
+        f"--day {day_id}` names the first, `bo-engine db rebuild-tickets --day {day_id}` restores them",
+    )
 
 
 def inputs_document(engine: Engine, opened: Opened) -> Iterator[bytes]:
@@ -137,8 +142,14 @@ def inputs_document(engine: Engine, opened: Opened) -> Iterator[bytes]:
 
 
 def referred_of_day(engine: Engine, opened: Opened, rates: Mapping[Wallet, Bps]) -> list[ReferredStake]:
-    """The day's stakes per referred player, at the rates in force."""
+    """The day's stakes per referred player, at the rates in force. Compute checks the tickets in its own pass."""
     return referred_stakes(stream_tickets(engine.conn, opened.day_id), rates, ruleset=opened.ruleset)
+
+
+def checked_referred(engine: Engine, opened: Opened, rates: Mapping[Wallet, Bps]) -> list[ReferredStake]:
+    """The same from tickets that are the chain's. Raises: as ``checked_tickets``."""
+    tickets = checked_tickets(stream_tickets(engine.conn, opened.day_id), opened)
+    return referred_stakes(tickets, rates, ruleset=opened.ruleset)
 
 
 def fee_of_day(opened: Opened, referred: Sequence[ReferredStake]) -> FeeSplit:
@@ -174,8 +185,14 @@ def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
         )
     if facts.vrf_word != seeds.vrf_word:
         raise InvariantBroken("seed_differs", f"day {opened.day_id}: the stored VRF word is not the chain's")
-    with stored_data():
+    try:
         verify_seeds(opened.ruleset, opened.day_id, seeds)
+    except InvalidInput as error:
+        raise InvariantBroken(
+            error.code,
+            f"day {opened.day_id}: the stored drand beacon does not verify any more ({error.message}); restore "
+            "day_seeds from a backup",
+        ) from error
     return seeds
 
 
@@ -193,7 +210,7 @@ def compute(
     Raises: as ``core.settle.settle_day``; InvariantBroken ``tickets_differ``, ``bad_proof``.
     """
     deployment = engine.game.deployment
-    with stored_data():
+    with stored_tickets(opened.day_id):
         result = settle_day(
             day_id=opened.day_id,
             ruleset=opened.ruleset,
@@ -241,12 +258,15 @@ def check_proofs(tree: MerkleTree) -> None:
 
 
 @contextmanager
-def stored_data() -> Iterator[None]:
-    """What we stored ourselves and breaks a rule was changed since: a person must look, another try will not help."""
+def stored_tickets(day_id: DayId) -> Iterator[None]:
+    """Tickets that we stored ourselves and that break a rule were changed since: a person must look."""
     try:
         yield
     except InvalidInput as error:
-        raise InvariantBroken(error.code, error.message) from error
+        raise InvariantBroken(
+            error.code,
+            f"day {day_id}: {error.message}; `bo-engine db rebuild-tickets --day {day_id}` restores what the chain has",
+        ) from error
 
 
 def sha256_of(chunks: Iterable[bytes]) -> Hash32:

@@ -82,6 +82,8 @@ def _chain(engine: Engine, day_id: DayId) -> dict[str, Any]:
 def _next(engine: Engine, row: PipelineDay | None, facts: dict[str, Any], day_id: DayId) -> str:
     if row is not None and row.status == "DONE":
         return "nothing: the day is settled"
+    if row is not None and row.status == "HALTED" and "first_difference" in facts:
+        return f"`bo-engine db rebuild-tickets --day {day_id}`, then `bo-engine resume --day {day_id} --by NAME`"
     if row is not None and row.status == "HALTED":
         return f"look at the reason; then `bo-engine resume --day {day_id} --by NAME`"
     if facts.get("closed") is False:

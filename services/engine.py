@@ -13,6 +13,7 @@ from bo_engine.units import Atoms, DayId, Hash32, day_end, hex_of
 from core.bundle import state_hash
 from core.model import PoolState
 from core.ruleset import RULESET_1, Ruleset, parse_ruleset, ruleset_hash
+from io_layer.artifact_writer import day_folder
 from io_layer.chain_reader import open_chain
 from io_layer.database import Conn, connect
 from io_layer.game_chain import DayOnChain, GameChain, open_game
@@ -110,16 +111,17 @@ def load_rulesets(files: tuple[Path, ...]) -> dict[Hash32, Ruleset]:
     return rulesets
 
 
-def require_writable(folder: Path) -> None:
-    """Refuse a folder that cannot take the day's files, before anything is written anywhere.
+def require_writable(artifacts_dir: Path, *days: DayId) -> None:
+    """Refuse a folder that cannot take the files of these days, before anything is written anywhere.
 
     Raises: UsageError ``artifacts_not_writable``.
     """
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    # Root may write anywhere, but a folder without any write bit was meant to be read-only.
-    if not existing.is_dir() or not os.access(existing, os.W_OK) or not existing.stat().st_mode & 0o222:
-        raise UsageError(
-            "artifacts_not_writable", f"ARTIFACTS_DIR {folder} cannot be written: change its owner or mode"
-        )
+    for folder in (artifacts_dir, *(day_folder(artifacts_dir, day) for day in days)):
+        existing = folder
+        while not existing.exists() and not existing.is_symlink() and existing != existing.parent:
+            existing = existing.parent
+        # Root may write anywhere, but a folder without any write bit was meant to be read-only.
+        if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK) or not existing.stat().st_mode & 0o222:
+            raise UsageError(
+                "artifacts_not_writable", f"{existing} cannot be written: change its owner or mode, or ARTIFACTS_DIR"
+            )

@@ -14,7 +14,7 @@ from io_layer.rates_store import (
     select_last_rate_block,
     select_rates_in_force,
 )
-from services.day_work import Opened, affiliates_document, referred_of_day
+from services.day_work import Opened, affiliates_document, checked_referred
 from services.engine import Engine
 from services.lease import Lease
 
@@ -27,7 +27,7 @@ def export_affiliates(engine: Engine, lease: Lease, opened: Opened) -> dict[str,
     changes = read_new_rates(engine, opened.facts.block)
     with lease.transaction():
         insert_rate_changes(engine.conn, changes)
-        referred = referred_of_day(engine, opened, select_rates_in_force(engine.conn, opened.day_id))
+        referred = checked_referred(engine, opened, select_rates_in_force(engine.conn, opened.day_id))
         document = affiliates_document(engine, opened, referred)
         sha256, _ = put_artifact(engine.conn, opened.day_id, None, "affiliates.json", document)
         finish_step(engine.conn, opened.day_id, "affiliate")

@@ -71,7 +71,10 @@ class _Evidence:
     payouts: Sequence[Payout]
     affiliate_payouts: Sequence[Payout]
     pools: Sequence[PoolResult]
-    seeds: Seeds | None
+
+    def seeds(self) -> Seeds | None:
+        """The stored seeds, verified again; here and not before, so that a wrong seed is one finding among others."""
+        return seeds_of_day(self.engine, self.opened)
 
 
 def check_gates(engine: Engine, opened: Opened) -> list[Finding]:
@@ -105,7 +108,6 @@ def _gather(engine: Engine, opened: Opened, run: Run) -> _Evidence:
         payouts=select_winner_payouts(engine.conn, run.run_id),
         affiliate_payouts=select_affiliate_payouts(engine.conn, run.run_id),
         pools=select_pool_results(engine.conn, run.run_id),
-        seeds=seeds_of_day(engine, opened),
     )
 
 
@@ -189,11 +191,12 @@ def _g10(seen: _Evidence) -> Iterator[str]:
 
 
 def _g11(seen: _Evidence) -> Iterator[str]:
-    if seen.seeds is None:
+    seeds = seen.seeds()
+    if seeds is None:
         return
-    ours = winning_numbers(seen.opened.ruleset, seen.engine.game.deployment, seen.run.day_id, seen.seeds)
+    ours = winning_numbers(seen.opened.ruleset, seen.engine.game.deployment, seen.run.day_id, seeds)
     chain = seen.engine.game.read_winning_numbers(
-        seen.opened.facts.block, seen.run.day_id, seen.seeds.drand_round, seen.seeds.drand_randomness
+        seen.opened.facts.block, seen.run.day_id, seeds.drand_round, seeds.drand_randomness
     )
     yield from _unequal("our draw and the contract's", ours, chain)
     yield from _unequal("the run's numbers", tuple(pool.winning_numbers for pool in seen.pools), chain)
@@ -250,9 +253,10 @@ def _recount(seen: _Evidence) -> Recount:
     )
     # The numbers are the contract's own draw, not ours: an error in core's draw shows here as well.
     numbers: tuple[tuple[int, ...], ...] = ()
-    if seen.seeds is not None:
+    seeds = seen.seeds()
+    if seeds is not None:
         numbers = seen.engine.game.read_winning_numbers(
-            seen.opened.facts.block, seen.run.day_id, seen.seeds.drand_round, seen.seeds.drand_randomness
+            seen.opened.facts.block, seen.run.day_id, seeds.drand_round, seeds.drand_randomness
         )
     rates = select_rates_in_force(seen.engine.conn, seen.run.day_id)
     return recount_day(seen.engine.conn, seen.run.day_id, plain, numbers, rates)

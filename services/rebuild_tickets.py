@@ -9,6 +9,7 @@ from io_layer.audit_store import insert_audit
 from io_layer.input_store import delete_day_inputs, select_day_inputs
 from io_layer.intent_store import mark_final
 from io_layer.pipeline_store import rewind_day
+from io_layer.run_store import select_live_run
 from io_layer.ticket_repair import delete_wrong_tickets, select_ticket_ids
 from io_layer.ticket_store import insert_tickets, select_pool_totals, select_ticket_rows
 from services.engine import Engine
@@ -33,6 +34,14 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
     missing = [row for ticket_id, row in wanted.items() if ticket_id not in stored]
     wrong = [row for ticket_id, row in wanted.items() if ticket_id in stored and stored[ticket_id] != row]
     extra = [ticket_id for ticket_id in stored_ids if ticket_id not in wanted]
+    run = select_live_run(engine.conn, day_id)
+    if (wrong or extra) and run is not None and run.status != "dry_run":
+        raise InvariantBroken(
+            "inputs_in_use",
+            f"day {day_id} is {run.status} and its tickets are sealed, but {len(wrong)} differ from the chain and "
+            f"{len(extra)} are not on it; the result was checked against the chain and stands: restore the rows from "
+            "a backup",
+        )
     done = Recovered()
     with lease.transaction():
         if wrong or extra:

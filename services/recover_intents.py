@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final
 
 from bo_engine.errors import InvariantBroken, Unavailable
-from bo_engine.units import Hash32, TicketId
+from bo_engine.units import DayId, Hash32, TicketId, day_of
 from io_layer.chain_reader import Block
 from io_layer.chain_sender import read_receipt
 from io_layer.cursor_store import move_cursor, select_cursor
@@ -25,7 +25,8 @@ from io_layer.intent_store import (
     select_intent_by_nonce,
     select_intents,
 )
-from io_layer.ticket_store import TicketRow, delete_not_final, insert_tickets, select_not_final
+from io_layer.pipeline_store import select_last_done
+from io_layer.ticket_store import TicketRow, count_tickets, delete_not_final, insert_tickets, select_not_final
 from services.engine import Engine
 from services.finalize_buy_intent import finalize_buy_intent
 from services.lease import Lease
@@ -66,6 +67,7 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     cursor = select_cursor(engine.conn, CURSOR)
     first = engine.settings.first_block if cursor is None else cursor.block_number + 1
     if first > final.number:
+        _bring_back(engine, lease, final, done)
         return
     if cursor is not None and engine.game.chain.read_block(cursor.block_number).block_hash != _hex(cursor.block_hash):
         raise InvariantBroken(
@@ -76,6 +78,7 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     for batch in _batches(engine.game.read_tickets(first, final.number)):
         highest = batch[-1].ticket.ticket_id
         store_tickets(engine, lease, batch, done)
+    _bring_back(engine, lease, final, done)
     with lease.transaction():
         _drop_orphans(engine, final)
         known = highest or _highest_ticket(engine)
@@ -83,10 +86,33 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
             # An empty answer proves nothing: the contract counts its tickets.
             raise InvariantBroken(
                 "logs_incomplete",
-                f"the contract has sold {expected} tickets by block {final.number}, the logs end with ticket {known}",
+                f"the contract has sold {expected} tickets by block {final.number}, the logs end with ticket {known}; "
+                "check FIRST_BLOCK and the endpoints",
             )
         move_cursor(engine.conn, CURSOR, cursor, final.number, Hash32(bytes.fromhex(final.block_hash[2:])))
         done.intents_final += mark_final(engine.conn)
+
+
+def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
+    """A row that was lost after it was stored lies behind the cursor: an unsettled day that lacks one is read again.
+
+    Raises: InvariantBroken ``logs_incomplete`` when the logs of a whole day bring fewer tickets than it has sold.
+    """
+    last_done = select_last_done(engine.conn)
+    first = engine.game.first_day if last_done is None else last_done + 1
+    for day in range(first, day_of(final.timestamp_s) + 1):
+        day_id = DayId(day)
+        sold = sum(pool.ticket_count for pool in engine.game.read_pool_days(final, day_id))
+        if count_tickets(engine.conn, day_id)[0] >= sold:
+            continue
+        for batch in _batches(engine.game.read_tickets_of_day(day_id, final)):
+            store_tickets(engine, lease, batch, done)
+        found, _ = count_tickets(engine.conn, day_id)
+        if found < sold:
+            raise InvariantBroken(
+                "logs_incomplete",
+                f"day {day_id} has sold {sold} tickets by block {final.number}, the logs show {found}",
+            )
 
 
 def store_tickets(engine: Engine, lease: Lease, events: list[PurchasedTicket], done: Recovered) -> None:

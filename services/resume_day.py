@@ -4,17 +4,19 @@ from typing import Any
 
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId
+from io_layer.artifact_store import delete_inputs_artifacts
 from io_layer.audit_store import insert_audit
 from io_layer.pipeline_store import resume_day as resume_row
 from io_layer.pipeline_store import rewind_day, select_day
-from io_layer.run_store import select_live_run
+from io_layer.run_store import select_live_run, supersede_run
+from services.artifacts import remove_input_copies
 from services.engine import Engine
 from services.lease import held_lease
 from services.settle_days import JOB
 
 
 def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
-    """HALTED -> WAITING, with an audit row. What is not committed is computed and approved anew.
+    """HALTED -> WAITING, with an audit row. What is not committed is exported, computed and approved anew.
 
     Raises: InvalidInput ``day_not_halted``; Unavailable ``lease_held``.
     """
@@ -25,11 +27,19 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
             status == "HALTED", "day_not_halted", f"day {day_id} is {status}; only a HALTED day can be resumed"
         )
         run = select_live_run(engine.conn, day_id)
+        begins_anew = run is None or run.status in ("dry_run", "approved")
+        if begins_anew:
+            remove_input_copies(engine, day_id)
         with lease.transaction():
             if not resume_row(engine.conn, day_id, by):
                 raise InvalidInput("day_not_halted", f"day {day_id} was resumed by somebody else")
-            if run is None or run.status in ("dry_run", "approved"):
-                rewind_day(engine.conn, day_id, "compute")
+            if begins_anew:
+                # What the person has repaired may lie in any step, so the inputs are exported anew as well: a file of
+                # before the repair must not enter the new run_hash.
+                if run is not None and run.status == "approved":
+                    supersede_run(engine.conn, run.run_id)
+                delete_inputs_artifacts(engine.conn, day_id)
+                rewind_day(engine.conn, day_id, "export")
             details = {"error_code": row.error_code if row else None, "reason": row.reason if row else None}
             insert_audit(engine.conn, actor=by, action="day_resumed", day_id=day_id, details=details)
     return {"day_id": day_id, "status": "WAITING", "resumed_by": by, "was": details["error_code"]}

@@ -15,6 +15,7 @@ from bo_engine.errors import (
 )
 from bo_engine.log import get_logger
 from bo_engine.units import DayId, hex_of
+from io_layer.game_chain import RELEASED, VOIDED
 from io_layer.pipeline_store import (
     STEPS,
     PipelineDay,
@@ -39,7 +40,7 @@ from services.export_affiliates import export_affiliates
 from services.export_day import export_day
 from services.lease import Lease, held_lease
 from services.refresh_stats import refresh_stats
-from services.send_transaction import transaction_hash
+from services.send_transaction import checked_signer, transaction_hash
 
 JOB: Final = "settle"
 _LOG = get_logger("settle")
@@ -82,14 +83,18 @@ def settle_days(engine: Engine, *, day: DayId | None) -> list[DayOutcome]:
     Raises: UsageError, InvalidInput ``day_settled`` ``day_not_closed`` ``day_out_of_order``, Unavailable
     ``seeds_missing`` ``tickets_missing`` ``lease_held``, InvalidInput ``artifact_tampered``.
     """
-    require_writable(engine.artifacts_dir)
     due = due_days(engine, day)
+    require_writable(engine.artifacts_dir, *due[:1])
     if not due:
         return []
-    outcomes = []
+    outcomes: list[DayOutcome] = []
     with held_lease(engine.conn, JOB) as lease:
         for day_id in due:
-            outcome = _settle_day(engine, lease, day_id)
+            try:
+                outcome = _settle_day(engine, lease, day_id)
+            except EngineError as error:
+                error.done_before = [one.document() for one in outcomes]
+                raise
             outcomes.append(outcome)
             if outcome.status != "DONE":
                 break
@@ -122,7 +127,7 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
     Raises: InvalidInput ``step_missing`` when an earlier step is not done; as ``settle_days``.
     """
     name = _step_name(step)
-    require_writable(engine.artifacts_dir)
+    require_writable(engine.artifacts_dir, day_id)
     with held_lease(engine.conn, JOB) as lease:
         row = select_day(engine.conn, day_id)
         _require_earlier_steps(row, name, day_id)
@@ -132,10 +137,18 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
         if row is not None and row.is_done(name) and name in ("approve", "commit", "stats"):
             # Done for good: looking at it again would ask questions that only an open run can answer.
             return _outcome(engine, day_id, EXIT_DONE)
-        opened = open_day(engine, day_id)
-        if row is not None:
-            mirror_artifacts(engine, day_id)
-        outcome = _guarded(engine, lease, day_id, lambda: _run(engine, lease, opened, name, by))
+
+        def work() -> DayOutcome:
+            opened = open_day(engine, day_id)
+            if name == "compute":
+                seeds_of_day(engine, opened)
+            if name == "commit":
+                _require_key(engine, opened)
+            if row is not None:
+                mirror_artifacts(engine, day_id)
+            return _run(engine, lease, opened, name, by)
+
+        outcome = _guarded(engine, lease, day_id, work)
         if outcome.status == "RUNNING":
             _rest(engine, lease, outcome)
         return outcome
@@ -165,6 +178,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
     def work() -> DayOutcome:
         opened = open_day(engine, day_id)
         seeds_of_day(engine, opened)
+        _require_key(engine, opened)
         if row is not None:
             mirror_artifacts(engine, day_id)
         for step in STEPS:
@@ -203,7 +217,8 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
 
 
 def _guarded(engine: Engine, lease: Lease, day_id: DayId, work: Callable[[], DayOutcome]) -> DayOutcome:
-    """Turn an error into the day's state. A day without a row yet is left without one, but for an alarm."""
+    """Turn an error into the day's state. What is refused before a step has begun leaves the day as it was; only an
+    alarm, and what a day under way waits for, are written down."""
     try:
         return work()
     except InvariantBroken as error:
@@ -214,18 +229,28 @@ def _guarded(engine: Engine, lease: Lease, day_id: DayId, work: Callable[[], Day
     except EngineError as error:
         if error.code in ("lease_lost", "database_unreachable"):
             raise
-        if select_day(engine.conn, day_id) is not None:
+        row = select_day(engine.conn, day_id)
+        if row is not None and isinstance(error, Unavailable):
             with lease.transaction():
-                if isinstance(error, Unavailable):
-                    wait_day(engine.conn, day_id, error.message, error_code=error.code)
-                else:
-                    fail_day(engine.conn, day_id, error.code, error.message)
+                wait_day(engine.conn, day_id, error.message, error_code=error.code)
+        elif row is not None and row.status == "RUNNING":
+            with lease.transaction():
+                fail_day(engine.conn, day_id, error.code, error.message)
         raise
     except Exception as error:
         # A bug of ours must not leave the day RUNNING for ever; the next tick tries again.
         with lease.transaction():
             fail_day(engine.conn, day_id, "unexpected_error", type(error).__name__)
         raise
+
+
+def _require_key(engine: Engine, opened: Opened) -> None:
+    """A day that still needs a transaction needs the SETTLER's key: better told now than after all the work.
+
+    Raises: UsageError ``missing_setting``, ``plain_key``, ``key_file_exposed``, ``bad_keystore``, ``wrong_key``.
+    """
+    if opened.facts.record.status not in (RELEASED, VOIDED):
+        checked_signer(engine)
 
 
 def _told(error: InvariantBroken) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local_world.world import start_world
+from tests.support.kill_summary import pytest_terminal_summary  # noqa: F401 - a hook of pytest
 from tests.support.played_world import PlayedWorld
 
 

@@ -53,6 +53,7 @@ class PlayedWorld:
         self.day: DayId = world.first_day
         self._snapshot = ""
         self._template = ""
+        self._copy = ""
         self.env = dict(world.env)
 
     # -- the way back ------------------------------------------------------------------------------------------------
@@ -62,16 +63,26 @@ class PlayedWorld:
         self._template = self.database_name
         self._snapshot = self.chain.snapshot()
 
-    def restore(self) -> None:
-        """Chain, database and files as they were."""
+    def restore(self, template: str | None = None) -> None:
+        """Chain, database and files as they were; ``template`` names another database of the same moment."""
         self.chain.revert(self._snapshot)
         self._snapshot = self.chain.snapshot()
         self.world.proxy.heal()
+        if self._copy:
+            self.run_as_admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._copy)))
         name = f"copy_{next(_numbers)}_{self.world.record['id']}"
         self.run_as_admin(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(self._template))
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template or self._template)
+            )
         )
+        self._copy = name
         self.env = self.env_for(name, self.folder / name)
+
+    def keep(self) -> str:
+        """Keep the present database for ``restore(template)``; its name."""
+        self._copy = ""
+        return self.database_name
 
     def env_for(self, database: str, folder: Path) -> dict[str, str]:
         """The engine's settings for another database and another folder of files."""

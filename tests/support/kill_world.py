@@ -1,0 +1,267 @@
+"""Kills settle runs at chosen boundaries and lets cron's next ticks finish the day; the truth is an undisturbed run."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from bo_engine.settings import SETTINGS
+from tests.invariants.checker import InvariantFailed, check_invariants, files_on_disk
+from tests.support.boundaries import Boundary
+from tests.support.kill_summary import Tally
+from tests.support.played_world import PlayedWorld
+
+MAX_TICKS = 8
+SETTLE = ("settle", "--json")
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run that has ended, by itself or not; ``code`` is -9 after SIGKILL."""
+
+    code: int
+    stdout: str
+    stderr: str
+    boundaries: tuple[Boundary, ...]
+    unseen: tuple[str, ...]
+    was_paused: bool = False
+
+
+class Runner:
+    """Starts the engine as processes of their own, watched at every boundary."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        ours, theirs = socket.socketpair()
+        ours.settimeout(120)
+        self._socket = ours
+        self._lines = ours.makefile("r", encoding="utf-8")
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.kill_runner", "--serve", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            cwd=_REPOSITORY,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+
+    def close(self) -> None:
+        """End it."""
+        self._lines.close()
+        self._socket.close()
+        self._server.wait(timeout=60)
+
+    def run(
+        self,
+        env: dict[str, str],
+        arguments: tuple[str, ...] = SETTLE,
+        *,
+        flavour: str = "none",
+        at: int = 0,
+        when_paused: Callable[[], str] = lambda: "go",
+    ) -> Ended:
+        """One command, from start to end. ``when_paused`` says ``go`` or ``die``."""
+        names = {setting.name for setting in SETTINGS} | {"BO_ENV_FILE"}
+        clean = {name: value for name, value in os.environ.items() if name not in names}
+        paths = {name: str(self._folder / name) for name in ("stdout", "stderr", "trace")}
+        order = {"env": {**clean, **env}, "cwd": str(self._folder), "arguments": list(arguments), **paths}
+        self._socket.sendall(json.dumps({**order, "flavour": flavour, "at": at}).encode() + b"\n")
+        was_paused = False
+        while True:
+            said = json.loads(self._lines.readline() or '{"ended": 70}')
+            if "ended" in said:
+                break
+            was_paused = True
+            self._socket.sendall(when_paused().encode())
+        seen = [json.loads(line) for line in Path(paths["trace"]).read_text().splitlines()]
+        return Ended(
+            code=said["ended"],
+            stdout=Path(paths["stdout"]).read_text(),
+            stderr=Path(paths["stderr"]).read_text(),
+            boundaries=tuple(Boundary(**each) for each in seen if "number" in each),
+            unseen=tuple(each["unseen"] for each in seen if "unseen" in each),
+            was_paused=was_paused,
+        )
+
+
+@contextmanager
+def opened_runner(folder: Path) -> Iterator[Runner]:
+    """A runner, ended at the end."""
+    runner = Runner(folder)
+    try:
+        yield runner
+    finally:
+        runner.close()
+
+
+class Moment:
+    """A state of database, chain and files, and the way back to it as often as it is wanted.
+
+    Coming back to a moment ends all moments that were remembered after it.
+    """
+
+    def __init__(self, played: PlayedWorld) -> None:
+        self._copy = PlayedWorld(played.world, played.folder)
+        self._copy.env = dict(played.env)
+        self._files = Path(played.env["ARTIFACTS_DIR"])
+        self._copy.remember()
+
+    def restored(self) -> PlayedWorld:
+        """The world as it was then, with a database and a folder of its own."""
+        self._remove_files()
+        self._copy.restore()
+        if self._files.exists():
+            shutil.copytree(self._files, self._copy.env["ARTIFACTS_DIR"], symlinks=True)
+        return self._copy
+
+    def forget(self) -> None:
+        """Remove the copies; the state that was remembered stays with whoever has it."""
+        self._remove_files()
+        if self._copy.env["ARTIFACTS_DIR"] != str(self._files):
+            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
+            self._copy.run_as_admin(drop.format(sql.Identifier(self._copy.database_name)))
+
+    def _remove_files(self) -> None:
+        if self._copy.env["ARTIFACTS_DIR"] != str(self._files):
+            shutil.rmtree(Path(self._copy.env["ARTIFACTS_DIR"]).parent, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What an undisturbed run gives."""
+
+    run_hash: str
+    files: dict[str, str]
+
+
+class Trial:
+    """One stretch of a day's settling (a moment, and the run that starts there), tried again and again."""
+
+    def __init__(self, name: str, runner: Runner, played: PlayedWorld) -> None:
+        self.name = name
+        self.runner = runner
+        self.moment = Moment(played)
+        self.tally = Tally()
+        first = self.moment.restored()
+        listed = runner.run(first.env)
+        assert listed.code == 0, listed.stderr
+        assert not listed.unseen, f"changes that no boundary stands for: {listed.unseen}"
+        self.boundaries = listed.boundaries
+        # Undisturbed, as far as this goes: each run came to its end by itself.
+        if json.loads(listed.stdout)["days"][0]["status"] == "WAITING":
+            first.pass_challenge()
+        settle_to_the_end(runner, first)
+        check_invariants(first)
+        self.truth = Truth(settled_run_hash(first), deterministic(first))
+
+    def kill(self, at: int, flavour: str, *, again: tuple[int, str] | None = None) -> None:
+        """End the run at a boundary (and the next one at another), then let cron finish the day."""
+        played = self.moment.restored()
+        self._run(played, at, flavour)
+        if again is not None:
+            self._run(played, *again)
+        self._finish(played, f"{self.name} {flavour} {at}{f' then {again}' if again else ''}")
+
+    def crash_database(self, at: int, flavour: str, then: str) -> None:
+        """PostgreSQL crashes while the run stands at a boundary; it is back before (``go``, ``die``) or after the run
+        goes on (``late``)."""
+        played = self.moment.restored()
+        server = played.world.postgres
+
+        def crash() -> str:
+            server.crash()
+            if then != "late":
+                server.restart()
+            return "die" if then == "die" else "go"
+
+        ended = self.runner.run(played.env, flavour=flavour, at=at, when_paused=crash)
+        if then == "late" and ended.was_paused:
+            server.restart()
+        label = f"{self.name} database crashed, {flavour} {at}, {then}"
+        self._count(f"crash_{flavour.removeprefix('pause_')}_{then}", at, ended.was_paused)
+        wanted = (-9,) if then == "die" else (0, 75)
+        if ended.was_paused and ended.code not in wanted:
+            self.tally.failures.append(f"{label}: exit {ended.code}: {ended.stderr[-300:]}")
+        self._finish(played, label)
+
+    def _run(self, played: PlayedWorld, at: int, flavour: str) -> None:
+        ended = self.runner.run(played.env, flavour=flavour, at=at)
+        self._count(flavour, at, len(ended.boundaries) >= at)
+        if flavour == "lost" and ended.code not in (0, 75):
+            self.tally.failures.append(f"{self.name} lost {at}: exit {ended.code}: {ended.stderr[-300:]}")
+
+    def _count(self, flavour: str, at: int, reached: bool) -> None:
+        if not reached:
+            self.tally.not_reached += 1
+            return
+        self.tally.flavours[flavour] += 1
+        self.tally.points.add(f"{self.name} {at}")
+
+    def _finish(self, played: PlayedWorld, label: str) -> None:
+        try:
+            self.tally.ticks += settle_to_the_end(self.runner, played)
+            found = Truth(settled_run_hash(played), deterministic(played))
+            if found != self.truth:
+                raise InvariantFailed("I2", f"other result: {found} instead of {self.truth}")
+            self.tally.invariants.update(check_invariants(played))
+            self.tally.checks += 1
+        except (AssertionError, psycopg.Error) as error:
+            self.tally.failures.append(f"{label}: {error}")
+
+
+def settle_to_the_end(runner: Runner, played: PlayedWorld) -> int:
+    """Run ``settle`` as cron does until nothing is due; the number of ticks. Time passes, nobody helps."""
+    for tick in range(1, MAX_TICKS + 1):
+        ended = runner.run(played.env)
+        if ended.code == 75:
+            played.chain.mine(2)
+            continue
+        assert ended.code == 0, f"tick {tick}: exit {ended.code}: {ended.stderr[-500:]}"
+        days: list[dict[str, Any]] = json.loads(ended.stdout)["days"]
+        assert all(day["status"] in ("DONE", "WAITING") for day in days), days
+        if any(day["not_before"] for day in days):
+            played.pass_challenge()
+        elif all(day["status"] == "DONE" for day in days):
+            return tick
+    raise AssertionError(f"not done after {MAX_TICKS} ticks: {ended.stderr[-500:]}")
+
+
+@contextmanager
+def opened_trial(name: str, runner: Runner, played: PlayedWorld) -> Iterator[Trial]:
+    """The stretch ``first`` (export to commit) or ``second`` (release to stats) of the world's first day."""
+    if name == "second":
+        ended = runner.run(played.env)
+        assert ended.code == 0, ended.stderr
+        played.pass_challenge()
+    trial = Trial(name, runner, played)
+    try:
+        yield trial
+    finally:
+        trial.moment.forget()
+
+
+def settled_run_hash(played: PlayedWorld) -> str:
+    """The run_hash of the world's first day; it must be settled."""
+    asked = "SELECT '0x' || encode(run_hash, 'hex') FROM settlement_runs WHERE day_id = %s AND status = 'settled'"
+    with psycopg.connect(played.env["MIGRATION_DATABASE_URL"]) as conn:
+        row = conn.execute(asked, [played.day]).fetchone()
+    assert row is not None, f"day {played.day} is not settled"
+    return str(row[0])
+
+
+def deterministic(played: PlayedWorld) -> dict[str, str]:
+    """sha256 of the day's files that every undisturbed machine writes alike."""
+    files = files_on_disk(played, played.day)
+    return {name: digest for name, digest in files.items() if name != "provenance.json"}

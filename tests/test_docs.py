@@ -1,0 +1,190 @@
+"""The written pages say what is true: each table and each name is compared with the code."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from bo_engine.settings import SETTINGS
+from bo_engine.units import ZERO_HASH
+from cli.main import add_plugins, app
+from core.affiliates import referred_stakes, split_fee
+from core.bundle import bundle_bytes, commit_bundle
+from core.documents.affiliates import render_affiliates
+from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
+from core.documents.inputs import render_inputs
+from core.documents.merkle_dumps import render_winners_merkle
+from core.documents.settlement_result import render_settlement_result
+from core.fold import fold_day
+from core.ruleset import RULESET_1, ruleset_hash
+from services.gates import GATE_TEXTS
+from tests.support.days import DAY, DEPLOYMENT, EMPTY_STATE, Day, seeds_for, ticket, wallet
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RULES = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+CODE_FOLDERS = ("bo_engine", "cli", "core", "merkle", "io_layer", "services", "workers", "local_world")
+SOURCES = [path for folder in CODE_FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".sql")]
+
+
+def section(title: str) -> str:
+    """The text of README's section."""
+    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def commands() -> dict[str, set[str]]:
+    """All commands of bo-engine, `db migrate` and the like included, with their flags."""
+    add_plugins()
+    return dict(_commands(typer.main.get_command(app), ""))
+
+
+def _commands(group: Any, prefix: str) -> Iterator[tuple[str, set[str]]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{prefix}{name} ")
+        else:
+            yield prefix + name, {flag for option in command.params for flag in option.opts}
+
+
+def test_the_readme_lists_every_setting_as_it_is() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", section("Settings"), re.MULTILINE)
+    defaults = {None: "", "": "none"}
+    assert rows == [
+        (setting.name, setting.help, defaults.get(setting.default, f"`{setting.default}`")) for setting in SETTINGS
+    ]
+
+
+def test_the_readme_lists_every_command_with_its_flags() -> None:
+    known = commands()
+    rows = re.findall(r"^\| `([a-z -]+?)(?: (-[^`]*))?`(.*?) \|", section("Commands"), re.MULTILINE)
+    assert {name for name, _, _ in rows} == set(known)
+    for name, needed, optional in rows:
+        flags = set(re.findall(r"--[a-z-]+", needed + optional))
+        assert flags <= known[name], name
+        assert "--json" in known[name], name
+        assert ("--dry-run" in flags) == ("--dry-run" in known[name]), name
+
+
+def test_every_error_code_in_the_readme_exists() -> None:
+    text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    codes = set()
+    for row in re.findall(r"^\| (`[^|]+) \|", section("When it fails"), re.MULTILINE):
+        codes |= set(re.findall(r"`([a-z_]+)`", row))
+    assert len(codes) > 60
+    assert {code for code in codes if f'"{code}"' not in text and f"'{code}'" not in text} == set()
+
+
+def test_the_readme_and_the_rules_name_every_gate() -> None:
+    named = set(re.findall(r"\b([GW]\d+)\b", section("How it is checked")))
+    ruled = set(re.findall(r"^\| ([GW]\d+) \|", RULES, re.MULTILINE))
+    assert named == ruled == set(GATE_TEXTS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.name))
+def test_every_link_and_every_named_page_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        else:
+            assert (page.parent / target).exists(), target
+    for named in re.findall(r"`(docs/[\w.-]+\.md)`", text):
+        assert (ROOT / named).exists(), named
+    for named in re.findall(r"`([\w]+/[\w/]+\.(?:py|sol|js))`", text):
+        assert (ROOT / named).exists(), named
+
+
+def test_every_rule_that_is_cited_exists() -> None:
+    known = set(re.findall(r"^### (\d+\.\d+) ", RULES, re.MULTILINE)) | {"2", "3", "4", "5", "6", "7"}
+    cited: dict[str, str] = {}
+    for folder in ("core", "merkle", "io_layer", "services", "workers", "cli", "local_world", "tests", "docs"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md"):
+                for number in re.findall(r"\brules? (\d+(?:\.\d+)?)\b", path.read_text(encoding="utf-8")):
+                    cited[number] = str(path.relative_to(ROOT))
+    assert {number: where for number, where in cited.items() if number not in known} == {}
+    assert len(cited) > 20
+
+
+def files_of_a_day() -> dict[str, bytes]:
+    """One small day's files, each list filled."""
+    ruleset = replace(RULESET_1, number_max=6)
+    sold = ticket(1, 0, wallet(1), [(1, 2, 3, 4, 5, 6)], paid=1, affiliate=wallet(9), ruleset=ruleset)
+    referred = tuple(referred_stakes([sold], {}, ruleset=ruleset))
+    day = Day(ruleset, (EMPTY_STATE,) * 5, (sold,), referred, seeds_for(ruleset, DAY))
+    result = day.settle()
+    assert result.payouts and result.affiliate_payouts
+    fold = fold_day(DAY, ruleset, day.tickets)
+    fee = split_fee(ruleset, result.fee_atoms, referred)
+    inputs = render_inputs(
+        day_id=DAY,
+        deployment=DEPLOYMENT,
+        ruleset=ruleset,
+        opening=day.opening,
+        sold=fold.sold(),
+        tickets=iter(day.tickets),
+    )
+    bundle = commit_bundle(
+        result=result,
+        deployment=DEPLOYMENT,
+        ruleset_hash=ruleset_hash(ruleset),
+        inputs_sha256=ZERO_HASH,
+        affiliates_sha256=ZERO_HASH,
+        winner_root=ZERO_HASH,
+        affiliate_root=ZERO_HASH,
+    )
+    return {
+        "inputs.json": b"".join(inputs),
+        "affiliates.json": b"".join(render_affiliates(day_id=DAY, chain_id=1, referred=referred, fee=fee)),
+        "settlement_result.json": b"".join(render_settlement_result(result=result, deployment=DEPLOYMENT)),
+        "winners_merkle.json": b"".join(render_winners_merkle(result=result, deployment=DEPLOYMENT)),
+        "commit_bundle.json": bundle_bytes(bundle),
+        "checksums.json": b"".join(render_checksums(day_id=DAY, sha256s=dict.fromkeys(DETERMINISTIC_FILES, ZERO_HASH))),
+    }
+
+
+def keys_of(document: object) -> Iterator[str]:
+    """Every key of a document, at any depth."""
+    if isinstance(document, dict):
+        yield from document
+        for value in document.values():
+            yield from keys_of(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from keys_of(value)
+
+
+def test_the_page_of_artifacts_names_every_field_of_every_file() -> None:
+    page = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
+    head, *sections = page.split("\n## ")
+    shared = next(text for text in sections if text.startswith("Parts that several files share"))
+    files = files_of_a_day()
+    for name, data in files.items():
+        about = next(text for text in sections if text.startswith(name))
+        document = json.loads(data)
+        if "schema" in document:
+            assert f"`{document['schema']}`" in about, name
+        ruleset = document.pop("ruleset", {})
+        assert {key for key in keys_of(ruleset) if not re.search(rf"\b{key}\b", RULES)} == set()
+        named = set(re.findall(r"`(\w+)`", about + shared)) | set(DETERMINISTIC_FILES)
+        assert set(keys_of(document)) - named == set(), name
+    for name in (*DETERMINISTIC_FILES, "checksums.json", "provenance.json"):
+        assert f"| `{name}` |" in head
+
+
+def test_the_page_of_artifacts_invents_no_field() -> None:
+    page = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
+    files = files_of_a_day()
+    known = {key for data in files.values() for key in keys_of(json.loads(data))}
+    known |= set(re.findall(r'"(\w+)":', (ROOT / "services" / "provenance.py").read_text(encoding="utf-8")))
+    for part in page.split("\n## ")[3:-1]:
+        for row in re.findall(r"^\| (`[^|]+) \|", part, re.MULTILINE):
+            assert set(re.findall(r"`(\w+)`", row)) <= known, row
