@@ -7,7 +7,7 @@ from bo_engine.units import DayId, Wallet, usdt
 from core.model import PoolResult
 from core.tips import mask_of, numbers_of, unpack_masks
 from io_layer.run_store import Run, select_live_run, select_pool_results
-from io_layer.ticket_store import stream_tickets
+from io_layer.ticket_store import select_tickets_of
 from services.engine import Engine
 from services.make_proof import make_proofs
 
@@ -21,7 +21,7 @@ def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
     if run is None:
         raise InvalidInput("no_run", f"day {day_id} is not computed yet")
     pools = select_pool_results(engine.conn, run.run_id)
-    tickets = [ticket for ticket in stream_tickets(engine.conn, day_id) if ticket.buyer == wallet]
+    tickets = select_tickets_of(engine.conn, day_id, wallet)
     rows = []
     total = 0
     for ticket in tickets:
