@@ -16,7 +16,7 @@ from io_layer.contract_codec import codec
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
 _LOG_PAGE_BLOCKS: Final = 5_000
-_HEAD_MOVES_S: Final = 3.0
+_HEAD_MOVES_S: Final = 3
 _LOG_FIELDS: Final = frozenset({"address", "topics", "data", "blockNumber", "blockHash", "transactionHash", "logIndex"})
 _BLOCK_FIELDS: Final = frozenset({"number", "hash", "timestamp"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -80,9 +80,11 @@ class ChainReader:
             )
         return first
 
-    def request_one(self, endpoint: RpcEndpoint, method: str, params: Sequence[object]) -> Any:
+    def request_one(
+        self, endpoint: RpcEndpoint, method: str, params: Sequence[object], *, may_be_null: bool = False
+    ) -> Any:
         """One endpoint's own answer. Raises: Unavailable, also for a refusal that is no revert."""
-        return _answered(endpoint, method, params)
+        return _answered(endpoint, method, params, may_be_null=may_be_null)
 
     def read_final_block(self) -> Block:
         """The newest block that both endpoints report as ``finalized``.

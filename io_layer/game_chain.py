@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bo_engine.errors import UsageError
+from bo_engine.errors import Unavailable, UsageError
 from bo_engine.units import (
     ZERO_WALLET,
     Atoms,
@@ -259,6 +259,30 @@ class GameChain:
         """Whether the head shows a VRF request of the day, final or not."""
         _, requested_at_s, _ = self.chain.read_at_head(self.call("VRFReceiver", "requestOf", day_id))
         return bool(requested_at_s)
+
+    def read_purchase_at_head(self, tx_hash: Hash32, buyer: Wallet, nonce: bytes) -> PurchasedTicket | None:
+        """The purchase with this permit in a transaction, final or not; for display, never for money.
+
+        None only when both endpoints say that there is none. Raises: Unavailable.
+        """
+        topic = codec("GameManager").topic("TicketPurchased")
+        failure: Unavailable | None = None
+        for endpoint in self.chain.endpoints:
+            try:
+                receipt = self.chain.request_one(
+                    endpoint, "eth_getTransactionReceipt", [hex_of(tx_hash)], may_be_null=True
+                )
+            except Unavailable as error:
+                failure = error
+                continue
+            for log in receipt["logs"] if receipt else ():
+                if log["address"].lower() == self.contracts.game_manager and log["topics"][0] == topic:
+                    found = purchased_ticket(log)
+                    if (found.ticket.buyer, found.nonce) == (buyer, nonce):
+                        return found
+        if failure is not None:
+            raise failure
+        return None
 
     def is_nonce_used(self, block: Block, buyer: Wallet, nonce: bytes) -> bool:
         """Whether a permit with that nonce has bought a ticket."""

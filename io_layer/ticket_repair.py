@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from bo_engine.units import DayId, TicketId
 from io_layer.database import Conn
 
-SELECT_IDS = "SELECT ticket_id FROM tickets WHERE day_id = %(day_id)s ORDER BY ticket_id"
+SELECT_IDS = "SELECT ticket_id FROM tickets WHERE day_id = %(day_id)s AND is_final ORDER BY ticket_id"
 
 
 def select_ticket_ids(conn: Conn, day_id: DayId) -> list[TicketId]:
-    """The ids of the day's stored tickets, ascending."""
+    """The ids of the day's final tickets, ascending."""
     return [TicketId(row[0]) for row in conn.execute(SELECT_IDS, {"day_id": day_id}).fetchall()]
 
 

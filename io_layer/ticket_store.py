@@ -140,16 +140,16 @@ def stream_tickets(conn: Conn, day_id: DayId) -> Iterator[Ticket]:
 
 SELECT_POOL_TOTALS = """
     SELECT p.pool_id, count(t.ticket_id), coalesce(sum(octet_length(t.tips) / 8), 0)::bigint, coalesce(sum(t.stake), 0),
-           (SELECT l.digest FROM tickets AS l WHERE l.day_id = %(day_id)s AND l.pool_id = p.pool_id
+           (SELECT l.digest FROM tickets AS l WHERE l.day_id = %(day_id)s AND l.pool_id = p.pool_id AND l.is_final
              ORDER BY l.ticket_id DESC LIMIT 1)
       FROM generate_series(0, 4) AS p (pool_id)
-      LEFT JOIN tickets AS t ON t.day_id = %(day_id)s AND t.pool_id = p.pool_id
+      LEFT JOIN tickets AS t ON t.day_id = %(day_id)s AND t.pool_id = p.pool_id AND t.is_final
      GROUP BY p.pool_id ORDER BY p.pool_id
 """
 
 
 def select_pool_totals(conn: Conn, day_id: DayId) -> tuple[PoolDay, ...]:
-    """What the stored tickets add up to, per pool; the digest is that of the last ticket, zero without any."""
+    """What the final tickets add up to, per pool; the digest is that of the last one, zero without any."""
     rows = conn.execute(SELECT_POOL_TOTALS, {"day_id": day_id}).fetchall()
     return tuple(
         PoolDay(count, tips, Atoms(stake), Hash32(digest) if digest is not None else ZERO_HASH)
@@ -228,6 +228,36 @@ def select_not_final(conn: Conn, up_to_block: int, limit: int = BATCH_ROWS) -> l
         return cur.execute(SELECT_NOT_FINAL, {"up_to_block": up_to_block, "limit": limit}, binary=True).fetchall()
 
 
+# A row of a dropped block may stand in the way of the same purchase, or of another one with its number, in a later one.
+SELECT_OVERTAKEN = """
+    SELECT ticket_id FROM tickets
+     WHERE NOT is_final
+       AND (block_number <= %(up_to_block)s OR ticket_id = ANY(%(ticket_ids)s::bigint[])
+            OR tx_hash = ANY(%(tx_hashes)b::bytea[]) OR nonce = ANY(%(nonces)b::bytea[]))
+     ORDER BY ticket_id
+"""
+
+
+def select_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) -> list[TicketId]:
+    """Tickets seen at the head about which the final blocks up to this one, with these purchases, have decided."""
+    given = {
+        "up_to_block": up_to_block,
+        "ticket_ids": [row.ticket.ticket_id for row in rows],
+        "tx_hashes": [row.tx_hash for row in rows],
+        "nonces": [row.nonce for row in rows],
+    }
+    return [TicketId(row[0]) for row in conn.execute(SELECT_OVERTAKEN, given).fetchall()]
+
+
+HAS_NOT_FINAL = "SELECT EXISTS (SELECT FROM tickets WHERE day_id = %(day_id)s AND NOT is_final)"
+
+
+def has_not_final(conn: Conn, day_id: DayId) -> bool:
+    """Whether a ticket of the day was seen at the head only."""
+    row = conn.execute(HAS_NOT_FINAL, {"day_id": day_id}).fetchone()
+    return bool(row and row[0])
+
+
 DELETE_NOT_FINAL = "DELETE FROM tickets WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) AND NOT is_final"
 
 
@@ -236,13 +266,13 @@ def delete_not_final(conn: Conn, ticket_ids: Sequence[int]) -> int:
     return conn.execute(DELETE_NOT_FINAL, {"ticket_ids": list(ticket_ids)}).rowcount
 
 
-COUNT_TICKETS = "SELECT count(*), count(*) FILTER (WHERE NOT is_final) FROM tickets WHERE day_id = %(day_id)s"
+COUNT_FINAL = "SELECT count(*) FROM tickets WHERE day_id = %(day_id)s AND is_final"
 
 
-def count_tickets(conn: Conn, day_id: DayId) -> tuple[int, int]:
-    """Tickets of the day, and how many of them are not final."""
-    row = conn.execute(COUNT_TICKETS, {"day_id": day_id}).fetchone()
-    return (row[0], row[1]) if row else (0, 0)
+def count_final_tickets(conn: Conn, day_id: DayId) -> int:
+    """How many final tickets of the day are stored."""
+    row = conn.execute(COUNT_FINAL, {"day_id": day_id}).fetchone()
+    return int(row[0]) if row else 0
 
 
 SELECT_OF_BUYER = """

@@ -23,7 +23,13 @@ from core.ruleset import Ruleset
 from core.settle import settle_day
 from io_layer.game_chain import DayOnChain
 from io_layer.seed_store import select_seeds
-from io_layer.ticket_store import select_affiliates, select_last_block, select_pool_totals, stream_tickets
+from io_layer.ticket_store import (
+    has_not_final,
+    select_affiliates,
+    select_last_block,
+    select_pool_totals,
+    stream_tickets,
+)
 from merkle.proof import verify_proof
 from merkle.tree import MerkleTree
 from services.engine import Engine
@@ -98,8 +104,13 @@ def check_sealed_before_seed(engine: Engine, facts: DayOnChain) -> None:
 def check_ticket_count(engine: Engine, facts: DayOnChain) -> None:
     """Compare how many final tickets we hold with the chain's counters, cheaply, before any work.
 
-    Raises: Unavailable ``tickets_missing``; InvariantBroken ``tickets_unknown``.
+    Raises: Unavailable ``tickets_missing``, ``tickets_not_final``; InvariantBroken ``tickets_unknown``.
     """
+    if has_not_final(engine.conn, facts.day_id):
+        raise Unavailable(
+            "tickets_not_final",
+            f"day {facts.day_id} has tickets that were seen at the head only; `bo-engine recover-intents` decides",
+        )
     ours = select_pool_totals(engine.conn, facts.day_id)
     for pool_id, chain in zip(POOL_IDS, facts.pools, strict=True):
         if ours[pool_id].ticket_count < chain.ticket_count:

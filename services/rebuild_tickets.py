@@ -14,7 +14,7 @@ from io_layer.ticket_store import select_pool_totals, select_ticket_rows
 from services.engine import Engine
 from services.finalize_buy_intent import finalize_buy_intents
 from services.lease import Lease
-from services.recover_intents import ticket_row
+from services.see_purchases import drop_overtaken, ticket_row
 
 
 def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
     _require_complete(engine.game.read_pool_days(final, day_id), len(rows))
     wanted = {row.ticket.ticket_id: row for row in rows}
     stored_ids = select_ticket_ids(engine.conn, day_id)
-    stored = {row.ticket.ticket_id: row for row in select_ticket_rows(engine.conn, list(wanted))}
+    stored = {row.ticket.ticket_id: row for row in select_ticket_rows(engine.conn, list(wanted)) if row.is_final}
     missing = [row for ticket_id, row in wanted.items() if ticket_id not in stored]
     wrong = [row for ticket_id, row in wanted.items() if ticket_id in stored and stored[ticket_id] != row]
     extra = [ticket_id for ticket_id in stored_ids if ticket_id not in wanted]
@@ -48,6 +48,7 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
                 rewind_day(engine.conn, day_id, "export")
                 delete_day_inputs(engine.conn, day_id)
             delete_wrong_tickets(engine.conn, [*(row.ticket.ticket_id for row in wrong), *extra])
+        drop_overtaken(engine.conn, final.number, rows)
         finalize_buy_intents(engine.conn, rows)
         _require_complete(select_pool_totals(engine.conn, day_id), len(rows))
         if missing or wrong or extra:

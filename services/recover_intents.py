@@ -10,23 +10,18 @@ from itertools import islice
 from typing import Final
 
 from bo_engine.errors import InvariantBroken, Unavailable
-from bo_engine.units import DayId, Hash32, TicketId, day_of
+from bo_engine.units import DayId, Hash32, day_of
 from io_layer.chain_reader import Block
 from io_layer.chain_sender import read_receipt
 from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
 from io_layer.game_chain import PurchasedTicket
-from io_layer.intent_store import mark_expired, mark_failed, move_back, select_undecided
+from io_layer.intent_store import mark_expired, mark_failed, select_undecided
 from io_layer.pipeline_store import select_last_done
-from io_layer.ticket_store import (
-    TicketRow,
-    count_tickets,
-    delete_not_final,
-    select_highest_ticket,
-    select_not_final,
-)
+from io_layer.ticket_store import count_final_tickets, select_highest_ticket
 from services.engine import Engine
 from services.finalize_buy_intent import Finalized, finalize_buy_intents
 from services.lease import Lease
+from services.see_purchases import drop_overtaken, see_purchases, ticket_row
 
 CURSOR: Final = "tickets"
 _BATCH: Final = 1000
@@ -40,6 +35,7 @@ class Recovered:
     intents_final: int = 0
     recovered: int = 0  # intents found without their transaction hash
     adopted: int = 0  # tickets that no intent knew
+    seen: int = 0  # intents whose purchase stands at the head and is not final yet
     expired: int = 0
     failed: int = 0
 
@@ -64,11 +60,14 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
     final = engine.game.chain.read_final_block()
     _scan(engine, lease, final, done)
     _close_open_intents(engine, lease, final, done)
+    done.seen = see_purchases(engine, lease)
     return done
 
 
 def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     cursor = select_cursor(engine.conn, CURSOR)
+    if cursor is not None and cursor.block_number > final.number:
+        return  # an endpoint lags behind what we have read from it before: nothing new is final for both
     if cursor is not None and engine.game.chain.read_block(cursor.block_number).block_hash != _hex(cursor.block_hash):
         raise InvariantBroken(
             "final_block_changed", f"block {cursor.block_number} was final and has another hash now: stop and look"
@@ -77,9 +76,10 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     for stop, events in engine.game.read_ticket_pages(first, final.number):
         block_hash = Hash32(bytes.fromhex(engine.game.chain.read_block(stop).block_hash[2:]))
         lease.renew()
+        rows = [ticket_row(event, is_final=True) for event in events]
         with lease.transaction():
-            _drop_orphans(engine, stop)
-            done.add(finalize_buy_intents(engine.conn, [ticket_row(event, is_final=True) for event in events]))
+            drop_overtaken(engine.conn, stop, rows)
+            done.add(finalize_buy_intents(engine.conn, rows))
             move_cursor(engine.conn, CURSOR, cursor, stop, block_hash)
         cursor = EventCursor(CURSOR, stop, block_hash)
     _bring_back(engine, lease, final, done)
@@ -103,40 +103,19 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
     for day in range(first, day_of(final.timestamp_s) + 1):
         day_id = DayId(day)
         sold = sum(pool.ticket_count for pool in engine.game.read_pool_days(final, day_id))
-        if count_tickets(engine.conn, day_id)[0] >= sold:
+        if count_final_tickets(engine.conn, day_id) >= sold:
             continue
         for batch in _batches(engine.game.read_tickets_of_day(day_id, final)):
+            rows = [ticket_row(event, is_final=True) for event in batch]
             with lease.transaction():
-                done.add(finalize_buy_intents(engine.conn, [ticket_row(event, is_final=True) for event in batch]))
-        found, _ = count_tickets(engine.conn, day_id)
+                drop_overtaken(engine.conn, 0, rows)
+                done.add(finalize_buy_intents(engine.conn, rows))
+        found = count_final_tickets(engine.conn, day_id)
         if found < sold:
             raise InvariantBroken(
                 "logs_incomplete",
                 f"day {day_id} has sold {sold} tickets by block {final.number}, the logs show {found}",
             )
-
-
-def ticket_row(event: PurchasedTicket, *, is_final: bool) -> TicketRow:
-    """The event as the row that stands for it."""
-    return TicketRow(
-        ticket=event.ticket,
-        digest=event.digest,
-        nonce=event.nonce,
-        gas_cost_atoms=event.gas_cost_atoms,
-        tx_hash=event.tx_hash,
-        log_index=event.log_index,
-        block_number=event.block_number,
-        block_hash=event.block_hash,
-        is_final=is_final,
-    )
-
-
-def _drop_orphans(engine: Engine, final_block: int) -> None:
-    """Tickets that were seen at the head but are not on the final chain belonged to a dropped block."""
-    orphans: list[TicketId] = [row.ticket.ticket_id for row in select_not_final(engine.conn, final_block)]
-    if orphans:
-        move_back(engine.conn, orphans)
-        delete_not_final(engine.conn, orphans)
 
 
 def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:

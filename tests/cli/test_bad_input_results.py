@@ -7,6 +7,7 @@ import pytest
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 from tests.support.fingerprint import fingerprint
+from tests.support.observed import run_steps
 from tests.support.played_world import PlayedWorld
 from tests.support.refusals import HALTED_ROW, refused
 
@@ -33,14 +34,6 @@ CHANGES = {
     "the total": (TOTAL_CHANGED, {"G3", "G5", "G13"}),
     "the stored tree": (TREE_CHANGED, {"G6"}),
 }
-STEPS = ("export-inputs", "export-affiliates", "compute", "approve")
-
-
-def run_steps(played: PlayedWorld, last: str) -> None:
-    """Take the day by hand to the end of this step."""
-    for step in STEPS[: STEPS.index(last) + 1]:
-        done = played.cli(step, "--day", str(played.day))
-        assert done.code == EXIT_DONE, done
 
 
 def resume_and_settle(played: PlayedWorld) -> str:
@@ -57,7 +50,7 @@ def resume_and_settle(played: PlayedWorld) -> str:
 def test_a_row_changed_after_compute_fails_its_gates_and_nothing_is_committed(
     played: PlayedWorld, true_run_hash: str, statement: str, gates: set[str]
 ) -> None:
-    run_steps(played, "compute")
+    run_steps(played, "export", "affiliates", "compute")
     played.tamper(statement)
     refusal = refused(played, "settle", code="gates_failed", exit_code=EXIT_FAILED, may_change=HALTED_ROW)
     assert {finding.split()[0] for finding in refusal.findings} == gates
@@ -71,7 +64,7 @@ def test_a_row_changed_after_compute_fails_its_gates_and_nothing_is_committed(
 def test_a_row_changed_after_the_approval_is_never_signed(
     played: PlayedWorld, true_run_hash: str, statement: str
 ) -> None:
-    run_steps(played, "approve")
+    run_steps(played, "export", "affiliates", "compute", "approve")
     played.tamper(statement)
     day = ("--day", str(played.day))
     refusal = refused(played, "commit", *day, code="settlement_differs", exit_code=EXIT_FAILED, may_change=HALTED_ROW)
@@ -84,7 +77,7 @@ def test_a_row_changed_after_the_approval_is_never_signed(
 def test_a_tampered_file_stops_the_day_and_restore_brings_identical_bytes(
     played: PlayedWorld, true_run_hash: str
 ) -> None:
-    run_steps(played, "compute")
+    run_steps(played, "export", "affiliates", "compute")
     day = ("--day", str(played.day))
     path = Path(played.env["ARTIFACTS_DIR"]) / f"dayId={played.day}" / "winners_merkle.json"
     good = path.read_bytes()
@@ -108,7 +101,7 @@ def test_a_tampered_file_stops_the_day_and_restore_brings_identical_bytes(
 
 
 def test_a_missing_file_is_written_again_and_a_link_in_its_place_is_refused(played: PlayedWorld) -> None:
-    run_steps(played, "compute")
+    run_steps(played, "export", "affiliates", "compute")
     path = Path(played.env["ARTIFACTS_DIR"]) / f"dayId={played.day}" / "inputs.json"
     good = path.read_bytes()
     path.unlink()
@@ -143,7 +136,7 @@ def test_a_read_only_folder_for_the_files_is_refused_before_anything_is_written(
 
 
 def test_a_read_only_folder_of_the_day_is_refused(played: PlayedWorld) -> None:
-    run_steps(played, "export-inputs")
+    run_steps(played, "export")
     folder = Path(played.env["ARTIFACTS_DIR"]) / f"dayId={played.day}"
     folder.chmod(0o555)
     for command in (("settle",), ("artifacts", "restore", "--day", str(played.day))):

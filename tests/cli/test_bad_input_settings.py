@@ -64,9 +64,11 @@ def test_the_environment_wins_over_the_settings_file(played: PlayedWorld) -> Non
     assert refusal.message.startswith("SETTLER_KEYSTORE_FILE names a file that cannot be read: /nowhere")
 
 
-@pytest.mark.parametrize("command", [("settle",), ("db", "status", "--json"), ("db", "migrate")], ids=" ".join)
-@pytest.mark.parametrize("version", ["15.14", "9.6.24", "15.2 (Debian 15.2-1)"])
-def test_a_postgres_below_16_is_refused(played: PlayedWorld, command: tuple[str, ...], version: str) -> None:
+@pytest.mark.parametrize(
+    ("version", "command"),
+    [("15.14", ("settle",)), ("9.6.24", ("db", "status", "--json")), ("15.2 (Debian 15.2-1)", ("db", "migrate"))],
+)
+def test_a_postgres_below_16_is_refused(played: PlayedWorld, version: str, command: tuple[str, ...]) -> None:
     with old_postgres(version) as server:
         url = f"postgresql://bo:canary-password@127.0.0.1:{server.port}/bo?gssencmode=disable"
         refusal = refused(

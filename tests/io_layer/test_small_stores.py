@@ -1,6 +1,6 @@
 """Statistics, event cursors, suspense events, vouchers and claims."""
 
-from bo_engine.units import Atoms, DayId, PoolId
+from bo_engine.units import Atoms, PoolId
 from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
 from io_layer.database import Conn
 from io_layer.run_store import approve_run, mark_committed, mark_settled

@@ -11,7 +11,7 @@ from io_layer import ticket_store
 from io_layer.database import Conn, connect
 from io_layer.ticket_store import (
     TicketDigest,
-    count_tickets,
+    count_final_tickets,
     delete_not_final,
     first_difference,
     insert_tickets,
@@ -48,7 +48,7 @@ def test_inserting_twice_changes_nothing_and_names_only_what_is_new(conn: Conn) 
     insert_tickets(conn, rows[:2])
     assert insert_tickets(conn, rows) == ((5, 9), ())
     assert insert_tickets(conn, rows) == ((), ())
-    assert count_tickets(conn, DAY) == (4, 0)
+    assert count_final_tickets(conn, DAY) == 4
 
 
 def test_a_stored_ticket_that_differs_is_a_conflict(conn: Conn) -> None:

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from services.resume_day import resume_day
 from tests.support.commands import killed_at, started, wait_until
+from tests.support.meddling import resume
 from tests.support.observed import attempts, event_count, halts, pipeline, rows, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
 
@@ -102,7 +102,6 @@ def test_signed_bytes_that_were_changed_in_the_journal_are_not_sent(played: Play
     assert settler_nonce(played) == nonce
 
     played.tamper(f"UPDATE chain_transaction_attempts SET raw = '\\x{raw}' WHERE tx_id = {tx_id}")  # noqa: S608
-    with played.engine() as engine:
-        resume_day(engine, played.day, by="Ada")
+    resume(played)
     assert played.settle()[0].run_status == "committed"
     assert (settler_nonce(played), event_count(played, "DayCommitted")) == (nonce + 1, 1)

@@ -6,12 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bo_engine.units import DayId, Wallet
-from io_layer.contract_codec import codec
 from io_layer.run_store import select_runs
-from local_world.chain_account import ChainAccount
-from services.resume_day import resume_day
-from tests.services.test_gates_recount import move_usdt
 from tests.support.commands import killed_at
+from tests.support.meddling import move_usdt, resume, send_as, veto
 from tests.support.observed import (
     attempts,
     audit_actions,
@@ -26,27 +23,6 @@ from tests.support.observed import (
     true_run_hash,
 )
 from tests.support.played_world import PlayedWorld
-
-
-def send_as(played: PlayedWorld, role: str, function: str, *arguments: object) -> str:
-    """Call SettlementV4 as somebody, past the engine, and make it final; the transaction's hash."""
-    account = ChainAccount(played.chain, played.world.account(role))
-    played.chain.fund(account.wallet)
-    data = codec("SettlementV4").call_data(function, arguments)
-    receipt = account.execute(played.world.contracts.settlement, data)
-    played.chain.finalize()
-    return str(receipt["transactionHash"])
-
-
-def veto(played: PlayedWorld, day: DayId | None = None) -> None:
-    """The guardian says no."""
-    send_as(played, "guardian", "veto", day or played.day, "looks odd")
-
-
-def resume(played: PlayedWorld) -> None:
-    """A person lets the day go on."""
-    with played.engine() as engine:
-        resume_day(engine, played.day, by="Ada")
 
 
 def run_states(played: PlayedWorld) -> list[str]:

@@ -8,8 +8,8 @@ import pytest
 from bo_engine.errors import InvariantBroken
 from io_layer.contract_codec import codec
 from services.gates import GATE_TEXTS
-from services.resume_day import resume_day
 from tests.support.fingerprint import fingerprint
+from tests.support.meddling import resume
 from tests.support.observed import (
     event_count,
     halts,
@@ -148,8 +148,7 @@ def failed_gates(alarm: InvariantBroken) -> set[str]:
 
 def goes_on(played: PlayedWorld, run_hash: str) -> None:
     """A person lets the day go on; it commits the untampered run_hash."""
-    with played.engine() as engine:
-        resume_day(engine, played.day, by="Ada")
+    resume(played)
     (outcome,) = played.settle()
     assert (outcome.run_hash, outcome.run_status) == (run_hash, "committed")
     assert event_count(played, "DayCommitted") == 1

@@ -10,14 +10,13 @@ import core.affiliates
 import core.prizes
 import core.settle
 from bo_engine.errors import InvariantBroken
-from bo_engine.units import Atoms, DayId, Wallet, hex_of
+from bo_engine.units import Atoms, DayId, Wallet
 from core.model import Payout
-from io_layer.contract_codec import codec
 from io_layer.run_store import select_pool_results, select_runs
 from services.approve_day import require_gates
 from services.gates import Finding
-from services.resume_day import resume_day
 from tests.support.fingerprint import fingerprint
+from tests.support.meddling import move_usdt, resume
 from tests.support.observed import event_count, halts, record_of, run_steps, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
 
@@ -82,8 +81,7 @@ def test_an_error_in_core_fires_the_recount_and_no_other_gate(
     assert listed(alarm) == ["G13"]
     assert (settler_nonce(played), record_of(played).status) == (nonce, 0)
 
-    with played.engine() as engine:  # the error is repaired: a person resumes
-        resume_day(engine, played.day, by="Ada")
+    resume(played)  # the error is repaired: a person resumes
     (outcome,) = played.settle()
     assert (outcome.run_hash, outcome.run_status) == (run_hash, "committed")
     with played.engine() as engine:
@@ -113,22 +111,11 @@ def test_an_error_in_cores_draw_fires_g11_and_the_recount(played: PlayedWorld, m
     assert "G11" in listed(alarm)
     assert set(listed(alarm)) <= {"G11", "G13"}
     assert record_of(played).status == 0
-    with played.engine() as engine:
-        resume_day(engine, played.day, by="Ada")
+    resume(played)
     assert played.settle()[0].run_hash == run_hash
 
 
 # -- G12 -------------------------------------------------------------------------------------------------------------
-
-
-def move_usdt(played: PlayedWorld, giver: Wallet, taker: Wallet, amount: int) -> None:
-    """Move USDT out of a contract, as no key could: the chain obeys the test."""
-    played.chain.call("anvil_impersonateAccount", giver)
-    played.chain.fund(giver)
-    data = hex_of(codec("TestUSDT").call_data("transfer", (taker, amount)))
-    played.chain.call("eth_sendTransaction", {"from": giver, "to": played.world.contracts.usdt, "data": data})
-    played.chain.call("anvil_stopImpersonatingAccount", giver)
-    played.chain.finalize()
 
 
 def test_a_reserve_vault_that_lacks_one_atom_fires_g12(computed: PlayedWorld) -> None:
@@ -143,8 +130,7 @@ def test_a_reserve_vault_that_lacks_one_atom_fires_g12(computed: PlayedWorld) ->
     assert before.differences(fingerprint(computed)) == ["table settlement_pipeline_runs"]
 
     move_usdt(computed, thief, vault, 1)
-    with computed.engine() as engine:
-        resume_day(engine, computed.day, by="Ada")
+    resume(computed)
     assert computed.settle()[0].run_hash == run_hash
     assert event_count(computed, "DayCommitted") == 1
 

@@ -3,8 +3,12 @@
 import hashlib
 from pathlib import Path
 
+import pytest
+
+from bo_engine.errors import InvariantBroken
 from bo_engine.units import DayId
 from core.documents.checksums import DETERMINISTIC_FILES
+from io_layer.pipeline_store import select_day
 from services.settle_days import settle_days
 from tests.support.played_world import PlayedWorld
 from workers import recover_intents, refresh_seeds
@@ -47,3 +51,14 @@ def test_a_second_database_rebuilt_from_the_chain_gives_the_same_files(played: P
     assert (again.status, again.run_hash) == ("DONE", done.run_hash)
     assert files_of(played.env["ARTIFACTS_DIR"], played.day) == files
     assert again.commit_tx is None  # adopted: it was there with our hash, so nothing was sent
+
+
+def test_a_purchase_at_or_after_the_vrf_request_halts_the_day(played: PlayedWorld) -> None:
+    """Rule 3.1, fault S10: the contract makes it impossible, so a chain that shows one is not to be trusted."""
+    played.tamper("UPDATE tickets SET block_number = 1000000 WHERE ticket_id = (SELECT max(ticket_id) FROM tickets)")
+    with pytest.raises(InvariantBroken) as refused:
+        played.settle()
+    assert refused.value.code == "late_seal"
+    with played.engine() as engine:
+        row = select_day(engine.conn, played.day)
+    assert row is not None and (row.status, row.error_code) == ("HALTED", "late_seal")

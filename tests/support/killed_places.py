@@ -18,6 +18,8 @@ PLACES: dict[str, tuple[str, str, str]] = {
     "broadcast, not noted": ("services.send_transaction", "broadcast", "after"),
     "seen on the chain, not noted": ("services.commit_day", "_adopt", "before"),
     "released, not noted": ("services.commit_day", "_mark_settled", "before"),
+    "purchases stored, cursor not moved": ("services.recover_intents", "move_cursor", "before"),
+    "recovered, not closed": ("services.recover_intents", "_close_open_intents", "before"),
     "settled, not counted": ("services.settle_days", "finish_day", "before"),
 }
 

@@ -1,0 +1,74 @@
+"""Shows the App what is bought and not final yet: a SUBMITTED intent whose purchase stands at the head becomes SEEN.
+
+For display only. Such a ticket's row is not final and counts for nothing; when its block is dropped the row goes and
+the intent goes back to where it was.
+"""
+
+from collections.abc import Sequence
+
+from bo_engine.errors import Unavailable
+from io_layer.database import Conn
+from io_layer.game_chain import PurchasedTicket
+from io_layer.intent_store import move_back, select_intents
+from io_layer.ticket_store import (
+    TicketRow,
+    delete_not_final,
+    select_highest_ticket,
+    select_overtaken,
+    select_ticket_rows,
+)
+from services.engine import Engine
+from services.finalize_buy_intent import finalize_buy_intents
+from services.lease import Lease
+
+
+def see_purchases(engine: Engine, lease: Lease) -> int:
+    """Look for the purchases of the oldest thousand sent intents at the head; how many stand there and are not final.
+
+    Nothing changes when an endpoint does not answer: the next run looks again.
+    """
+    intents = [one for one in select_intents(engine.conn, ("SUBMITTED", "SEEN")) if one.tx_hash is not None]
+    try:
+        found = [engine.game.read_purchase_at_head(one.tx_hash, one.buyer, one.nonce) for one in intents if one.tx_hash]
+    except Unavailable:
+        return 0
+    final_tickets = select_highest_ticket(engine.conn)
+    rows = [
+        ticket_row(event, is_final=False)
+        for event in found
+        if event is not None and event.ticket.ticket_id > final_tickets
+    ]
+    shown = select_ticket_rows(engine.conn, [one.ticket_id for one in intents if one.ticket_id is not None])
+    if shown != sorted(rows, key=lambda row: row.ticket.ticket_id):
+        stale = [row.ticket.ticket_id for row in shown if row not in rows]
+        with lease.transaction():
+            move_back(engine.conn, stale)
+            delete_not_final(engine.conn, stale)
+            finalize_buy_intents(engine.conn, rows)
+    return len(rows)
+
+
+def drop_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) -> None:
+    """Remove tickets seen at the head about which final blocks have decided, before the final purchases are stored.
+
+    Run it in their transaction: an intent whose purchase became final goes from SEEN to FINAL in one step.
+    """
+    overtaken = select_overtaken(conn, up_to_block, rows)
+    if overtaken:
+        move_back(conn, overtaken)
+        delete_not_final(conn, overtaken)
+
+
+def ticket_row(event: PurchasedTicket, *, is_final: bool) -> TicketRow:
+    """The event as the row that stands for it."""
+    return TicketRow(
+        ticket=event.ticket,
+        digest=event.digest,
+        nonce=event.nonce,
+        gas_cost_atoms=event.gas_cost_atoms,
+        tx_hash=event.tx_hash,
+        log_index=event.log_index,
+        block_number=event.block_number,
+        block_hash=event.block_hash,
+        is_final=is_final,
+    )
