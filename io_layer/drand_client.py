@@ -1,6 +1,5 @@
 """Fetches beacons from drand relays over HTTP. What it returns is unverified: core.drand decides."""
 
-import json
 import time
 from typing import Any, Final
 
@@ -10,8 +9,9 @@ from bo_engine.errors import InvalidInput, Unavailable
 from bo_engine.units import Hash32
 from core.drand import parse_signature, verify_beacon
 from core.ruleset import DrandNetwork
+from io_layer.http_body import read_object
 
-_TIMEOUT_S: Final = 8.0
+TIMEOUT_S = 8.0
 _MAX_BYTES: Final = 65_536
 
 
@@ -41,18 +41,9 @@ def fetch_beacon(urls: tuple[str, ...], network: DrandNetwork, drand_round: int)
 
 
 def _get(url: str) -> dict[str, Any]:
-    with requests.get(url, timeout=_TIMEOUT_S, allow_redirects=False, stream=True) as response:
-        response.raise_for_status()
-        deadline = time.monotonic() + _TIMEOUT_S
-        body = b""
-        for chunk in response.iter_content(4096):
-            body += chunk
-            if len(body) > _MAX_BYTES or time.monotonic() > deadline:
-                raise ValueError("too large or too slow")
-        answer = json.loads(body)
-    if not isinstance(answer, dict):
-        raise ValueError("not a JSON object")
-    return answer
+    deadline = time.monotonic() + TIMEOUT_S
+    with requests.get(url, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as response:
+        return read_object(response, max_bytes=_MAX_BYTES, deadline=deadline)
 
 
 def _reason(error: Exception) -> str:

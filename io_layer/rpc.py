@@ -8,13 +8,14 @@ import json
 import random
 import time
 from collections.abc import Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import requests
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint as Method
 
 from bo_engine.errors import EngineError, Unavailable
+from io_layer.http_body import read_object
 
 MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 _TRIES: Final = 3
@@ -30,6 +31,18 @@ class RpcRefused(EngineError):
         self.rpc_code = code
         self.rpc_message = message
         self.data = data
+
+
+def _refusal(endpoint: str, method: str, error: object) -> RpcRefused:
+    fields = error if isinstance(error, dict) else {"message": error}
+    code = fields.get("code")
+    return RpcRefused(
+        endpoint,
+        method,
+        code if isinstance(code, int) else 0,
+        str(fields.get("message", "no message")),
+        fields.get("data"),
+    )
 
 
 class RpcEndpoint:
@@ -58,15 +71,8 @@ class RpcEndpoint:
             except (requests.RequestException, ValueError) as error:
                 reason = f"{type(error).__name__}"
             else:
-                if "error" in answer:
-                    error_object = answer["error"] if isinstance(answer["error"], dict) else {}
-                    raise RpcRefused(
-                        self.name,
-                        method,
-                        int(error_object.get("code", 0)),
-                        str(error_object.get("message", "no message")),
-                        error_object.get("data"),
-                    )
+                if answer.get("error") is not None:
+                    raise _refusal(self.name, method, answer["error"])
                 if answer.get("result") is not None or may_be_null:
                     return answer.get("result")
                 reason = "an answer without a result"
@@ -80,8 +86,6 @@ class RpcEndpoint:
         self.calls += 1
         body = self._provider.encode_rpc_request(Method(method), list(params))
         deadline = time.monotonic() + self._timeout_s
-        chunks: list[bytes] = []
-        size = 0
         with self._session.post(
             str(self._provider.endpoint_uri),
             data=body,
@@ -90,15 +94,7 @@ class RpcEndpoint:
             stream=True,
             allow_redirects=False,
         ) as response:
-            response.raise_for_status()
-            for chunk in response.iter_content(65536):
-                size += len(chunk)
-                if size > MAX_ANSWER_BYTES:
-                    raise ValueError("the answer is too large")
-                if time.monotonic() > deadline:
-                    raise requests.Timeout("the answer came too slowly")
-                chunks.append(chunk)
-        answer = json.loads(b"".join(chunks))
-        if not isinstance(answer, dict) or answer.get("id") != json.loads(body)["id"]:
+            answer = read_object(response, max_bytes=MAX_ANSWER_BYTES, deadline=deadline)
+        if answer.get("id") != json.loads(body)["id"]:
             raise ValueError("not an answer to our request")
-        return cast(dict[str, Any], answer)
+        return answer

@@ -16,7 +16,7 @@ from io_layer.pipeline_store import select_last_done
 from io_layer.seed_store import DaySeeds, insert_beacon, insert_vrf_request, insert_vrf_word, select_seeds
 from services.engine import Engine
 from services.lease import Lease
-from services.send_transaction import Purpose, send_once
+from services.send_transaction import Purpose, close_purpose, send_once
 
 
 @dataclass(slots=True)
@@ -79,11 +79,10 @@ def _refresh_day(
 
 def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refreshed) -> None:
     day_id = facts.day_id
+    purpose = Purpose("VRFReceiver", engine.game.contracts.vrf_receiver, "requestSeed", day_id, 0)
     if not facts.vrf_requested_block:
         if facts.record.status >= RELEASED:
             raise InvariantBroken("seed_differs", f"day {day_id} is settled on-chain without a VRF request")
-        contract = engine.game.contracts.vrf_receiver
-        purpose = Purpose("VRFReceiver", contract, "requestSeed", day_id, 0)
         send_once(engine, lease, purpose, (day_id,), is_under_way=lambda: engine.game.is_seed_requested_at_head(day_id))
         done.requested.append(day_id)
         raise Unavailable("vrf_requested", "the VRF word is requested and not answered yet")
@@ -92,6 +91,7 @@ def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refresh
         if facts.vrf_word is not None:
             insert_vrf_word(engine.conn, day_id, facts.vrf_word)
             done.words.append(day_id)
+    close_purpose(engine, lease, purpose)
     if facts.vrf_word is None:
         raise Unavailable("vrf_pending", "the VRF word is requested and not answered yet")
 

@@ -188,6 +188,9 @@ class Trial:
         """PostgreSQL crashes while the run stands at a boundary; it is back before (``go``, ``die``) or after the run
         goes on (``late``)."""
         played = self.moment.restored()
+        # A database that was copied from a template has its sequences on the disk only after a checkpoint: without one
+        # PostgreSQL gives the same ids again after a crash, which no database of its own does.
+        played.run_as_admin(sql.SQL("CHECKPOINT"))
         server = played.world.postgres
 
         def crash() -> str:

@@ -75,7 +75,12 @@ def audit_actions(played: PlayedWorld) -> list[str]:
     return [action for (action,) in rows(played, "SELECT action FROM audit_log ORDER BY audit_id")]
 
 
-def attempts(played: PlayedWorld, function: str = "commitMerkleSettlement", round: int = 0) -> list[tuple[str, str]]:  # noqa: A002
+def attempts(
+    played: PlayedWorld,
+    function: str = "commitMerkleSettlement",
+    round: int = 0,  # noqa: A002
+    day: DayId | None = None,
+) -> list[tuple[str, str]]:
     """State and hash of every signed transaction of the first day's commit (or of another function)."""
     contract = "VRFReceiver" if function == "requestSeed" else "SettlementV4"
     selector = codec(contract).selector(function).hex()
@@ -83,7 +88,7 @@ def attempts(played: PlayedWorld, function: str = "commitMerkleSettlement", roun
         played,
         f"""SELECT a.state, encode(a.tx_hash, 'hex') FROM chain_transaction_attempts AS a
               JOIN chain_transactions AS t USING (tx_id)
-             WHERE t.day_id = {played.day} AND t.round = {round} AND encode(t.selector, 'hex') = '{selector}'
+             WHERE t.day_id = {day or played.day} AND t.round = {round} AND encode(t.selector, 'hex') = '{selector}'
              ORDER BY a.attempt""",  # noqa: S608 - our own constants
     )
 
@@ -94,10 +99,12 @@ def settler_nonce(played: PlayedWorld) -> int:
     return int(played.chain.call("eth_getTransactionCount", settler, "pending"), 16)
 
 
-def event_count(played: PlayedWorld, event: str, day: DayId | None = None) -> int:
-    """How often SettlementV4 has told this of the day (``DayCommitted``, ``DayVetoed``, ``DayReleased``)."""
-    topics = [codec("SettlementV4").topic(event), "0x" + (day or played.day).to_bytes(32, "big").hex()]
-    query = {"address": played.world.contracts.settlement, "topics": topics, "fromBlock": "0x0", "toBlock": "latest"}
+def event_count(played: PlayedWorld, event: str, day: DayId | None = None, *, contract: str = "SettlementV4") -> int:
+    """How often a contract has told this of the day (``DayCommitted``, ``DayVetoed``, ``DayReleased``)."""
+    at = played.world.contracts
+    address = at.vrf_receiver if contract == "VRFReceiver" else at.settlement
+    topics = [codec(contract).topic(event), "0x" + (day or played.day).to_bytes(32, "big").hex()]
+    query = {"address": address, "topics": topics, "fromBlock": "0x0", "toBlock": "latest"}
     return len(played.chain.call("eth_getLogs", query))
 
 

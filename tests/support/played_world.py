@@ -57,6 +57,9 @@ class PlayedWorld:
         """Chain, database and files as they were; ``template`` names another database of the same moment."""
         self.chain.revert(self._snapshot)
         self._snapshot = self.chain.snapshot()
+        # anvil forgets the state of blocks that were made some thousand blocks ago, and a reverted one does not grow
+        # younger: the final block must be a new one.
+        self.chain.mine(3)
         self.world.proxy.heal()
         if self._copy:
             self.run_as_admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._copy)))
