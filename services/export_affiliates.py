@@ -17,13 +17,21 @@ from io_layer.rates_store import (
 from services.day_work import Opened, affiliates_document, checked_referred
 from services.engine import Engine
 from services.lease import Lease
+from services.void_work import void_affiliates_document
 
 
 def export_affiliates(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
     """Bring the mirror of the rates up to the final block and store affiliates.json.
 
+    A voided day has no fee to share: its file says so, and the mirror is left to the next day.
     Raises: InvariantBroken ``rates_incomplete`` when the events found are not as many as the contract has counted.
     """
+    if opened.is_voided:
+        with lease.transaction():
+            document = void_affiliates_document(engine, opened)
+            sha256, _ = put_artifact(engine.conn, opened.day_id, None, "affiliates.json", document)
+            finish_step(engine.conn, opened.day_id, "affiliate")
+        return {"referred_players": 0, "affiliates_sha256": f"0x{sha256.hex()}"}
     changes = read_new_rates(engine, opened.facts.block)
     with lease.transaction():
         insert_rate_changes(engine.conn, changes)
