@@ -18,6 +18,7 @@ CONTRACT_NAMES: Final = (
     "ClaimRouter",
     "GameManager",
     "GameTreasury",
+    "IERC20",
     "PrizeVault",
     "ReserveVault",
     "Roles",

@@ -15,10 +15,14 @@ def restore(day: OneDay, json: JsonOption = False) -> int:
     """Write a day's files anew from the database, byte for byte, over whatever stands there. Safe to repeat."""
     from services.artifacts import restore_artifacts
     from services.engine import require_writable
+    from services.lease import held_lease
+    from services.settle_days import JOB
 
     with opened_engine() as engine:
         require_writable(engine.artifacts_dir, parse_day(day))
-        facts = restore_artifacts(engine, parse_day(day))
+        # Two writers of one folder would clear away each other's half-written files.
+        with held_lease(engine.conn, JOB):
+            facts = restore_artifacts(engine, parse_day(day))
     if json:
         print_json(facts)
     else:

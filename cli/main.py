@@ -56,8 +56,8 @@ def main() -> NoReturn:
         sys.exit(_report(error))
     except TyperException as error:
         # Without any argument the message is empty and the help stands on the screen already.
-        if error.message:
-            _say("usage", f"{error.format_message()} (see --help)", EXIT_USAGE)
+        if said := error.format_message():
+            _say("usage", f"{said} (see --help)", EXIT_USAGE)
         sys.exit(EXIT_USAGE)
     except (typer.Abort, KeyboardInterrupt):
         code = _TYPER_INTERRUPTED

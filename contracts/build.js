@@ -23,6 +23,7 @@ const CONTRACTS = {
   ReserveVault: "src/ReserveVault.sol",
   Roles: "src/Roles.sol",
   SettlementV4: "src/SettlementV4.sol",
+  IERC20: "@openzeppelin/contracts/token/ERC20/IERC20.sol",
   TestUSDT: "src/test/TestUSDT.sol",
   VRFCoordinatorV2_5Mock: COORDINATOR_MOCK,
   VRFReceiver: "src/VRFReceiver.sol",

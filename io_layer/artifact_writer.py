@@ -59,6 +59,21 @@ def sha256_file(path: Path) -> Hash32 | None:
     return _digest_of(fd)
 
 
+def remove_leftovers(artifacts_dir: Path, day_id: DayId) -> None:
+    """Remove the temporary files of killed writers from a day's folder; those of living ones stay.
+
+    A writer that was killed after its file had its name leaves a second name for it, which no later write would remove.
+    """
+    try:
+        fd = os.open(day_folder(artifacts_dir, day_id), os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return  # no folder yet, or something else in its place: the next write says so
+    try:
+        _remove_all_leftovers(fd)
+    finally:
+        os.close(fd)
+
+
 @contextlib.contextmanager
 def _open_folder(folder: Path, day_id: DayId) -> Iterator[int]:
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -151,6 +166,27 @@ def _remove_leftovers(folder_fd: int, name: str) -> None:
         if entry.startswith(_TEMP_PREFIX) and entry.endswith(f"-{name}"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(entry, dir_fd=folder_fd)
+
+
+def _remove_all_leftovers(folder_fd: int) -> None:
+    for entry in os.listdir(folder_fd):
+        pid = entry.removeprefix(_TEMP_PREFIX).partition("-")[0]
+        if entry.startswith(_TEMP_PREFIX) and not (pid.isdecimal() and _is_another(int(pid))):
+            with contextlib.suppress(OSError):
+                os.unlink(entry, dir_fd=folder_fd)
+
+
+def _is_another(pid: int) -> bool:
+    """Whether a living process other than this one has that number."""
+    if pid == os.getpid():
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

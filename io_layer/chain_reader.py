@@ -4,6 +4,7 @@ Display reads fall back when the first endpoint fails. Money reads ask both at o
 agree value by value: a node that lies or lags alone can delay a day but never change it.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ from io_layer.contract_codec import codec
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
 _LOG_PAGE_BLOCKS: Final = 5_000
+_HEAD_MOVES_S: Final = 3.0
 _LOG_FIELDS: Final = frozenset({"address", "topics", "data", "blockNumber", "blockHash", "transactionHash", "logIndex"})
 _BLOCK_FIELDS: Final = frozenset({"number", "hash", "timestamp"})
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -57,8 +59,11 @@ class ChainReader:
         """A display read: the fallback answers when the primary does not."""
         try:
             return self.primary.request(method, params, may_be_null=may_be_null)
-        except Unavailable:
-            return self.fallback.request(method, params, may_be_null=may_be_null)
+        except (Unavailable, RpcRefused) as error:
+            # A revert is the contract's answer; every other refusal (a rate limit, say) is the endpoint's own.
+            if is_revert(error):
+                raise
+            return _answered(self.fallback, method, params, may_be_null=may_be_null)
 
     def request_both(self, method: str, params: Sequence[object], *, kept: frozenset[str] | None = None) -> Any:
         """A money read: both endpoints answer, and equally. ``kept`` names the fields of each row that count, because
@@ -66,7 +71,7 @@ class ChainReader:
 
         Raises: Unavailable when one does not answer; InvariantBroken ``rpc_disagreement`` when they differ.
         """
-        first, second = (_kept(endpoint.request(method, params), kept) for endpoint in self.endpoints)
+        first, second = (_kept(_answered(endpoint, method, params), kept) for endpoint in self.endpoints)
         if first != second:
             raise InvariantBroken(
                 "rpc_disagreement",
@@ -74,6 +79,10 @@ class ChainReader:
                 f"fallback {_short(second)}; find out which one lies before `bo-engine resume`",
             )
         return first
+
+    def request_one(self, endpoint: RpcEndpoint, method: str, params: Sequence[object]) -> Any:
+        """One endpoint's own answer. Raises: Unavailable, also for a refusal that is no revert."""
+        return _answered(endpoint, method, params)
 
     def read_final_block(self) -> Block:
         """The newest block that both endpoints report as ``finalized``.
@@ -84,19 +93,12 @@ class ChainReader:
         finals = [self._numbered(endpoint, "finalized") for endpoint in self.endpoints]
         if not self.is_local:
             for endpoint, final in zip(self.endpoints, finals, strict=True):
-                if final.number >= self._numbered(endpoint, "latest").number:
-                    raise UsageError(
-                        "no_finality", f"the {endpoint.name} RPC endpoint calls its newest block final: use another one"
-                    )
+                self._require_finality(endpoint, final)
         number = min(final.number for final in finals)
         first, second = (self._numbered(endpoint, hex(number)) for endpoint in self.endpoints)
         if first != second:
             raise Unavailable("rpc_out_of_step", f"the two RPC endpoints know different blocks at height {number}")
         return first
-
-    def read_latest_block(self) -> Block:
-        """The head, for display and for waiting; never for money."""
-        return _block(self.request_any("eth_getBlockByNumber", ["latest", False]))
 
     def read_block(self, number: int) -> Block:
         """The block at a height at or below the final one, as both endpoints know it."""
@@ -110,25 +112,33 @@ class ChainReader:
         """
         return [self._decoded(call, self._call(call, {"blockHash": block.block_hash}, both=True)) for call in calls]
 
-    def read_display(self, calls: Iterable[Call]) -> list[Any]:
-        """Display reads at the head."""
-        return [self._decoded(call, self._call(call, "latest", both=False)) for call in calls]
+    def read_at_head(self, call: Call) -> Any:
+        """A display read of one call at the head: what is under way, never what counts."""
+        return self._decoded(call, self._call(call, "latest", both=False))
 
-    def read_logs(self, address: Wallet, topics: Sequence[object], first: int, last: int) -> Iterator[dict[str, Any]]:
-        """Money read of logs in blocks first..last (both at or below the final block), page by page, oldest first.
+    def read_log_pages(
+        self, address: Wallet, topics: Sequence[object], first: int, last: int
+    ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+        """Money read of logs in blocks first..last (both at or below the final block): pages of (last block of the
+        page, its logs), oldest first, each log once.
 
+        A page that a provider refuses (its range or result limit) or that is too large is halved; success grows it.
         An empty answer proves nothing: the caller compares with the contract's counters.
         """
-        seen: set[tuple[str, int]] = set()
-        for start in range(first, last + 1, _LOG_PAGE_BLOCKS):
-            stop = min(start + _LOG_PAGE_BLOCKS - 1, last)
+        start, size = first, _LOG_PAGE_BLOCKS
+        while start <= last:
+            stop = min(start + size - 1, last)
             query = {"address": address, "topics": list(topics), "fromBlock": hex(start), "toBlock": hex(stop)}
-            page = self.request_both("eth_getLogs", [query], kept=_LOG_FIELDS)
-            for log in sorted(page, key=lambda entry: (int(entry["blockNumber"], 16), int(entry["logIndex"], 16))):
-                key = (log["transactionHash"], int(log["logIndex"], 16))
-                if key not in seen:
-                    seen.add(key)
-                    yield log
+            try:
+                page = self.request_both("eth_getLogs", [query], kept=_LOG_FIELDS)
+            except Unavailable:
+                if stop == start:
+                    raise
+                size = max((stop - start + 1) // 2, 1)
+                continue
+            logs = {(log["transactionHash"], log["logIndex"]): log for log in page}
+            yield stop, sorted(logs.values(), key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
+            start, size = stop + 1, min(size * 2, _LOG_PAGE_BLOCKS)
 
     def read_code(self, address: Wallet, block: Block) -> bytes:
         """The bytecode at an address."""
@@ -139,8 +149,21 @@ class ChainReader:
         """How many transactions of the wallet stand at or below a final block."""
         return int(self.request_both("eth_getTransactionCount", [wallet, {"blockHash": block.block_hash}]), 16)
 
+    def _require_finality(self, endpoint: RpcEndpoint, final: Block) -> None:
+        if final.number < self._numbered(endpoint, "latest").number:
+            return
+        # A chain that stands still lets finality catch up with its head; one that moves and stays final is a lie.
+        time.sleep(_HEAD_MOVES_S)
+        final_again, head = self._numbered(endpoint, "finalized"), self._numbered(endpoint, "latest")
+        if head.number == final.number:
+            raise Unavailable("chain_stands_still", f"no new block at the {endpoint.name} RPC endpoint")
+        if final_again.number >= head.number:
+            raise UsageError(
+                "no_finality", f"the {endpoint.name} RPC endpoint calls its newest block final: use another one"
+            )
+
     def _numbered(self, endpoint: RpcEndpoint, tag: str) -> Block:
-        return _block(endpoint.request("eth_getBlockByNumber", [tag, False]))
+        return _block(_answered(endpoint, "eth_getBlockByNumber", [tag, False]))
 
     def _call(self, call: Call, at: object, *, both: bool) -> bytes:
         data = hex_of(codec(call.contract).call_data(call.function, call.arguments))
@@ -148,8 +171,6 @@ class ChainReader:
         try:
             answer = ask("eth_call", [{"to": call.address, "data": data}, at])
         except RpcRefused as refusal:
-            if "revert" not in refusal.rpc_message.lower():
-                raise Unavailable("rpc_refused", refusal.message) from refusal
             raise UsageError(
                 "contract_unexpected", f"{call.contract}.{call.function} reverts: check SETTLEMENT_ADDRESS and CHAIN_ID"
             ) from refusal
@@ -185,6 +206,20 @@ def _check_local(endpoints: Sequence[RpcEndpoint], urls: Sequence[str]) -> None:
             raise UsageError(
                 "not_local", f"BO_PROFILE is local, but the {endpoint.name} RPC endpoint is no anvil on this machine"
             )
+
+
+def is_revert(error: Exception) -> bool:
+    """Whether the node says that the contract itself refused the call."""
+    return isinstance(error, RpcRefused) and (error.data is not None or "revert" in error.rpc_message.lower())
+
+
+def _answered(endpoint: RpcEndpoint, method: str, params: Sequence[object], *, may_be_null: bool = False) -> Any:
+    try:
+        return endpoint.request(method, params, may_be_null=may_be_null)
+    except RpcRefused as refusal:
+        if is_revert(refusal):
+            raise
+        raise Unavailable("rpc_refused", refusal.message) from refusal
 
 
 def _block(answer: dict[str, Any]) -> Block:

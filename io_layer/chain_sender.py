@@ -10,7 +10,7 @@ from typing import Final
 import abi
 from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import Hash32, Wallet, hex_of
-from io_layer.chain_reader import ChainReader
+from io_layer.chain_reader import Block, ChainReader
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
 _ALREADY_KNOWN: Final = ("already known", "already imported", "known transaction", "alreadyknown")
@@ -70,45 +70,61 @@ def read_balance_wei(chain: ChainReader, wallet: Wallet) -> int:
     return int(chain.request_any("eth_getBalance", [wallet, "latest"]), 16)
 
 
-def read_next_nonce(chain: ChainReader, wallet: Wallet) -> int:
-    """The next nonce at the head, pending transactions included, as the endpoint that knows most sees it."""
-    nonces = []
-    for endpoint in chain.endpoints:
-        try:
-            nonces.append(int(endpoint.request("eth_getTransactionCount", [wallet, "pending"]), 16))
-        except Unavailable:
-            continue
-    if not nonces:
-        raise Unavailable("rpc_unreachable", "no RPC endpoint tells the next nonce")
-    return max(nonces)
+def read_pending_nonce(chain: ChainReader, wallet: Wallet) -> int:
+    """The next nonce at the head, pending transactions included, on which both endpoints agree at least."""
+    counts = [
+        chain.request_one(endpoint, "eth_getTransactionCount", [wallet, "pending"]) for endpoint in chain.endpoints
+    ]
+    return min(int(count, 16) for count in counts)
 
 
 def broadcast(chain: ChainReader, raw: bytes) -> Broadcast:
     """Give signed bytes to both endpoints.
 
-    Raises: InvariantBroken ``send_refused`` when both understood and refused them for another reason.
+    Raises: Unavailable ``send_refused`` when both refused them for another reason: a low fee, a full pool, an empty
+    purse all pass, and the same bytes are offered again.
     """
     answers = [_send(endpoint, raw) for endpoint in chain.endpoints]
     for wanted in (Broadcast.ACCEPTED, Broadcast.NONCE_USED, Broadcast.UNKNOWN):
         if wanted in answers:
             return wanted
-    raise InvariantBroken("send_refused", f"both RPC endpoints refuse the signed transaction: {answers[0]}")
+    raise Unavailable("send_refused", f"both RPC endpoints refuse the signed transaction: {answers[0]}")
 
 
-def read_receipt(chain: ChainReader, tx_hash: Hash32) -> Receipt | None:
-    """The receipt as the first endpoint that has one tells it; for waiting, never for money."""
-    for endpoint in chain.endpoints:
-        try:
-            answer = endpoint.request("eth_getTransactionReceipt", [hex_of(tx_hash)], may_be_null=True)
-        except (Unavailable, RpcRefused):
-            continue
-        if answer is not None:
-            return Receipt(
-                block_number=int(answer["blockNumber"], 16),
-                block_hash=Hash32(bytes.fromhex(answer["blockHash"][2:])),
-                succeeded=int(answer["status"], 16) == 1,
-            )
-    return None
+def read_receipt(chain: ChainReader, tx_hash: Hash32, final: Block) -> Receipt | None:
+    """Where the transaction was mined, as both endpoints tell it; None when both say that it is not.
+
+    A receipt at or below the final block counts only if both show the same one and its block is the chain's.
+    Raises: Unavailable ``rpc_unreachable``, ``rpc_out_of_step``: then nothing is known and nothing may be decided;
+    InvariantBroken ``rpc_disagreement`` when they contradict each other about a final block.
+    """
+    first, second = (_receipt(endpoint, tx_hash) for endpoint in chain.endpoints)
+    found = first or second
+    if found is None or (found.block_number > final.number and first == second):
+        return found
+    if found.block_number > final.number:
+        raise Unavailable("rpc_out_of_step", "the two RPC endpoints do not know the same receipt yet")
+    if first is not None and second is not None and first != second:
+        raise InvariantBroken(
+            "rpc_disagreement", f"the two RPC endpoints tell different receipts of {hex_of(tx_hash)} in a final block"
+        )
+    if first != second or hex_of(found.block_hash) != chain.read_block(found.block_number).block_hash:
+        raise Unavailable("rpc_out_of_step", "the two RPC endpoints do not know the same receipt yet")
+    return found
+
+
+def _receipt(endpoint: RpcEndpoint, tx_hash: Hash32) -> Receipt | None:
+    try:
+        answer = endpoint.request("eth_getTransactionReceipt", [hex_of(tx_hash)], may_be_null=True)
+    except RpcRefused as refusal:
+        raise Unavailable("rpc_refused", refusal.message) from refusal
+    if answer is None:
+        return None
+    return Receipt(
+        block_number=int(answer["blockNumber"], 16),
+        block_hash=Hash32(bytes.fromhex(answer["blockHash"][2:])),
+        succeeded=int(answer["status"], 16) == 1,
+    )
 
 
 def revert_reason(refusal: RpcRefused) -> str | None:

@@ -1,6 +1,7 @@
 """Fetches beacons from drand relays over HTTP. What it returns is unverified: core.drand decides."""
 
 import json
+import time
 from typing import Any, Final
 
 import requests
@@ -42,7 +43,12 @@ def fetch_beacon(urls: tuple[str, ...], network: DrandNetwork, drand_round: int)
 def _get(url: str) -> dict[str, Any]:
     with requests.get(url, timeout=_TIMEOUT_S, allow_redirects=False, stream=True) as response:
         response.raise_for_status()
-        body = response.raw.read(_MAX_BYTES, decode_content=True)
+        deadline = time.monotonic() + _TIMEOUT_S
+        body = b""
+        for chunk in response.iter_content(4096):
+            body += chunk
+            if len(body) > _MAX_BYTES or time.monotonic() > deadline:
+                raise ValueError("too large or too slow")
         answer = json.loads(body)
     if not isinstance(answer, dict):
         raise ValueError("not a JSON object")

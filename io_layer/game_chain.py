@@ -1,6 +1,6 @@
 """What our contracts say, as core's values: the days, the tickets, the roles, the state between two days."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,11 +22,11 @@ from bo_engine.units import (
 from core.model import Deployment, PoolDay, PoolState, StakeSplit, Ticket
 from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.contract_codec import codec
-from io_layer.rates_store import RateChange
 
 COMMITTED: Final = 1
 RELEASED: Final = 2
 VOIDED: Final = 3
+_RATES_PER_CALL: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class GameChain:
         """Balances and debts of the vaults."""
 
         def balance(holder: Wallet) -> Call:
-            return Call("TestUSDT", self.contracts.usdt, "balanceOf", (holder,))
+            return Call("IERC20", self.contracts.usdt, "balanceOf", (holder,))
 
         reserve, prize, affiliate, fees, charity, p_released, p_claimed, a_released, a_claimed = self.chain.read(
             block,
@@ -241,9 +241,24 @@ class GameChain:
         """Tickets ever sold."""
         return int(self.chain.read(block, [self.call("GameManager", "ticketCount")])[0])
 
-    def read_rate_change_count(self, block: Block) -> int:
-        """AffiliateRateSet events ever emitted."""
-        return int(self.chain.read(block, [self.call("GameManager", "affiliateRateCount")])[0])
+    def read_affiliate_rates(self, block: Block, affiliates: Sequence[Wallet], day_id: DayId) -> dict[Wallet, Bps]:
+        """The rates in force on a day, of all these affiliates. A rate is fixed before its day begins, so a later
+        block tells the same."""
+        rates: dict[Wallet, Bps] = {}
+        for start in range(0, len(affiliates), _RATES_PER_CALL):
+            part = list(affiliates[start : start + _RATES_PER_CALL])
+            found = self.chain.read(block, [self.call("GameManager", "affiliateRatesOf", part, day_id)])[0]
+            rates.update(zip(part, (Bps(rate) for rate in found), strict=True))
+        return rates
+
+    def read_record_at_head(self, day_id: DayId) -> DayRecord:
+        """The day's record at the head: what is under way, never what counts."""
+        return _day_record(self.chain.read_at_head(self.call("SettlementV4", "dayRecord", day_id)))
+
+    def is_seed_requested_at_head(self, day_id: DayId) -> bool:
+        """Whether the head shows a VRF request of the day, final or not."""
+        _, requested_at_s, _ = self.chain.read_at_head(self.call("VRFReceiver", "requestOf", day_id))
+        return bool(requested_at_s)
 
     def is_nonce_used(self, block: Block, buyer: Wallet, nonce: bytes) -> bool:
         """Whether a permit with that nonce has bought a ticket."""
@@ -260,36 +275,22 @@ class GameChain:
                 low = middle + 1
         return low
 
-    def read_tickets(self, first: int, last: int, day_id: DayId | None = None) -> Iterator[PurchasedTicket]:
-        """TicketPurchased events in blocks first..last, oldest first, of one day or of all."""
+    def read_ticket_pages(
+        self, first: int, last: int, day_id: DayId | None = None
+    ) -> Iterator[tuple[int, list[PurchasedTicket]]]:
+        """TicketPurchased events in blocks first..last, of one day or of all: (last block, tickets) page by page."""
         topics: list[object] = [codec("GameManager").topic("TicketPurchased")]
         if day_id is not None:
             topics += [None, hex_of(day_id.to_bytes(32, "big"))]
-        for log in self.chain.read_logs(self.contracts.game_manager, topics, first, last):
-            yield purchased_ticket(log)
+        for stop, logs in self.chain.read_log_pages(self.contracts.game_manager, topics, first, last):
+            yield stop, [purchased_ticket(log) for log in logs]
 
     def read_tickets_of_day(self, day_id: DayId, last: Block) -> Iterator[PurchasedTicket]:
         """All tickets of a day, from the chain alone, up to a final block."""
         first = self.first_block_at(day_start(day_id), last)
         stop = self.first_block_at(day_end(day_id), last) - 1
-        return self.read_tickets(first, stop, day_id)
-
-    def read_rate_changes(self, first: int, last: int) -> list[RateChange]:
-        """AffiliateRateSet events in blocks first..last, oldest first."""
-        manager = codec("GameManager")
-        changes = []
-        for log in self.chain.read_logs(self.contracts.game_manager, [manager.topic("AffiliateRateSet")], first, last):
-            fields = manager.event("AffiliateRateSet", log)
-            changes.append(
-                RateChange(
-                    affiliate=parse_wallet(fields["affiliate"]),
-                    rate_bps=Bps(fields["rateBps"]),
-                    from_day=DayId(fields["fromDay"]),
-                    block_number=int(log["blockNumber"], 16),
-                    log_index=int(log["logIndex"], 16),
-                )
-            )
-        return changes
+        for _, tickets in self.read_ticket_pages(first, stop, day_id):
+            yield from tickets
 
 
 def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:

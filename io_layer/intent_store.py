@@ -100,6 +100,22 @@ def select_intents(conn: Conn, statuses: Sequence[str], limit: int = 1000) -> li
         return cur.execute(SELECT_BY_STATUS, {"statuses": list(statuses), "limit": limit}).fetchall()
 
 
+# Those that a final block can have decided: sent ones, and ones past their deadline; a far deadline starves nobody.
+SELECT_UNDECIDED = """
+    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
+           tips, signature, tx_hash, ticket_id, failure_reason
+      FROM buy_intents
+     WHERE status IN ('CREATED', 'SIGNED', 'SUBMITTED') AND (status = 'SUBMITTED' OR deadline < %(final_time)s)
+     ORDER BY updated_at, intent_id LIMIT %(limit)s
+"""
+
+
+def select_undecided(conn: Conn, final_time: int, limit: int = 1000) -> list[Intent]:
+    """Open intents whose end may be known at a final block of this unix time, longest unchanged first."""
+    with conn.cursor(row_factory=args_row(Intent)) as cur:
+        return cur.execute(SELECT_UNDECIDED, {"final_time": final_time, "limit": limit}).fetchall()
+
+
 COUNT_BY_STATUS = 'SELECT status, count(*) FROM buy_intents GROUP BY status ORDER BY status COLLATE "C"'
 
 
@@ -130,17 +146,32 @@ def mark_submitted(conn: Conn, intent_id: UUID, tx_hash: Hash32) -> bool:
     return conn.execute(MARK_SUBMITTED, {"intent_id": intent_id, "tx_hash": tx_hash}).rowcount == 1
 
 
-# The same wish may have been sent twice by the App; the transaction that bought the ticket is the one that counts.
-MARK_SEEN = """
-    UPDATE buy_intents AS i SET status = 'SEEN', ticket_id = t.ticket_id, tx_hash = t.tx_hash, failure_reason = NULL
-      FROM tickets AS t
-     WHERE t.ticket_id = %(ticket_id)s AND i.intent_id = %(intent_id)s AND i.status NOT IN ('SEEN', 'FINAL')
+# Buyer and nonce name the wish, whatever the App stored besides. The same wish may have been sent twice by the App;
+# the transaction that bought the ticket is the one that counts.
+BIND_INTENTS = """
+    WITH wanted AS (
+        SELECT i.intent_id, t.ticket_id, t.tx_hash, i.tx_hash IS NULL AS was_lost
+          FROM tickets AS t JOIN buy_intents AS i ON i.buyer = t.buyer AND i.nonce = t.nonce
+         WHERE t.ticket_id = ANY(%(ticket_ids)s::bigint[]) AND i.ticket_id IS NULL
+         ORDER BY i.intent_id FOR UPDATE OF i
+    ), bound AS (
+        UPDATE buy_intents AS i
+           SET status = 'SEEN', ticket_id = w.ticket_id, tx_hash = w.tx_hash, failure_reason = NULL
+          FROM wanted AS w WHERE i.intent_id = w.intent_id
+        RETURNING w.was_lost
+    )
+    SELECT count(*), count(*) FILTER (WHERE was_lost) FROM bound
 """
 
 
-def mark_seen(conn: Conn, intent_id: UUID, ticket_id: TicketId) -> bool:
-    """Any open or closed state -> SEEN: the purchase is on the chain. False when SEEN or FINAL already."""
-    return conn.execute(MARK_SEEN, {"intent_id": intent_id, "ticket_id": ticket_id}).rowcount == 1
+def bind_intents(conn: Conn, ticket_ids: Sequence[int]) -> tuple[int, int]:
+    """Give each of these purchases the intent that wished for it: any open or closed state -> SEEN.
+
+    Returns how many were bound, and how many of those had lost their transaction's hash. One ticket serves one intent
+    and one nonce one ticket by unique keys, so a repeat or a race changes nothing.
+    """
+    row = conn.execute(BIND_INTENTS, {"ticket_ids": list(ticket_ids)}).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
 INSERT_ADOPTED = """
@@ -148,14 +179,40 @@ INSERT_ADOPTED = """
                              nonce, tips, tx_hash, ticket_id)
     SELECT 'SEEN', buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, 0, nonce, tips, tx_hash,
            ticket_id
-      FROM tickets WHERE ticket_id = %(ticket_id)s
+      FROM tickets WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) ORDER BY ticket_id
         ON CONFLICT DO NOTHING
 """
 
 
-def insert_adopted(conn: Conn, ticket_id: TicketId) -> bool:
-    """An intent for a ticket that no intent knows (bought directly, or the App lost it). False when one knows it."""
-    return conn.execute(INSERT_ADOPTED, {"ticket_id": ticket_id}).rowcount == 1
+def insert_adopted(conn: Conn, ticket_ids: Sequence[int]) -> int:
+    """An intent for each ticket that no intent knows (bought directly, or the App lost it); how many were made."""
+    return conn.execute(INSERT_ADOPTED, {"ticket_ids": list(ticket_ids)}).rowcount
+
+
+SELECT_DIFFERING = """
+    SELECT t.ticket_id, t.tx_hash, t.log_index, t.block_number, i.intent_id
+      FROM tickets AS t JOIN buy_intents AS i ON i.ticket_id = t.ticket_id
+     WHERE t.ticket_id = ANY(%(ticket_ids)s::bigint[])
+       AND (i.day_id, i.pool_id, i.paid_tips, i.voucher_tips, i.gas_cost, i.tips)
+           IS DISTINCT FROM (t.day_id, t.pool_id, t.paid_tips, t.voucher_tips, t.gas_cost, t.tips)
+     ORDER BY t.ticket_id
+"""
+
+
+class Differing(NamedTuple):
+    """A purchase whose intent had wished for something else."""
+
+    ticket_id: TicketId
+    tx_hash: Hash32
+    log_index: int
+    block_number: int
+    intent_id: UUID
+
+
+def select_differing(conn: Conn, ticket_ids: Sequence[int]) -> list[Differing]:
+    """Purchases with the nonce of an intent, but of other tips, terms or day than it says."""
+    with conn.cursor(row_factory=args_row(Differing)) as cur:
+        return cur.execute(SELECT_DIFFERING, {"ticket_ids": list(ticket_ids)}).fetchall()
 
 
 MARK_FINAL = """

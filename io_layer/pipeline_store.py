@@ -86,7 +86,8 @@ def select_last_done(conn: Conn) -> DayId | None:
 # RUNNING is among the states: a killed run leaves it behind, and who holds the lease may take it up.
 START_DAY = """
     UPDATE settlement_pipeline_runs
-       SET status = 'RUNNING', reason = NULL, error_code = NULL, not_before = NULL, attempts = attempts + 1
+       SET status = 'RUNNING', reason = NULL, error_code = NULL, not_before = NULL,
+           attempts = attempts + (status <> 'RUNNING')::integer
      WHERE day_id = %(day_id)s AND status IN ('WAITING', 'FAILED', 'RUNNING')
 """
 
@@ -201,10 +202,10 @@ def rewind_day(conn: Conn, day_id: DayId, step: Step) -> bool:
 
 FINISH_DAY = """
     UPDATE settlement_pipeline_runs SET status = 'DONE', reason = NULL, error_code = NULL, not_before = NULL
-     WHERE day_id = %(day_id)s AND status = 'RUNNING' AND stats_ok
+     WHERE day_id = %(day_id)s AND status IN ('RUNNING', 'WAITING', 'FAILED') AND stats_ok
 """
 
 
 def finish_day(conn: Conn, day_id: DayId) -> bool:
-    """RUNNING with all flags -> DONE, for ever."""
+    """All flags -> DONE, for ever. A day whose last file could not be written is not RUNNING any more."""
     return conn.execute(FINISH_DAY, {"day_id": day_id}).rowcount == 1

@@ -3,51 +3,65 @@
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
-from bo_engine.errors import InvalidInput, UsageError
+from bo_engine.errors import UsageError, require_input
 from bo_engine.settings import Settings
 from bo_engine.units import Hash32, Wallet, parse_wallet
 
 MAX_FEE_PER_GAS_WEI: Final = 100 * 10**9
 MAX_GAS_LIMIT: Final = 30_000_000
+FIELDS: Final = frozenset(
+    {"type", "chainId", "nonce", "to", "value", "data", "gas", "maxFeePerGas", "maxPriorityFeePerGas"}
+)
+#: Contract and first four bytes of the call.
+Allowed: TypeAlias = frozenset[tuple[Wallet, bytes]]
 
 
 class Signer:
-    """Signs EIP-1559 transactions to allowed (contract, selector) pairs, value 0, under fee caps."""
+    """Signs EIP-1559 transactions on one chain to allowed (contract, selector) pairs, value 0, under fee caps."""
 
-    def __init__(self, account: LocalAccount) -> None:
+    def __init__(self, account: LocalAccount, *, chain_id: int, allowed: Allowed) -> None:
         self._account = account
+        self._chain_id = chain_id
+        self._allowed = allowed
         self.address: Wallet = parse_wallet(account.address)
 
     def __repr__(self) -> str:
         return f"Signer({self.address})"
 
-    def sign(
-        self, transaction: Mapping[str, int | str | bytes], allowed: frozenset[tuple[Wallet, bytes]]
-    ) -> tuple[bytes, Hash32]:
-        """Raw bytes and hash of the signed transaction.
+    def sign(self, transaction: Mapping[str, Any]) -> tuple[bytes, Hash32]:
+        """Raw bytes and hash of the signed transaction, which has exactly the fields ``FIELDS``.
 
-        Raises: InvalidInput ``signer_refused`` for another contract or function, a value, or fees above the caps.
+        Raises: InvalidInput ``signer_refused`` for another chain, contract or function, a value, fees above the caps,
+        or a field more or less: whatever is not known to be harmless is not signed.
         """
-        target = (parse_wallet(transaction["to"]), bytes(transaction["data"])[:4])  # type: ignore[arg-type]
-        if target not in allowed:
-            raise InvalidInput("signer_refused", f"the engine's key signs no {target[1].hex()} to {target[0]}")
-        if transaction.get("value", 0) != 0:
-            raise InvalidInput("signer_refused", "the engine's key sends no ether")
-        if int(transaction["maxFeePerGas"]) > MAX_FEE_PER_GAS_WEI or int(transaction["gas"]) > MAX_GAS_LIMIT:
-            raise InvalidInput("signer_refused", "the fee is above the cap; wait for a quieter hour")
-        checksummed = {**transaction, "to": to_checksum_address(target[0])}
-        signed = self._account.sign_transaction(checksummed)  # type: ignore[arg-type]
+        _require(set(transaction) == FIELDS, "a transaction with other fields than the engine's own")
+        numbers = [transaction[name] for name in FIELDS - {"to", "data"}]
+        # Not isinstance: True would pass for 1.
+        _require(all(type(number) is int and number >= 0 for number in numbers), "a field that is no whole number")
+        _require(transaction["type"] == 2 and transaction["chainId"] == self._chain_id, "another chain or type")
+        to, data = transaction["to"], transaction["data"]
+        is_known = isinstance(to, str) and isinstance(data, bytes) and (to, data[:4]) in self._allowed
+        _require(is_known, "another contract or function than the engine's own")
+        _require(transaction["value"] == 0, "a transfer of ether")
+        fee, tip, gas = (transaction[name] for name in ("maxFeePerGas", "maxPriorityFeePerGas", "gas"))
+        within = fee <= MAX_FEE_PER_GAS_WEI and tip <= fee and gas <= MAX_GAS_LIMIT
+        _require(within, "a fee above the cap; wait for a quieter hour")
+        signed = self._account.sign_transaction({**transaction, "to": to_checksum_address(to)})
         return bytes(signed.raw_transaction), Hash32(bytes(signed.hash))
 
 
-def load_signer(settings: Settings, *, is_local: bool) -> Signer:
-    """The signer from the keystore file, or from a plain key on a local chain.
+def _require(holds: bool, what: str) -> None:
+    require_input(holds, "signer_refused", f"the engine's key does not sign {what}")
+
+
+def load_signer(settings: Settings, *, is_local: bool, chain_id: int, allowed: Allowed) -> Signer:
+    """The signer from the keystore file, or from a plain key on a local chain; it signs what is ``allowed`` only.
 
     Raises: UsageError ``missing_setting``, ``plain_key``, ``key_file_exposed``, ``bad_keystore``.
     """
@@ -56,13 +70,16 @@ def load_signer(settings: Settings, *, is_local: bool) -> Signer:
             raise UsageError(
                 "plain_key", "SETTLER_PRIVATE_KEY is for local chains only: use SETTLER_KEYSTORE_FILE and its password"
             )
-        return Signer(Account.from_key(settings.settler_private_key))
+        return Signer(Account.from_key(settings.settler_private_key), chain_id=chain_id, allowed=allowed)
     keystore = _read_private(settings.settler_keystore_file, "SETTLER_KEYSTORE_FILE")
     password = _read_private(settings.settler_password_file, "SETTLER_PASSWORD_FILE").rstrip("\r\n")
     try:
-        return Signer(Account.from_key(Account.decrypt(keystore, password)))
+        account: LocalAccount = Account.from_key(Account.decrypt(keystore, password))
     except (ValueError, KeyError, TypeError):
-        raise UsageError("bad_keystore", "the keystore does not open with this password") from None
+        raise UsageError(
+            "bad_keystore", "SETTLER_KEYSTORE_FILE does not open with the password in SETTLER_PASSWORD_FILE"
+        ) from None
+    return Signer(account, chain_id=chain_id, allowed=allowed)
 
 
 def _read_private(path: Path, setting: str) -> str:

@@ -9,7 +9,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import args_row
 
 from bo_engine.errors import InvariantBroken
-from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, DayId, Hash32, PoolId, TicketId
+from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, DayId, Hash32, PoolId, TicketId, Wallet
 from core.model import PoolDay, Ticket
 from io_layer.database import Conn
 
@@ -243,6 +243,46 @@ def count_tickets(conn: Conn, day_id: DayId) -> tuple[int, int]:
     """Tickets of the day, and how many of them are not final."""
     row = conn.execute(COUNT_TICKETS, {"day_id": day_id}).fetchone()
     return (row[0], row[1]) if row else (0, 0)
+
+
+SELECT_OF_BUYER = """
+    SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips
+      FROM tickets WHERE buyer = %(buyer)s AND day_id = %(day_id)s ORDER BY ticket_id
+"""
+
+
+def select_tickets_of(conn: Conn, day_id: DayId, buyer: Wallet) -> list[Ticket]:
+    """One wallet's tickets of a day, ascending by ticket id."""
+    with conn.cursor(row_factory=args_row(Ticket)) as cur:
+        return cur.execute(SELECT_OF_BUYER, {"buyer": buyer, "day_id": day_id}, binary=True).fetchall()
+
+
+SELECT_HIGHEST = "SELECT coalesce(max(ticket_id), 0) FROM tickets WHERE is_final"
+
+
+def select_highest_ticket(conn: Conn) -> int:
+    """The highest id of a final ticket, 0 without any; the contract counts them from 1."""
+    row = conn.execute(SELECT_HIGHEST).fetchone()
+    return int(row[0]) if row else 0
+
+
+SELECT_AFFILIATES = """
+    SELECT DISTINCT affiliate FROM tickets WHERE day_id = %(day_id)s AND affiliate IS NOT NULL ORDER BY affiliate
+"""
+
+
+def select_affiliates(conn: Conn, day_id: DayId) -> list[Wallet]:
+    """The affiliates of the day's tickets, each once, ascending."""
+    return [Wallet(row[0]) for row in conn.execute(SELECT_AFFILIATES, {"day_id": day_id}).fetchall()]
+
+
+SELECT_LAST_BLOCK = "SELECT max(block_number) FROM tickets WHERE day_id = %(day_id)s"
+
+
+def select_last_block(conn: Conn, day_id: DayId) -> int | None:
+    """The block of the day's last purchase, or None without any."""
+    row = conn.execute(SELECT_LAST_BLOCK, {"day_id": day_id}).fetchone()
+    return int(row[0]) if row and row[0] is not None else None
 
 
 _cursor_count = 0

@@ -1,6 +1,8 @@
 """What the contracts say of a void: whether it is allowed, what was refunded, who paid for the vouchers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import Atoms, DayId, Hash32, Wallet, hex_of, parse_wallet
@@ -66,7 +68,7 @@ def read_refund(game: GameChain, block: Block, day_id: DayId, record: DayRecord)
     last = game.first_block_at(record.released_at_s + 1, block) - 1
     settlement = codec("SettlementV4")
     topics = [settlement.topic("DayVoided"), hex_of(day_id.to_bytes(32, "big"))]
-    logs = list(game.chain.read_logs(game.contracts.settlement, topics, first, last))
+    logs = _logs(game, game.contracts.settlement, topics, first, last)
     if len(logs) != 1:
         raise InvariantBroken(
             "logs_incomplete",
@@ -96,7 +98,11 @@ def read_promotions_then(game: GameChain, block: Block, refund: Refund) -> Walle
     (now,) = game.chain.read(block, [game.call("Roles", "promotions")])
     roles = codec("Roles")
     topics = [roles.topic("PromotionsSet")]
-    for log in game.chain.read_logs(game.contracts.roles, topics, refund.block_number, block.number):
+    for log in _logs(game, game.contracts.roles, topics, refund.block_number, block.number):
         if (int(log["blockNumber"], 16), int(log["logIndex"], 16)) > (refund.block_number, refund.log_index):
             return parse_wallet(roles.event("PromotionsSet", log)["previous"])
     return parse_wallet(now)
+
+
+def _logs(game: GameChain, address: Wallet, topics: Sequence[object], first: int, last: int) -> list[dict[str, Any]]:
+    return [log for _, page in game.chain.read_log_pages(address, topics, first, last) for log in page]

@@ -13,8 +13,8 @@ Request = dict[str, Any]
 Answer = dict[str, Any]
 Forward = Callable[[Request], Answer]
 
-#: Faults of the line: no JSON-RPC answer is made at all.
-LINE_FAULTS: Final = frozenset({"down", "http", "hang"})
+#: Faults of the line: no JSON-RPC answer is made at all. ``lost``: the call arrives, its answer does not.
+LINE_FAULTS: Final = frozenset({"down", "http", "hang", "lost"})
 _HEAD_TAGS: Final = frozenset({"latest", "pending", "safe", "finalized"})
 _NOT_FOUND: Final = {"code": -32000, "message": "header not found"}
 

@@ -5,6 +5,7 @@ Faults are set at a control port of its own, so that they can also be taken back
 Run as ``python -m local_world.rpc_proxy CHAIN_PORT``.
 """
 
+import contextlib
 import http.client
 import json
 import re
@@ -38,7 +39,7 @@ class RpcProxy:
         self._control("PUT", [asdict(rule) for rule in rules])
 
     def fail(self, fault: str, method: str = "*", **args: object) -> None:
-        """One fault for all calls of a method until the rules change: down, http (status), hang (seconds),
+        """One fault for all calls of a method until the rules change: down, http (status), hang (seconds), lost,
         wrong_chain_id (chain_id), stale_head (blocks), empty_logs, wrong_call (to, selector, value), null_result,
         foreign_id."""
         self.set_rules(Rule(fault, method, args=args))
@@ -114,7 +115,7 @@ class _Endpoint(JsonHandler):
         rules = [_RULES.count(str(request.get("method"))) for request in requests]
         line_fault = next((rule for rule in rules if rule is not None and rule.fault in LINE_FAULTS), None)
         if line_fault is not None:
-            self._break_line(line_fault)
+            self._break_line(line_fault, body)
             return
         try:
             if not any(rules):
@@ -126,11 +127,14 @@ class _Endpoint(JsonHandler):
             return
         self.answer(answers if isinstance(document, list) else answers[0])
 
-    def _break_line(self, rule: Rule) -> None:
+    def _break_line(self, rule: Rule, body: bytes) -> None:
         if rule.fault == "http":
             headers = {"Retry-After": str(rule.args["retry_after"])} if "retry_after" in rule.args else None
             self.answer({"error": "made to fail"}, int(rule.args.get("status", 500)), headers)
             return
+        if rule.fault == "lost":
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                _UPSTREAM.post(body)
         if rule.fault == "hang":
             # Ends early when the rules change, so that no thread outlives its test by much.
             deadline = time.monotonic() + float(rule.args.get("seconds", _CALL_WAIT_S))

@@ -7,7 +7,7 @@ from typing import Any
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId, hex_of
 from io_layer.artifact_store import StoredArtifact, select_artifacts, select_former_digests, stream_artifact
-from io_layer.artifact_writer import day_folder, sha256_file, write_artifact
+from io_layer.artifact_writer import day_folder, remove_leftovers, sha256_file, write_artifact
 from io_layer.database import Conn
 from io_layer.run_store import select_live_run
 from services.engine import Engine
@@ -48,6 +48,7 @@ def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
 
     Raises: InvalidInput ``artifact_tampered``; UsageError ``artifacts_not_writable``; Unavailable ``disk_full``.
     """
+    remove_leftovers(engine.artifacts_dir, day_id)
     lacking = check_artifacts(engine, day_id)
     for artifact in stored_artifacts(engine.conn, day_id):
         if artifact.name in lacking:

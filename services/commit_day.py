@@ -5,6 +5,7 @@ another hash is an alarm, what is missing is sent through the journal.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +14,8 @@ from bo_engine.units import DayId, Hash32, hex_of
 from core.bundle import SettlementStruct, settlement_hash
 from core.documents.merkle_dumps import affiliate_tree, winner_tree
 from io_layer.artifact_store import put_artifact
-from io_layer.audit_store import insert_audit
+from io_layer.audit_store import insert_audit, select_audit
+from io_layer.database import Conn
 from io_layer.game_chain import COMMITTED, RELEASED, VOIDED, DayRecord
 from io_layer.pipeline_store import finish_step
 from io_layer.run_store import (
@@ -32,9 +34,11 @@ from services.day_work import Opened
 from services.engine import Engine
 from services.lease import Lease
 from services.provenance import render_provenance
-from services.send_transaction import Purpose, follow, send_once, transaction_hash
+from services.send_transaction import Purpose, close_purpose, follow, send_once
 
-WAIT_S: Final = 60.0
+WAIT_S = 60.0
+RESUMED: Final = "day_resumed"  # the audit log's word for a person's resume
+VETOES: Final = "vetoes"  # and its detail: how many vetoes of the day the person knew of
 _POLL_S: Final = 0.25
 
 
@@ -46,29 +50,29 @@ class ChallengeRuns:
 
 
 def commit_day(
-    engine: Engine, lease: Lease, opened: Opened, *, wait_s: float = WAIT_S
+    engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | None = None
 ) -> dict[str, Any] | ChallengeRuns:
-    """Bring the approved run on-chain and release it. Waits at most ``wait_s`` for the chain.
+    """Bring the approved run on-chain and release it. Waits at most ``wait_s`` (``WAIT_S``) for the chain.
 
     Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``settlement_differs``, ``would_revert``; Unavailable
     ``waiting_for_chain``, ``day_before_pending``, ``day_voided``.
     """
     run = _approved_run(engine, opened.day_id)
     struct = rebuilt_settlement(engine, run)
-    deadline = time.monotonic() + wait_s
+    deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
     record = _ensure_committed(engine, lease, opened, run, struct, deadline)
     if record.status == COMMITTED:
         not_before = record.committed_at_s + engine.game.read_challenge_period_s(opened.facts.block)
         if engine.game.chain.read_final_block().timestamp_s < not_before:
             return ChallengeRuns(not_before)
         record = _ensure_released(engine, lease, opened, run, struct, deadline)
-    _mark_settled(engine, lease, opened, run, record)
+    commit_tx, release_tx = _mark_settled(engine, lease, opened, run, record)
     return {
         "run_hash": hex_of(run.run_hash),
         "run_status": "settled",
         "settlement_hash": hex_of(run.settlement_hash),
-        "commit_tx": _shown(transaction_hash(engine, commit_purpose(engine, opened.day_id, record.vetoes))),
-        "release_tx": _shown(transaction_hash(engine, release_purpose(engine, opened.day_id, record.vetoes))),
+        "commit_tx": _shown(commit_tx),
+        "release_tx": _shown(release_tx),
     }
 
 
@@ -138,16 +142,23 @@ def _ensure_committed(
             "day_before_pending", f"the contract settles day {opened.facts.next_day} next; day {day_id} waits for it"
         )
     purpose = commit_purpose(engine, day_id, record.vetoes)
-    send_once(engine, lease, purpose, (tuple(struct),))
+    send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, day_id))
     record = _wait_for(engine, lease, run, purpose, (COMMITTED, RELEASED), deadline)
     _adopt(engine, lease, run, record)
     return record
 
 
+def known_vetoes(conn: Conn, day_id: DayId) -> int:
+    """Vetoes of the day that are answered for: by a run of ours that became vetoed, or by a person who resumed the day
+    after the veto of a commit that was not ours."""
+    ours = sum(1 for run in select_runs(conn, day_id) if run.status == "vetoed")
+    resumed = [int(row.details.get(VETOES, 0)) for row in select_audit(conn, day_id) if row.action == RESUMED]
+    return max([ours, *resumed])
+
+
 def _refuse_vetoed(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
     """A veto that no run of ours has answered for yet ends this run. Raises: InvariantBroken ``vetoed``."""
-    known = sum(1 for one in select_runs(engine.conn, run.day_id) if one.status == "vetoed")
-    if record.vetoes <= known:
+    if record.vetoes <= known_vetoes(engine.conn, run.day_id):
         return
     with lease.transaction():
         mark_committed(engine.conn, run.run_id)
@@ -166,8 +177,13 @@ def _ensure_released(
     if record.status == RELEASED and _is_ours(record, run):
         return record
     purpose = release_purpose(engine, opened.day_id, record.vetoes)
-    send_once(engine, lease, purpose, (tuple(struct),))
+    send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, opened.day_id))
     return _wait_for(engine, lease, run, purpose, (RELEASED,), deadline)
+
+
+def _moves(engine: Engine, final: DayRecord, day_id: DayId) -> Callable[[], bool]:
+    """Whether the head shows another record than the final block: a commit, a veto or a release is under way."""
+    return lambda: engine.game.read_record_at_head(day_id) != final
 
 
 def _is_ours(record: DayRecord, run: Run) -> bool:
@@ -192,22 +208,26 @@ def _adopt(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
     """Mark the run committed; a commit that our journal did not send is adopted with an audit row."""
     if run.status != "approved":
         return
-    sent_by_us = transaction_hash(engine, commit_purpose(engine, run.day_id, record.vetoes))
+    sent_by_us = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.vetoes))
     with lease.transaction():
         if mark_committed(engine.conn, run.run_id) and sent_by_us is None:
             details = {"settlement_hash": hex_of(record.settlement_hash), "run_hash": hex_of(run.run_hash)}
             insert_audit(engine.conn, actor="engine", action="commit_adopted", day_id=run.day_id, details=details)
 
 
-def _mark_settled(engine: Engine, lease: Lease, opened: Opened, run: Run, record: DayRecord) -> None:
-    sent_by_us = transaction_hash(engine, release_purpose(engine, run.day_id, record.vetoes))
-    commit_tx = transaction_hash(engine, commit_purpose(engine, run.day_id, record.vetoes))
+def _mark_settled(
+    engine: Engine, lease: Lease, opened: Opened, run: Run, record: DayRecord
+) -> tuple[Hash32 | None, Hash32 | None]:
+    """Mark the run settled; our commit and our release, None where another sender's was adopted."""
+    sent_by_us = close_purpose(engine, lease, release_purpose(engine, run.day_id, record.vetoes))
+    commit_tx = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.vetoes))
     provenance = render_provenance(opened.facts, record, commit_tx=commit_tx, release_tx=sent_by_us)
     with lease.transaction():
         if mark_settled(engine.conn, run.run_id) and sent_by_us is None:
             insert_audit(engine.conn, actor="engine", action="release_adopted", day_id=run.day_id)
         put_artifact(engine.conn, run.day_id, run.run_id, "provenance.json", provenance, replace=True)
         finish_step(engine.conn, run.day_id, "commit")
+    return commit_tx, sent_by_us
 
 
 def _wait_for(
@@ -217,7 +237,6 @@ def _wait_for(
     while True:
         record = engine.game.read_record(engine.game.chain.read_final_block(), run.day_id)
         if record.status in wanted and _is_ours(record, run):
-            follow(engine, lease, purpose)
             return record
         if time.monotonic() >= deadline:
             follow(engine, lease, purpose)

@@ -7,7 +7,6 @@ from bo_engine.units import Hash32, hex_of, parse_hash32
 from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
 from io_layer.artifact_store import put_artifact, select_digests
 from io_layer.pipeline_store import finish_step
-from io_layer.rates_store import select_rates_in_force
 from io_layer.run_store import (
     NewRun,
     Run,
@@ -24,12 +23,12 @@ from services.day_work import (
     affiliates_document,
     compute,
     inputs_document,
+    rates_in_force,
     referred_of_day,
     seeds_of_day,
     sha256_of,
 )
 from services.engine import Engine
-from services.export_affiliates import rates_in_force
 from services.lease import Lease
 from services.void_work import ComputedVoid, compute_void
 
@@ -52,29 +51,24 @@ def compute_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
 
 
 def compute_stored(engine: Engine, opened: Opened) -> Computed | ComputedVoid:
-    """Compute the day from its stored inputs. Raises: InvariantBroken ``inputs_missing``."""
-    digests = select_digests(engine.conn, opened.day_id, None)
-    if not {"inputs.json", "affiliates.json"} <= set(digests):
-        raise InvariantBroken("inputs_missing", f"day {opened.day_id} was exported, but its input files are not stored")
-    if opened.is_voided:
-        return compute_void(
-            engine,
-            opened,
-            inputs_sha256=digests["inputs.json"],
-            affiliates_sha256=digests["affiliates.json"],
-        )
-    return compute(
-        engine,
-        opened,
-        seeds=seeds_of_day(engine, opened),
-        referred=referred_of_day(engine, opened, select_rates_in_force(engine.conn, opened.day_id)),
-        inputs_sha256=digests["inputs.json"],
-        affiliates_sha256=digests["affiliates.json"],
-    )
+    """Compute the day and compare its inputs with those that were exported.
+
+    Raises: InvariantBroken ``inputs_missing``, ``inputs_differ`` (what was exported is not what is there now).
+    """
+    stored = select_digests(engine.conn, opened.day_id, None)
+    computed = compute_in_memory(engine, opened)
+    for name, sha256 in computed.input_sha256s.items():
+        if name not in stored:
+            raise InvariantBroken("inputs_missing", f"day {opened.day_id} was exported, but its {name} is not stored")
+        if stored[name] != sha256:
+            raise InvariantBroken(
+                "inputs_differ", f"{name} of day {opened.day_id} was exported with other bytes than the day gives now"
+            )
+    return computed
 
 
-def compute_dry(engine: Engine, opened: Opened) -> Computed | ComputedVoid:
-    """Compute the whole day without a single write; it gives the very run_hash that a real run would."""
+def compute_in_memory(engine: Engine, opened: Opened) -> Computed | ComputedVoid:
+    """Compute the whole day without a single write; a dry run and a real run give the same run_hash."""
     if opened.is_voided:
         return compute_void(engine, opened)
     seeds = seeds_of_day(engine, opened)

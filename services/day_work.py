@@ -23,7 +23,7 @@ from core.ruleset import Ruleset
 from core.settle import settle_day
 from io_layer.game_chain import VOIDED, DayOnChain
 from io_layer.seed_store import select_seeds
-from io_layer.ticket_store import select_pool_totals, stream_tickets
+from io_layer.ticket_store import select_affiliates, select_last_block, select_pool_totals, stream_tickets
 from merkle.proof import verify_proof
 from merkle.tree import MerkleTree
 from services.engine import Engine
@@ -60,6 +60,7 @@ class Computed:
     struct: SettlementStruct
     settlement_hash: Hash32
     deployment: Deployment
+    input_sha256s: Mapping[str, Hash32]  # of the two files that stand before the draw
 
     def documents(self) -> dict[str, Callable[[], Iterator[bytes]]]:
         """The files that compute adds to those of export and affiliates, each as its bytes."""
@@ -80,7 +81,23 @@ def open_day(engine: Engine, day_id: DayId) -> Opened:
     facts = engine.read_closed_day(day_id)
     opened = Opened(facts, engine.ruleset_of(facts), engine.opening_state(facts))
     check_ticket_count(engine, facts)
+    check_sealed_before_seed(engine, facts)
     return opened
+
+
+def check_sealed_before_seed(engine: Engine, facts: DayOnChain) -> None:
+    """No purchase may stand at or after the block of the day's VRF request: the contract makes it impossible, and a
+    chain that shows one is not the chain that we think.
+
+    Raises: InvariantBroken ``late_seal``.
+    """
+    last = select_last_block(engine.conn, facts.day_id)
+    if facts.vrf_requested_block and last is not None and last >= facts.vrf_requested_block:
+        raise InvariantBroken(
+            "late_seal",
+            f"day {facts.day_id} has a purchase in block {last}, but its VRF word was requested in block "
+            f"{facts.vrf_requested_block} already: stop, and compare both endpoints with a third one",
+        )
 
 
 def check_ticket_count(engine: Engine, facts: DayOnChain) -> None:
@@ -146,13 +163,14 @@ def inputs_document(engine: Engine, opened: Opened) -> Iterator[bytes]:
     )
 
 
+def rates_in_force(engine: Engine, opened: Opened) -> dict[Wallet, Bps]:
+    """The rates of the day's affiliates as the contract itself looks them up; nothing of them is kept here."""
+    affiliates = select_affiliates(engine.conn, opened.day_id)
+    return engine.game.read_affiliate_rates(opened.facts.block, affiliates, opened.day_id)
+
+
 def referred_of_day(engine: Engine, opened: Opened, rates: Mapping[Wallet, Bps]) -> list[ReferredStake]:
-    """The day's stakes per referred player, at the rates in force. Compute checks the tickets in its own pass."""
-    return referred_stakes(stream_tickets(engine.conn, opened.day_id), rates, ruleset=opened.ruleset)
-
-
-def checked_referred(engine: Engine, opened: Opened, rates: Mapping[Wallet, Bps]) -> list[ReferredStake]:
-    """The same from tickets that are the chain's. Raises: as ``checked_tickets``."""
+    """The day's stakes per referred player, at the rates in force. Raises: as ``checked_tickets``."""
     tickets = checked_tickets(stream_tickets(engine.conn, opened.day_id), opened)
     return referred_stakes(tickets, rates, ruleset=opened.ruleset)
 
@@ -251,6 +269,7 @@ def compute(
         struct=struct,
         settlement_hash=settlement_hash(struct),
         deployment=deployment,
+        input_sha256s={"inputs.json": inputs_sha256, "affiliates.json": affiliates_sha256},
     )
 
 

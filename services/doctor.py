@@ -13,7 +13,7 @@ from services.artifacts import artifact_states
 from services.day_work import Opened
 from services.engine import EMPTY_STATE, Engine
 from services.settle_days import JOB
-from services.ticket_check import first_difference
+from services.ticket_check import NO_DIFFERENCE, first_difference
 
 
 def doctor(engine: Engine, day_id: DayId) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def doctor(engine: Engine, day_id: DayId) -> dict[str, Any]:
     facts["files"] = ", ".join(f"{name} {state}" for name, state in artifact_states(engine, day_id)) or None
     facts["seeds"] = _seeds(engine, day_id)
     facts.update(_endpoints(engine))
-    facts.update(_chain(engine, day_id))
+    facts.update(_chain(engine, day_id, is_halted=row is not None and row.status == "HALTED"))
     facts["next"] = _next(engine, row, facts, day_id)
     return facts
 
@@ -61,7 +61,7 @@ def _endpoints(engine: Engine) -> dict[str, str]:
     return views
 
 
-def _chain(engine: Engine, day_id: DayId) -> dict[str, Any]:
+def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
     try:
         block = engine.game.chain.read_final_block()
         facts = engine.game.read_day(block, day_id)
@@ -71,9 +71,12 @@ def _chain(engine: Engine, day_id: DayId) -> dict[str, Any]:
             "on_chain": ("nothing", "committed", "released", "voided")[facts.record.status],
             "tickets": f"{sum(pool.ticket_count for pool in ours)} here, {facts.ticket_count} on the chain",
         }
-        if ours != facts.pools:
+        # Equal totals prove nothing about a single row; a day that is HALTED is worth reading ticket by ticket.
+        if ours != facts.pools or is_halted:
             opened = Opened(facts, engine.ruleset_of(facts), (EMPTY_STATE,) * 5)
-            found["first_difference"] = first_difference(engine, opened)
+            difference = first_difference(engine, opened)
+            if difference != NO_DIFFERENCE:
+                found["first_difference"] = difference
         return found
     except EngineError as error:
         return {"on_chain": str(error)}

@@ -7,10 +7,17 @@ from bo_engine.units import DayId, hex_of
 from io_layer.database import read_only
 from io_layer.run_store import select_live_run, select_open_runs
 from services.approve_day import documents, findings_of
-from services.compute_day import compute_dry, facts_of
-from services.day_work import affiliates_document, check_sold, checked_referred, inputs_document, open_day, sha256_of
+from services.compute_day import compute_in_memory, facts_of
+from services.day_work import (
+    affiliates_document,
+    check_sold,
+    inputs_document,
+    open_day,
+    rates_in_force,
+    referred_of_day,
+    sha256_of,
+)
 from services.engine import Engine, require_writable
-from services.export_affiliates import rates_in_force
 from services.settle_days import due_days
 from services.void_work import void_affiliates_document
 
@@ -48,10 +55,10 @@ def dry_run_step(engine: Engine, step: str, day_id: DayId) -> dict[str, Any]:
             if opened.is_voided:
                 digest = sha256_of(void_affiliates_document(engine, opened))
                 return {**facts, "referred_players": 0, "affiliates_sha256": hex_of(digest)}
-            referred = checked_referred(engine, opened, rates_in_force(engine, opened))
+            referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
             digest = sha256_of(affiliates_document(engine, opened, referred))
             return {**facts, "referred_players": len(referred), "affiliates_sha256": hex_of(digest)}
-        computed = compute_dry(engine, opened)
+        computed = compute_in_memory(engine, opened)
         check_sold([pool.sold for pool in computed.result.pools], opened)
         facts.update(facts_of(computed))
         if step in ("approve", "settle") and select_open_runs(engine.conn, day_id):

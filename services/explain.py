@@ -1,14 +1,15 @@
 """Shows a wallet's day from tickets to leaf: tickets -> matches -> share -> floor -> leaf; or tickets -> refunds."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from bo_engine.errors import InvalidInput
 from bo_engine.units import DayId, Wallet, usdt
-from core.model import PoolResult
+from core.model import PoolResult, Ticket
 from core.tickets import own_stake_of
 from core.tips import mask_of, numbers_of, unpack_masks
 from io_layer.run_store import Run, select_live_run, select_pool_results
-from io_layer.ticket_store import stream_tickets
+from io_layer.ticket_store import select_tickets_of, stream_tickets
 from services.engine import Engine
 from services.make_proof import make_proofs
 
@@ -25,7 +26,7 @@ def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
     if run.kind == "void":
         return _explain_refund(engine, run, wallet)
     pools = select_pool_results(engine.conn, run.run_id)
-    tickets = [ticket for ticket in stream_tickets(engine.conn, day_id) if ticket.buyer == wallet]
+    tickets = select_tickets_of(engine.conn, day_id, wallet)
     rows = []
     total = 0
     for ticket in tickets:
@@ -64,11 +65,16 @@ def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
 def _explain_refund(engine: Engine, run: Run, wallet: Wallet) -> dict[str, Any]:
     rows = []
     total = 0
-    for ticket in stream_tickets(engine.conn, run.day_id):
+    is_promotions = run.promotions == wallet
+    # Vouchers stand on anybody's tickets.
+    tickets: Iterable[Ticket] = (
+        stream_tickets(engine.conn, run.day_id) if is_promotions else select_tickets_of(engine.conn, run.day_id, wallet)
+    )
+    for ticket in tickets:
         own = own_stake_of(ticket)
         parts = {
             "stake": own if ticket.buyer == wallet else 0,
-            "vouchers": ticket.stake_atoms - own if run.promotions == wallet else 0,
+            "vouchers": ticket.stake_atoms - own if is_promotions else 0,
         }
         for part, amount in parts.items():
             if amount:

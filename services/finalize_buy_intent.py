@@ -1,14 +1,44 @@
-"""Ties a purchase to the intent that asked for it: exactly once, whoever finds it first."""
+"""Turns purchases into tickets and ties each to the intent that asked for it: exactly once, whoever finds it first."""
 
-from bo_engine.units import TicketId
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from io_layer.database import Conn
-from io_layer.intent_store import Intent, mark_seen
+from io_layer.intent_store import bind_intents, insert_adopted, mark_final, select_differing
+from io_layer.suspense_store import insert_suspense
+from io_layer.ticket_store import TicketRow, insert_tickets
 
 
-def finalize_buy_intent(conn: Conn, intent: Intent, ticket_id: TicketId) -> bool:
-    """Move the intent to SEEN with its ticket; it becomes FINAL with the ticket. Run it in the ticket's transaction.
+@dataclass(slots=True)
+class Finalized:
+    """What became of some purchases."""
 
-    False when the intent has its ticket already: then all is done. One ticket serves one intent and one nonce one
-    ticket by unique keys, so a repeat or a race cannot give a second ticket.
+    tickets_added: int = 0
+    intents_final: int = 0
+    recovered: int = 0  # intents found without their transaction hash
+    adopted: int = 0  # tickets that no intent knew
+
+
+def finalize_buy_intents(conn: Conn, rows: Sequence[TicketRow]) -> Finalized:
+    """Store the tickets that are new, give each its intent, and end the intents whose ticket is final.
+
+    Run it inside a transaction. Ticket id, event and nonce are unique keys: a repeat or a race changes nothing. A
+    purchase that bought something else than its intent says is a ticket all the same, and a row in suspense_events
+    tells a person of it.
+    Raises: InvariantBroken ``ticket_conflict``, ``day_sealed``.
     """
-    return mark_seen(conn, intent.intent_id, ticket_id)
+    ticket_ids = [row.ticket.ticket_id for row in rows]
+    added = len(insert_tickets(conn, rows).new_ids)
+    _, recovered = bind_intents(conn, ticket_ids)
+    adopted = insert_adopted(conn, ticket_ids)
+    for odd in select_differing(conn, ticket_ids):
+        insert_suspense(
+            conn,
+            tx_hash=odd.tx_hash,
+            log_index=odd.log_index,
+            kind="purchase",
+            reason="the purchase differs from the intent with its nonce",
+            payload={"ticket_id": odd.ticket_id, "intent_id": str(odd.intent_id)},
+            block_number=odd.block_number,
+        )
+    return Finalized(added, mark_final(conn), recovered, adopted)

@@ -11,7 +11,6 @@ from core.documents.merkle_dumps import affiliate_tree, winner_tree
 from core.fold import fold_day
 from core.model import Payout, PoolResult, Seeds
 from core.settle import winning_numbers
-from io_layer.rates_store import select_rates_in_force
 from io_layer.recount import Recount, RecountRules, recount_day
 from io_layer.run_store import (
     Run,
@@ -22,7 +21,7 @@ from io_layer.run_store import (
     select_winner_payouts,
 )
 from io_layer.ticket_store import stream_tickets
-from services.day_work import Opened, seeds_of_day
+from services.day_work import Opened, rates_in_force, seeds_of_day
 from services.engine import Engine
 from services.ticket_check import first_difference
 
@@ -280,7 +279,7 @@ def _recount(seen: Evidence) -> Recount:
         numbers = seen.engine.game.read_winning_numbers(
             seen.opened.facts.block, seen.run.day_id, seeds.drand_round, seeds.drand_randomness
         )
-    rates = select_rates_in_force(seen.engine.conn, seen.run.day_id)
+    rates = rates_in_force(seen.engine, seen.opened)
     return recount_day(seen.engine.conn, seen.run.day_id, plain, numbers, rates)
 
 

@@ -7,14 +7,14 @@ from bo_engine.units import DayId
 from core.model import PoolDay
 from io_layer.audit_store import insert_audit
 from io_layer.input_store import delete_day_inputs, select_day_inputs
-from io_layer.intent_store import mark_final
 from io_layer.pipeline_store import rewind_day
 from io_layer.run_store import select_live_run
 from io_layer.ticket_repair import delete_wrong_tickets, select_ticket_ids
-from io_layer.ticket_store import insert_tickets, select_pool_totals, select_ticket_rows
+from io_layer.ticket_store import select_pool_totals, select_ticket_rows
 from services.engine import Engine
+from services.finalize_buy_intent import finalize_buy_intents
 from services.lease import Lease
-from services.recover_intents import Recovered, bind_intents, ticket_row
+from services.recover_intents import ticket_row
 
 
 def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, Any]:
@@ -42,16 +42,13 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
             f"{len(extra)} are not on it; the result was checked against the chain and stands: restore the rows from "
             "a backup",
         )
-    done = Recovered()
     with lease.transaction():
         if wrong or extra:
             if select_day_inputs(engine.conn, day_id) is not None:
                 rewind_day(engine.conn, day_id, "export")
                 delete_day_inputs(engine.conn, day_id)
             delete_wrong_tickets(engine.conn, [*(row.ticket.ticket_id for row in wrong), *extra])
-        insert_tickets(engine.conn, sorted([*missing, *wrong], key=lambda row: row.ticket.ticket_id))
-        bind_intents(engine.conn, rows, done)
-        mark_final(engine.conn)
+        finalize_buy_intents(engine.conn, rows)
         _require_complete(select_pool_totals(engine.conn, day_id), len(rows))
         if missing or wrong or extra:
             details = {"inserted": len(missing), "corrected": len(wrong), "removed": len(extra)}

@@ -13,22 +13,19 @@ from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import DayId, Hash32, TicketId, day_of
 from io_layer.chain_reader import Block
 from io_layer.chain_sender import read_receipt
-from io_layer.cursor_store import move_cursor, select_cursor
-from io_layer.database import Conn
+from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
 from io_layer.game_chain import PurchasedTicket
-from io_layer.intent_store import (
-    insert_adopted,
-    mark_expired,
-    mark_failed,
-    mark_final,
-    move_back,
-    select_intent_by_nonce,
-    select_intents,
-)
+from io_layer.intent_store import mark_expired, mark_failed, move_back, select_undecided
 from io_layer.pipeline_store import select_last_done
-from io_layer.ticket_store import TicketRow, count_tickets, delete_not_final, insert_tickets, select_not_final
+from io_layer.ticket_store import (
+    TicketRow,
+    count_tickets,
+    delete_not_final,
+    select_highest_ticket,
+    select_not_final,
+)
 from services.engine import Engine
-from services.finalize_buy_intent import finalize_buy_intent
+from services.finalize_buy_intent import Finalized, finalize_buy_intents
 from services.lease import Lease
 
 CURSOR: Final = "tickets"
@@ -45,6 +42,13 @@ class Recovered:
     adopted: int = 0  # tickets that no intent knew
     expired: int = 0
     failed: int = 0
+
+    def add(self, page: Finalized) -> None:
+        """Count what one page of purchases brought."""
+        self.tickets_added += page.tickets_added
+        self.intents_final += page.intents_final
+        self.recovered += page.recovered
+        self.adopted += page.adopted
 
     def document(self) -> dict[str, int]:
         """The counts by name."""
@@ -65,32 +69,28 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
 
 def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     cursor = select_cursor(engine.conn, CURSOR)
-    first = engine.settings.first_block if cursor is None else cursor.block_number + 1
-    if first > final.number:
-        _bring_back(engine, lease, final, done)
-        return
     if cursor is not None and engine.game.chain.read_block(cursor.block_number).block_hash != _hex(cursor.block_hash):
         raise InvariantBroken(
             "final_block_changed", f"block {cursor.block_number} was final and has another hash now: stop and look"
         )
-    expected = engine.game.read_ticket_count(final)
-    highest = 0
-    for batch in _batches(engine.game.read_tickets(first, final.number)):
-        highest = batch[-1].ticket.ticket_id
-        store_tickets(engine, lease, batch, done)
+    first = engine.settings.first_block if cursor is None else cursor.block_number + 1
+    for stop, events in engine.game.read_ticket_pages(first, final.number):
+        block_hash = Hash32(bytes.fromhex(engine.game.chain.read_block(stop).block_hash[2:]))
+        lease.renew()
+        with lease.transaction():
+            _drop_orphans(engine, stop)
+            done.add(finalize_buy_intents(engine.conn, [ticket_row(event, is_final=True) for event in events]))
+            move_cursor(engine.conn, CURSOR, cursor, stop, block_hash)
+        cursor = EventCursor(CURSOR, stop, block_hash)
     _bring_back(engine, lease, final, done)
-    with lease.transaction():
-        _drop_orphans(engine, final)
-        known = highest or _highest_ticket(engine)
-        if known != expected:
-            # An empty answer proves nothing: the contract counts its tickets.
-            raise InvariantBroken(
-                "logs_incomplete",
-                f"the contract has sold {expected} tickets by block {final.number}, the logs end with ticket {known}; "
-                "check FIRST_BLOCK and the endpoints",
-            )
-        move_cursor(engine.conn, CURSOR, cursor, final.number, Hash32(bytes.fromhex(final.block_hash[2:])))
-        done.intents_final += mark_final(engine.conn)
+    expected, known = engine.game.read_ticket_count(final), select_highest_ticket(engine.conn)
+    if known != expected:
+        # An empty answer proves nothing: the contract counts its tickets.
+        raise InvariantBroken(
+            "logs_incomplete",
+            f"the contract has sold {expected} tickets by block {final.number}, the logs end with ticket {known}; "
+            "check FIRST_BLOCK and the endpoints",
+        )
 
 
 def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
@@ -106,33 +106,14 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
         if count_tickets(engine.conn, day_id)[0] >= sold:
             continue
         for batch in _batches(engine.game.read_tickets_of_day(day_id, final)):
-            store_tickets(engine, lease, batch, done)
+            with lease.transaction():
+                done.add(finalize_buy_intents(engine.conn, [ticket_row(event, is_final=True) for event in batch]))
         found, _ = count_tickets(engine.conn, day_id)
         if found < sold:
             raise InvariantBroken(
                 "logs_incomplete",
                 f"day {day_id} has sold {sold} tickets by block {final.number}, the logs show {found}",
             )
-
-
-def store_tickets(engine: Engine, lease: Lease, events: list[PurchasedTicket], done: Recovered) -> None:
-    """Store final purchases and tie each to its intent, in one transaction."""
-    with lease.transaction():
-        rows = [ticket_row(event, is_final=True) for event in events]
-        done.tickets_added += len(insert_tickets(engine.conn, rows).new_ids)
-        bind_intents(engine.conn, rows, done)
-        done.intents_final += mark_final(engine.conn)
-
-
-def bind_intents(conn: Conn, rows: list[TicketRow], done: Recovered) -> None:
-    """Give each purchase its intent: the one with its buyer and nonce, or a new one for a purchase nobody announced."""
-    for row in rows:
-        intent = select_intent_by_nonce(conn, row.ticket.buyer, row.nonce)
-        if intent is None:
-            done.adopted += insert_adopted(conn, row.ticket.ticket_id)
-        elif intent.ticket_id is None:
-            done.recovered += intent.tx_hash is None
-            finalize_buy_intent(conn, intent, row.ticket.ticket_id)
 
 
 def ticket_row(event: PurchasedTicket, *, is_final: bool) -> TicketRow:
@@ -150,24 +131,19 @@ def ticket_row(event: PurchasedTicket, *, is_final: bool) -> TicketRow:
     )
 
 
-def _drop_orphans(engine: Engine, final: Block) -> None:
+def _drop_orphans(engine: Engine, final_block: int) -> None:
     """Tickets that were seen at the head but are not on the final chain belonged to a dropped block."""
-    orphans: list[TicketId] = [row.ticket.ticket_id for row in select_not_final(engine.conn, final.number)]
+    orphans: list[TicketId] = [row.ticket.ticket_id for row in select_not_final(engine.conn, final_block)]
     if orphans:
         move_back(engine.conn, orphans)
         delete_not_final(engine.conn, orphans)
 
 
-def _highest_ticket(engine: Engine) -> int:
-    row = engine.conn.execute("SELECT coalesce(max(ticket_id), 0) FROM tickets WHERE is_final").fetchone()
-    return int(row[0]) if row else 0
-
-
 def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
-    for intent in select_intents(engine.conn, ("CREATED", "SIGNED", "SUBMITTED")):
+    for intent in select_undecided(engine.conn, final.timestamp_s):
         if intent.status == "SUBMITTED" and intent.tx_hash is not None:
             try:
-                receipt = read_receipt(engine.game.chain, intent.tx_hash)
+                receipt = read_receipt(engine.game.chain, intent.tx_hash, final)
             except Unavailable:
                 continue
             reverted = receipt is not None and not receipt.succeeded and receipt.block_number <= final.number

@@ -44,6 +44,7 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
     block = engine.game.chain.read_final_block()
     last_done = select_last_done(engine.conn)
     first = engine.game.first_day if last_done is None else last_done + 1
+    alarm: InvariantBroken | None = None
     for day in range(first, engine.game.last_closed_day(block) + 1):
         seeds = select_seeds(engine.conn, DayId(day))
         if seeds is not None and seeds.complete() is not None:
@@ -51,7 +52,13 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
         facts = engine.game.read_day(block, DayId(day))
         # A voided day is refunded and never drawn: a word asked for now would be paid for in vain.
         if facts.tip_count and facts.record.status != VOIDED:
-            _refresh_day(engine, lease, block, facts, seeds, done)
+            try:
+                _refresh_day(engine, lease, block, facts, seeds, done)
+            except InvariantBroken as error:
+                # One day's alarm must not keep the seeds of the others away.
+                alarm = alarm or error
+    if alarm is not None:
+        raise alarm
     return done
 
 
@@ -77,7 +84,8 @@ def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refresh
         if facts.record.status >= RELEASED:
             raise InvariantBroken("seed_differs", f"day {day_id} is settled on-chain without a VRF request")
         contract = engine.game.contracts.vrf_receiver
-        send_once(engine, lease, Purpose("VRFReceiver", contract, "requestSeed", day_id, 0), (day_id,))
+        purpose = Purpose("VRFReceiver", contract, "requestSeed", day_id, 0)
+        send_once(engine, lease, purpose, (day_id,), is_under_way=lambda: engine.game.is_seed_requested_at_head(day_id))
         done.requested.append(day_id)
         raise Unavailable("vrf_requested", "the VRF word is requested and not answered yet")
     with lease.transaction():

@@ -1,6 +1,7 @@
 """Settles days, oldest first, step by step; every step may be killed and started again (rules of section 4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,10 +13,11 @@ from bo_engine.errors import (
     InvariantBroken,
     Unavailable,
     UsageError,
+    require_invariant,
 )
 from bo_engine.log import get_logger
 from bo_engine.units import DayId, hex_of
-from io_layer.game_chain import RELEASED, VOIDED
+from io_layer.game_chain import COMMITTED, RELEASED, VOIDED
 from io_layer.pipeline_store import (
     STEPS,
     PipelineDay,
@@ -29,10 +31,10 @@ from io_layer.pipeline_store import (
     start_day,
     wait_day,
 )
-from io_layer.run_store import select_live_run, select_runs
+from io_layer.run_store import select_live_run
 from services.approve_day import approve_day
 from services.artifacts import mirror_artifacts
-from services.commit_day import ChallengeRuns, commit_day, commit_purpose, release_purpose
+from services.commit_day import ChallengeRuns, commit_day, commit_purpose, known_vetoes, release_purpose
 from services.compute_day import compute_day, compute_stored, refuse_other_result
 from services.day_work import Opened, open_day, seeds_of_day
 from services.engine import Engine, require_writable
@@ -156,12 +158,24 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
 
         outcome = _guarded(engine, lease, day_id, work)
         if outcome.status == "RUNNING":
-            _rest(engine, lease, outcome)
+            _rest(engine, lease, outcome, row if row is not None and row.is_done(name) else None)
         return outcome
 
 
-def _rest(engine: Engine, lease: Lease, outcome: DayOutcome) -> None:
-    """After a step by hand the day waits for the next one, or is done."""
+def _rest(engine: Engine, lease: Lease, outcome: DayOutcome, repeated: PipelineDay | None) -> None:
+    """After a step by hand the day waits for the next one, or is done; after a repeat (``repeated`` is the row before)
+    it waits for what it waited for."""
+    if repeated is not None and repeated.status == "WAITING" and repeated.reason is not None:
+        with lease.transaction():
+            wait_day(
+                engine.conn,
+                outcome.day_id,
+                repeated.reason,
+                not_before=repeated.not_before,
+                error_code=repeated.error_code,
+            )
+        outcome.status, outcome.reason, outcome.not_before = "WAITING", repeated.reason, repeated.not_before
+        return
     row = select_day(engine.conn, outcome.day_id)
     following = row.next_step() if row else None
     with lease.transaction():
@@ -197,7 +211,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
             if outcome.status != "RUNNING":
                 return outcome
         with lease.transaction():
-            finish_day(engine.conn, day_id)
+            require_invariant(finish_day(engine.conn, day_id), "day_not_finished", f"day {day_id} does not become DONE")
         return _outcome(engine, day_id, EXIT_DONE)
 
     return _guarded(engine, lease, day_id, work)
@@ -235,26 +249,43 @@ def _guarded(engine: Engine, lease: Lease, day_id: DayId, work: Callable[[], Day
     try:
         return work()
     except InvariantBroken as error:
-        with lease.transaction():
+        with _told_anyway(lease):
             insert_day(engine.conn, day_id)
             halt_day(engine.conn, day_id, error.code, _told(error))
         raise
     except EngineError as error:
         if error.code in ("lease_lost", "database_unreachable"):
             raise
-        row = select_day(engine.conn, day_id)
+        row = _row_if_readable(engine, day_id)
         if row is not None and isinstance(error, Unavailable):
-            with lease.transaction():
+            with _told_anyway(lease):
                 wait_day(engine.conn, day_id, error.message, error_code=error.code)
         elif row is not None and row.status == "RUNNING":
-            with lease.transaction():
+            with _told_anyway(lease):
                 fail_day(engine.conn, day_id, error.code, error.message)
         raise
     except Exception as error:
         # A bug of ours must not leave the day RUNNING for ever; the next tick tries again.
-        with lease.transaction():
+        with _told_anyway(lease):
             fail_day(engine.conn, day_id, "unexpected_error", type(error).__name__)
         raise
+
+
+def _row_if_readable(engine: Engine, day_id: DayId) -> PipelineDay | None:
+    try:
+        return select_day(engine.conn, day_id)
+    except EngineError:
+        return None
+
+
+@contextmanager
+def _told_anyway(lease: Lease) -> Iterator[None]:
+    """A transaction that writes an error down. If that fails too, the first error is still the one that is told."""
+    try:
+        with lease.transaction():
+            yield
+    except EngineError as error:
+        _LOG.error("state_not_written", extra={"code": error.code, "reason": error.message})
 
 
 def _require_key(engine: Engine, opened: Opened) -> None:
@@ -271,9 +302,12 @@ def _told(error: InvariantBroken) -> str:
 
 
 def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
+    """The day as it waits for its challenge period; None when there is work: the period is over, or the guardian has
+    vetoed the commit meanwhile, which must not be found out only when the period ends."""
     if row is None or row.status != "WAITING" or row.not_before is None:
         return None
-    if engine.game.chain.read_final_block().timestamp_s >= row.not_before:
+    block = engine.game.chain.read_final_block()
+    if block.timestamp_s >= row.not_before or engine.game.read_record(block, row.day_id).status != COMMITTED:
         return None
     return _outcome(engine, row.day_id, EXIT_DONE)
 
@@ -281,7 +315,7 @@ def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
 def _outcome(engine: Engine, day_id: DayId, exit_code: int) -> DayOutcome:
     row = select_day(engine.conn, day_id)
     run = select_live_run(engine.conn, day_id)
-    vetoes = sum(1 for one in select_runs(engine.conn, day_id) if one.status == "vetoed")
+    vetoes = known_vetoes(engine.conn, day_id)
     commit_tx = transaction_hash(engine, commit_purpose(engine, day_id, vetoes))
     release_tx = transaction_hash(engine, release_purpose(engine, day_id, vetoes))
     return DayOutcome(

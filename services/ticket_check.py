@@ -1,11 +1,14 @@
 """Names the first ticket in which the database and the chain differ."""
 
 from itertools import zip_longest
+from typing import Final
 
 from core.model import Ticket
 from io_layer.ticket_store import stream_tickets
 from services.day_work import Opened
 from services.engine import Engine
+
+NO_DIFFERENCE: Final = "the tickets are the chain's"
 
 
 def first_difference(engine: Engine, opened: Opened) -> str:
@@ -17,7 +20,7 @@ def first_difference(engine: Engine, opened: Opened) -> str:
     for ours, theirs in zip_longest(stream_tickets(engine.conn, opened.day_id), chain):
         if ours != theirs:
             return _describe(ours, theirs)
-    return "the tickets are the chain's"
+    return NO_DIFFERENCE
 
 
 def _describe(ours: Ticket | None, theirs: Ticket | None) -> str:
@@ -26,7 +29,7 @@ def _describe(ours: Ticket | None, theirs: Ticket | None) -> str:
     if theirs is None and ours is not None:
         return f"ticket {ours.ticket_id} is not on the chain"
     if ours is None or theirs is None:
-        return "the tickets are the chain's"
+        return NO_DIFFERENCE
     if ours.ticket_id < theirs.ticket_id:
         return f"ticket {ours.ticket_id} is not on the chain"
     if ours.ticket_id > theirs.ticket_id:

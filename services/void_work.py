@@ -1,6 +1,6 @@
 """A voided day in the making, without writing any of it: why it was voided, the refunds, their tree (rule 2.12)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bo_engine.errors import InvariantBroken
@@ -37,6 +37,7 @@ class ComputedVoid:
     bundle: bytes
     run_hash: RunHash
     deployment: Deployment
+    input_sha256s: Mapping[str, Hash32]  # of inputs.json and affiliates.json
 
     @property
     def result(self) -> DayResult:
@@ -98,16 +99,18 @@ def refunds_of(engine: Engine, opened: Opened, promotions: Wallet) -> VoidedDay:
     return voided
 
 
-def compute_void(
-    engine: Engine, opened: Opened, *, inputs_sha256: Hash32 | None = None, affiliates_sha256: Hash32 | None = None
-) -> ComputedVoid:
-    """Compute a voided day in memory and verify every proof. Digests that are not given are computed as well.
+def compute_void(engine: Engine, opened: Opened) -> ComputedVoid:
+    """Compute a voided day in memory and verify every proof.
 
     Raises: as ``read_void`` and ``refunds_of``; InvariantBroken ``bad_proof``.
     """
     deployment = engine.game.deployment
     void = read_void(engine, opened)
     voided = refunds_of(engine, opened, void.promotions)
+    inputs = {
+        "inputs.json": sha256_of(inputs_document(engine, opened)),
+        "affiliates.json": sha256_of(void_affiliates_document(engine, opened)),
+    }
     refunds = winner_tree(deployment, opened.day_id, voided.result.payouts)
     check_proofs(refunds)
     bundle = bundle_bytes(
@@ -116,8 +119,8 @@ def compute_void(
             reason=void.reason,
             deployment=deployment,
             ruleset_hash=opened.facts.ruleset_hash,
-            inputs_sha256=inputs_sha256 or sha256_of(inputs_document(engine, opened)),
-            affiliates_sha256=affiliates_sha256 or sha256_of(void_affiliates_document(engine, opened)),
+            inputs_sha256=inputs["inputs.json"],
+            affiliates_sha256=inputs["affiliates.json"],
             refund_root=refunds.root,
         )
     )
@@ -129,6 +132,7 @@ def compute_void(
         bundle=bundle,
         run_hash=run_hash(bundle),
         deployment=deployment,
+        input_sha256s=inputs,
     )
 
 

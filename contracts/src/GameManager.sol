@@ -344,8 +344,20 @@ contract GameManager is RoleBound, EIP712 {
         return (binding.bound, binding.affiliate);
     }
 
+    /// @notice The commissions of many affiliates on purchases of a day, in their order, in basis points.
+    function affiliateRatesOf(address[] calldata affiliates, uint256 dayId)
+        external
+        view
+        returns (uint256[] memory ratesBps)
+    {
+        ratesBps = new uint256[](affiliates.length);
+        for (uint256 i = 0; i < affiliates.length; ++i) {
+            ratesBps[i] = affiliateRateOf(affiliates[i], dayId);
+        }
+    }
+
     /// @notice An affiliate's commission on purchases of a day, in basis points.
-    function affiliateRateOf(address affiliate, uint256 dayId) external view returns (uint256 rateBps) {
+    function affiliateRateOf(address affiliate, uint256 dayId) public view returns (uint256 rateBps) {
         uint256 stored = _rates[affiliate].upperLookup(dayId);
         return stored == 0 ? DEFAULT_AFFILIATE_RATE_BPS : stored - 1;
     }

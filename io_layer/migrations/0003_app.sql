@@ -52,7 +52,8 @@ CREATE TABLE buy_intents (
     CONSTRAINT buy_intents_seen CHECK ((status IN ('SEEN', 'FINAL')) = (ticket_id IS NOT NULL)),
     CONSTRAINT buy_intents_failed CHECK (status <> 'FAILED' OR failure_reason IS NOT NULL)
 );
-CREATE UNIQUE INDEX buy_intents_one_per_tx ON buy_intents (tx_hash) WHERE tx_hash IS NOT NULL;
+-- Not unique: a contract wallet may buy several tickets in one transaction.
+CREATE INDEX buy_intents_by_tx ON buy_intents (tx_hash) WHERE tx_hash IS NOT NULL;
 CREATE INDEX buy_intents_open ON buy_intents (status, updated_at) WHERE status NOT IN ('FINAL', 'FAILED', 'EXPIRED');
 COMMENT ON TABLE buy_intents IS 'What a player wants to buy, from the click to the final ticket. docs/app.md has the states.';
 COMMENT ON COLUMN buy_intents.deadline IS 'Unix seconds, as in the signed permit.';
@@ -104,18 +105,6 @@ BEGIN
 END $$;
 CREATE TRIGGER buy_intents_guard BEFORE INSERT OR UPDATE OR DELETE ON buy_intents
     FOR EACH ROW EXECUTE FUNCTION buy_intents_guard();
-
-CREATE TABLE affiliate_rate_changes (
-    affiliate wallet NOT NULL,
-    from_day day_id NOT NULL,
-    rate_bps bps NOT NULL CHECK (rate_bps <= 1000),
-    block_number bigint NOT NULL CHECK (block_number >= 0),
-    log_index integer NOT NULL CHECK (log_index >= 0),
-    PRIMARY KEY (block_number, log_index)
-);
-CREATE INDEX affiliate_rate_changes_by_affiliate ON affiliate_rate_changes (affiliate, from_day);
-COMMENT ON TABLE affiliate_rate_changes IS
-    'Mirror of final AffiliateRateSet events. In force on a day: the greatest from_day up to it, then the latest event.';
 
 CREATE TABLE affiliate_rates (
     referred_player wallet PRIMARY KEY,

@@ -12,7 +12,7 @@ GRANT INSERT, UPDATE, DELETE ON
 GRANT INSERT, UPDATE ON
     day_seeds, settlement_pipeline_runs, settlement_runs, chain_accounts, chain_transactions,
     chain_transaction_attempts, job_leases TO bo_engine;
-GRANT INSERT, DELETE ON day_inputs, affiliate_rate_changes TO bo_engine;
+GRANT INSERT, DELETE ON day_inputs TO bo_engine;
 GRANT INSERT ON chain_nonces, audit_log TO bo_engine;
 GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO bo_engine;
 
@@ -27,5 +27,20 @@ GRANT INSERT (vault, day_id, account, amount, tx_hash), UPDATE (tx_hash) ON clai
 GRANT INSERT (wallet, display_name, email, locale, mail_consent),
       UPDATE (display_name, email, locale, mail_consent, last_seen_at), DELETE ON users TO bo_app;
 GRANT INSERT (wallet, endpoint, p256dh, auth), DELETE ON push_subscriptions TO bo_app;
+
+-- A trigger must look at our tables, never at a temporary one of the same name that a login made for itself.
+DO $$
+DECLARE
+    ours record;
+BEGIN
+    FOR ours IN
+        SELECT p.oid::regprocedure::text AS signature
+          FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+         WHERE p.pronamespace = 'public'::regnamespace AND l.lanname = 'plpgsql'
+    LOOP
+        EXECUTE 'ALTER FUNCTION ' || ours.signature || ' SET search_path = public, pg_temp';
+    END LOOP;
+    EXECUTE 'REVOKE TEMPORARY ON DATABASE ' || quote_ident(current_database()) || ' FROM PUBLIC';
+END $$;
 
 INSERT INTO schema_versions (migration_id) VALUES ('0006_grants');

@@ -31,8 +31,8 @@ def find_forge() -> Path:
     return path
 
 
-def run(argv: Sequence[str | Path], *, timeout_s: float) -> subprocess.CompletedProcess[str]:
+def run(argv: Sequence[str | Path], *, timeout_s: float, profile: str = "default") -> subprocess.CompletedProcess[str]:
     """Run a tool in contracts/, with Node on its path for forge's compiler; never through the network."""
     path = f"{find_node().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    env = {**os.environ, "PATH": path, "FOUNDRY_OFFLINE": "true", "NO_COLOR": "1"}
+    env = {**os.environ, "PATH": path, "FOUNDRY_OFFLINE": "true", "FOUNDRY_PROFILE": profile, "NO_COLOR": "1"}
     return subprocess.run(argv, cwd=CONTRACTS, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)

@@ -1,7 +1,7 @@
 """A settle run may be ended between any two of its steps; cron's next ticks finish the day as if nothing had been.
 
 Faults P01 (every boundary), P02 (twice), P03 and P04 (around the broadcast), P05 (around finality), D01 (PostgreSQL
-crashed) and D02 (answer lost after COMMIT). The boundaries are found by watching a run, see tests/support/boundaries.py.
+crashed) and D02 (answer lost after COMMIT). The boundaries are found by watching a run (tests/support/boundaries.py).
 After each: the same run_hash, the same bytes, one commit, one release, all invariants (tests/invariants), and no manual
 step. KILL_SEED chooses another sample.
 """
@@ -50,8 +50,8 @@ def test_a_run_killed_at_sampled_boundaries_is_finished_by_the_next_ticks(
     rng = random.Random(f"{SEED} {stretch}")
     with opened_trial(stretch, runner, played) as trial:
         # Of each kind one, wherever the dice fall; the sends are where money moves.
-        kinds = {kind: [one for one in trial.boundaries if one.kind == kind] for kind in ("sql", "commit", "file", "send")}
-        for kind, found in kinds.items():
+        for kind in ("sql", "commit", "file", "send"):
+            found = [one for one in trial.boundaries if one.kind == kind]
             assert found, f"a settle run without any {kind}"
             trial.kill(rng.choice(found).number, rng.choice(KILLS))
         numbers = [one.number for one in trial.boundaries]

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from bo_engine.units import DayId, Hash32, Wallet
 from core.documents.checksums import DETERMINISTIC_FILES
@@ -93,7 +94,8 @@ def _check_solvency(facts: Facts) -> None:
     today = facts.timestamp(facts.final) // 86_400
     states = facts.read("SettlementV4", "openingState")
     owed = sum(sum(state[:3]) for state in states)
-    owed += sum(pool[2] for day in range(max(first, next_day), today + 1) for pool in facts.read("GameManager", "poolDays", day))
+    for day in range(max(first, next_day), today + 1):
+        owed += sum(pool[2] for pool in facts.read("GameManager", "poolDays", day))
     owed += facts.read("ReserveVault", "accruedFees") + facts.read("ReserveVault", "accruedCharity")
     has = facts.read("TestUSDT", "balanceOf", facts.address("ReserveVault"))
     _require(has >= owed, "I1", f"the reserve vault holds {has}, owes {owed}")
@@ -141,7 +143,8 @@ def _check_once(facts: Facts) -> None:
 def _check_chain_knows(facts: Facts) -> None:
     """Settled here means released there with our hash, on both endpoints; what stands there is explained here."""
     runs = {run["day_id"]: run for run in facts.rows(SELECT_RUNS)}
-    halted = {row["day_id"] for row in facts.rows("SELECT day_id FROM settlement_pipeline_runs WHERE status = 'HALTED'")}
+    stopped = facts.rows("SELECT day_id FROM settlement_pipeline_runs WHERE status = 'HALTED'")
+    halted = {row["day_id"] for row in stopped}
     first, next_day = facts.read("SettlementV4", "firstDay"), facts.read("SettlementV4", "nextDay")
     for day in range(first, max([next_day, *runs]) + 1):
         run = runs.get(day)
@@ -153,7 +156,8 @@ def _check_chain_knows(facts: Facts) -> None:
                 if run["kind"] == "void":
                     # Nothing was committed: the refund stands in PrizeVault, which I5 compares.
                     wanted, ours = (_VOIDED,), (settlement_hash, run_hash) == (bytes(32), bytes(32))
-                _require(status in wanted and ours, "I4", f"day {day} is {run['status']}, endpoint {endpoint}: {status}")
+                where = f"day {day} is {run['status']}, endpoint {endpoint} shows status {status}"
+                _require(status in wanted and ours, "I4", where)
             elif status in (_COMMITTED, _RELEASED) and day not in halted:
                 explained = run is not None and settlement_hash == run["settlement_hash"]
                 _require(explained, "I4", f"day {day}: no run of ours explains what stands on the chain")
@@ -216,23 +220,24 @@ def _check_amounts(facts: Facts) -> None:
 
 def _check_tickets(facts: Facts) -> None:
     """Each final purchase of a sealed day is one ticket of the right day; no final ticket stands without a purchase."""
-    bought = {}
+    bought: dict[tuple[str, int], tuple[Any, ...]] = {}
     for event in facts.events("GameManager", "TicketPurchased"):
         day = facts.timestamp(event["block"]) // 86_400
         _require(event["dayId"] == day, "I7", f"ticket {event['ticketId']} of day {event['dayId']} was bought on {day}")
         affiliate = None if int(event["affiliate"], 16) == 0 else event["affiliate"].lower()
         key = (event["ticketId"], day, event["poolId"], event["buyer"].lower(), event["stake"], affiliate)
         bought[event["tx_hash"], event["log_index"]] = (*key, event["tips"], event["digest"])
-    columns = "ticket_id, day_id, pool_id, buyer, stake, affiliate, tips, digest"
-    rows = facts.rows(f"SELECT tx_hash, log_index, {columns} FROM tickets WHERE is_final")
-    stored = {
-        ("0x" + row["tx_hash"].hex(), row["log_index"]): tuple(row[name] for name in columns.split(", ")) for row in rows
-    }
+    rows = facts.rows(
+        """SELECT tx_hash, log_index, ticket_id, day_id, pool_id, buyer, stake, affiliate, tips, digest FROM tickets
+            WHERE is_final"""
+    )
+    stored = {("0x" + row.pop("tx_hash").hex(), row.pop("log_index")): tuple(row.values()) for row in rows}
     sealed = {row["day_id"] for row in facts.rows("SELECT DISTINCT day_id FROM day_inputs")}
-    for key, ticket in stored.items():
-        _require(bought.get(key) == ticket, "I7", f"ticket {ticket[0]} is not what the chain sold")
-    for key, ticket in bought.items():
-        _require(key in stored or ticket[1] not in sealed, "I7", f"ticket {ticket[0]} of sealed day {ticket[1]} is lost")
+    for place, ticket in stored.items():
+        _require(bought.get(place) == ticket, "I7", f"ticket {ticket[0]} is not what the chain sold")
+    for place, ticket in bought.items():
+        is_lost = place not in stored and ticket[1] in sealed
+        _require(not is_lost, "I7", f"ticket {ticket[0]} of sealed day {ticket[1]} is lost")
 
 
 def _check_claims(facts: Facts) -> None:
@@ -242,7 +247,7 @@ def _check_claims(facts: Facts) -> None:
         for kind, vault in (("winner", "PrizeVault"), ("affiliate", "AffiliateVault")):
             for row in facts.rows(_SELECT_PAYOUTS[kind], run_id=run["run_id"]):
                 leaves[facts.address(vault), run["day_id"], row["wallet"]] = row["amount"]
-    claimed = {}
+    claimed: dict[tuple[str, int], tuple[str, int, str]] = {}
     for vault in ("PrizeVault", "AffiliateVault"):
         for event in facts.events(vault, "Claimed"):
             leaf = (facts.address(vault), event["dayId"], event["account"].lower())
@@ -292,6 +297,13 @@ def _check_audit(facts: Facts) -> None:
     )
     _require([row["audit_id"] for row in rows] == list(range(1, len(rows) + 1)), "I13", "an audit row is missing")
     _require(all(row["hash"] == row["again"] for row in rows), "I13", "an audit row was changed")
+    # A chain does not show that its end was cut off; what must have been written down does.
+    unheard = facts.rows(
+        """SELECT run_id FROM settlement_runs AS r WHERE approved_by IS NOT NULL AND NOT EXISTS (
+               SELECT FROM audit_log AS a WHERE a.action = 'run_approved' AND a.day_id = r.day_id
+                  AND (a.details ->> 'run_id')::bigint = r.run_id)"""
+    )
+    _require(not unheard, "I13", f"approved without an audit row: {unheard}")
     _require(not rows or rows[0]["prev_hash"] == bytes(32), "I13", "the first audit row follows another one")
     for row, following in pairwise(rows):
         _require(following["prev_hash"] == row["hash"], "I13", f"audit row {row['audit_id']} has no successor")
@@ -319,8 +331,9 @@ def _stored_files(played: PlayedWorld) -> dict[DayId, dict[str, str]]:
     with opened_facts(played) as facts:
         rows = facts.rows(
             """SELECT a.day_id, a.name, encode(a.sha256, 'hex') AS sha256,
-                      encode(sha256(coalesce((SELECT string_agg(c.bytes, NULL ORDER BY c.seq)
-                         FROM settlement_artifact_chunks AS c WHERE c.artifact_id = a.artifact_id), '')), 'hex') AS again
+                      encode(sha256(coalesce(
+                          (SELECT string_agg(c.bytes, NULL ORDER BY c.seq) FROM settlement_artifact_chunks AS c
+                            WHERE c.artifact_id = a.artifact_id), '')), 'hex') AS again
                  FROM settlement_artifacts AS a LEFT JOIN settlement_runs AS r USING (run_id)
                 WHERE r.run_id IS NULL OR r.status NOT IN ('superseded', 'vetoed') ORDER BY a.day_id, a.name"""
         )

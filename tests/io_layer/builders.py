@@ -5,11 +5,12 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
 
 from bo_engine.errors import EngineError
-from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, Bps, Hash32
+from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, Bps, Hash32, TicketId
 from core.affiliates import referred_stakes
 from core.documents.merkle_dumps import affiliate_tree, winner_tree
 from core.model import DayResult, PoolState, Ticket
@@ -121,3 +122,15 @@ def crowded_day(ticket_count: int = 60, seed: int = 1) -> Day:
     rates = {wallet(901): Bps(1000)}
     referred = tuple(referred_stakes(tickets, rates, ruleset=ruleset))
     return Day(ruleset, opening, tuple(tickets), referred, seeds_for(ruleset, DAY))
+
+
+MARK_SEEN = """
+    UPDATE buy_intents AS i SET status = 'SEEN', ticket_id = t.ticket_id, tx_hash = t.tx_hash, failure_reason = NULL
+      FROM tickets AS t
+     WHERE t.ticket_id = %(ticket_id)s AND i.intent_id = %(intent_id)s AND i.status NOT IN ('SEEN', 'FINAL')
+"""
+
+
+def mark_seen(conn: Conn, intent_id: UUID, ticket_id: TicketId) -> bool:
+    """Tie any intent to any ticket, as no service would."""
+    return conn.execute(MARK_SEEN, {"intent_id": intent_id, "ticket_id": ticket_id}).rowcount == 1

@@ -1,9 +1,8 @@
-"""Statistics, affiliate rates, event cursors, suspense events, vouchers and claims."""
+"""Statistics, event cursors, suspense events, vouchers and claims."""
 
-from bo_engine.units import Atoms, Bps, DayId, PoolId
+from bo_engine.units import Atoms, DayId, PoolId
 from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
 from io_layer.database import Conn
-from io_layer.rates_store import RateChange, insert_rate_changes, select_last_rate_block, select_rates_in_force
 from io_layer.run_store import approve_run, mark_committed, mark_settled
 from io_layer.stats_store import (
     PotSize,
@@ -14,7 +13,7 @@ from io_layer.stats_store import (
 )
 from io_layer.suspense_store import insert_suspense, resolve_suspense, select_open_suspense
 from tests.io_layer.builders import hash_of, refused, store_day, store_run
-from tests.support.days import DAY, Day, wallet
+from tests.support.days import DAY, Day
 
 
 def test_statistics_count_settled_days_only_and_may_be_repeated(conn: Conn, any_day: Day) -> None:
@@ -39,29 +38,6 @@ def test_an_older_block_does_not_overwrite_a_newer_pot(conn: Conn) -> None:
     upsert_pot_sizes(conn, [new])
     upsert_pot_sizes(conn, [old._replace(budget_atoms=Atoms(1))])
     assert select_pot_sizes(conn) == [new]
-
-
-def change(affiliate: int, from_day: int, rate: int, block: int) -> RateChange:
-    return RateChange(wallet(affiliate), DayId(from_day), Bps(rate), block, 0)
-
-
-def test_the_rate_in_force_is_the_latest_that_has_begun(conn: Conn) -> None:
-    """Rule 2.8."""
-    changes = [change(1, 10, 700, 1), change(1, 20, 900, 2), change(2, 20, 100, 3), change(1, 20, 800, 4)]
-    assert insert_rate_changes(conn, changes) == 4
-    assert insert_rate_changes(conn, changes) == 0
-    assert select_rates_in_force(conn, DayId(9)) == {}
-    assert select_rates_in_force(conn, DayId(19)) == {wallet(1): 700}
-    assert select_rates_in_force(conn, DayId(20)) == {wallet(1): 800, wallet(2): 100}
-    assert select_last_rate_block(conn) == 4
-
-
-def test_a_rate_event_that_differs_or_is_too_high_is_refused(conn: Conn) -> None:
-    insert_rate_changes(conn, [change(1, 10, 700, 1)])
-    with refused(conn, "rate_conflict"):
-        insert_rate_changes(conn, [change(1, 10, 701, 1)])
-    with refused(conn, "affiliate_rate_changes_rate_bps_check"):
-        insert_rate_changes(conn, [change(1, 10, 1001, 2)])
 
 
 def test_a_cursor_moves_only_from_where_it_was_read(conn: Conn) -> None:

@@ -13,7 +13,7 @@ TICKETS = [plain_ticket(1), plain_ticket(2)]
 def test_a_wrong_final_ticket_is_replaced_by_the_chains(conn: Conn) -> None:
     wrong = [plain_ticket(1), plain_ticket(2, player=101)]
     insert_tickets(conn, chain_rows(wrong))
-    insert_adopted(conn, TICKETS[0].ticket_id)
+    insert_adopted(conn, [TICKETS[0].ticket_id])
     delete_wrong_tickets(conn, select_ticket_ids(conn, DAY))
     insert_tickets(conn, chain_rows(TICKETS))
     conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -32,7 +32,7 @@ def test_a_repair_does_not_reach_a_sealed_day(conn: Conn) -> None:
 
 def test_an_intent_must_have_its_ticket_again_at_the_end_of_a_repair(conn: Conn) -> None:
     insert_tickets(conn, chain_rows(TICKETS))
-    insert_adopted(conn, TICKETS[0].ticket_id)
+    insert_adopted(conn, [TICKETS[0].ticket_id])
     with refused(conn, "buy_intents_ticket_id_fkey"):
         delete_wrong_tickets(conn, select_ticket_ids(conn, DAY))
         conn.execute("SET CONSTRAINTS ALL IMMEDIATE")

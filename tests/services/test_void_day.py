@@ -329,7 +329,8 @@ def test_the_gates_of_a_void_are_run_and_the_others_are_listed_as_not_applicable
     [
         ({"G3", "G6", "G13"}, "UPDATE settlement_winner_payouts SET amount = amount + 1"),
         ({"G6", "G13"}, "UPDATE settlement_winner_payouts SET wallet = '0x' || repeat('e', 40) WHERE wallet = "
-                        "(SELECT min(wallet::text) FROM settlement_winner_payouts)"),
+                        "(SELECT min(wallet::text) FROM settlement_winner_payouts JOIN settlement_runs USING (run_id) "
+                        "WHERE kind = 'void')"),
         ({"G6", "G13", "V1"}, "UPDATE settlement_runs SET winner_root = sha256('x')"),
         ({"G10", "V1"}, "UPDATE settlement_pool_results SET closing_carry = closing_carry + 1, "
                         "closing_reserve = closing_reserve - 1 WHERE pool_id = 4"),

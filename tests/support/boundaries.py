@@ -1,6 +1,6 @@
 """Where a process changes the world outside itself, found by watching and not by a list of places.
 
-``install`` wraps the few doors that every write must pass: psycopg's senders, the file calls of ``os`` and ``open``, and
+``install`` wraps the few doors that every write must pass: psycopg's senders, the file calls of ``os`` and ``open``,
 http.client. Each passage is a boundary with a number; a plan says what happens at one of them. A write that is added
 to the engine tomorrow passes the same doors.
 """
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -35,13 +36,15 @@ _WRITING_WORD: Final = re.compile(
 # Of the commands that psycopg sends by itself: BEGIN and SAVEPOINT change nothing yet, FETCH and CLOSE never do.
 _COMMAND: Final = re.compile(r"^\s*(?!BEGIN|SAVEPOINT|RELEASE|FETCH|MOVE|CLOSE)", re.I)
 _FILE_CALLS: Final = (
-    "fsync fdatasync rename replace renames link unlink remove mkdir makedirs rmdir removedirs symlink truncate "
-    "ftruncate chmod fchmod chown mkfifo mknod utime posix_fallocate sendfile copy_file_range"
-).split()
+    *("fsync", "fdatasync", "rename", "replace", "renames", "link", "symlink", "unlink", "remove", "mkdir", "makedirs"),
+    *("rmdir", "removedirs", "truncate", "ftruncate", "chmod", "fchmod", "chown", "mkfifo", "mknod", "utime"),
+    *("posix_fallocate", "sendfile", "copy_file_range"),
+)
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # What the audit hook may see without one of our doors around it.
 _AUDITED: Final = frozenset(
-    "os.rename os.remove os.link os.mkdir os.rmdir os.symlink os.truncate os.chmod os.chown os.utime shutil.move".split()
+    f"os.{name}"
+    for name in ("rename", "remove", "link", "mkdir", "rmdir", "symlink", "truncate", "chmod", "chown", "utime")
 )
 
 
@@ -190,7 +193,7 @@ def _watch_sql(watch: Watch) -> None:
 
         return wrapped
 
-    psycopg.Connection.wait = wait  # type: ignore[method-assign,assignment]
+    psycopg.Connection.wait = wait  # type: ignore[method-assign]
     for cursor in (_cursor_base.BaseCursor, client_cursor.ClientCursorMixin):
         cursor._execute_send = send(cursor._execute_send)  # type: ignore[method-assign]
     base: Any = _cursor_base.BaseCursor
@@ -247,7 +250,7 @@ def _watch_files(watch: Watch) -> None:
         with watch.around("file", f"open {_name(file)}", is_durable=True):
             return io_open(file, mode, *args, **kwargs)
 
-    os.open = open_fd  # type: ignore[assignment]
+    os.open = open_fd
     io.open = builtins.open = open_file
 
 
@@ -333,4 +336,4 @@ def _short(text: str) -> str:
 
 def _name(path: Any) -> str:
     # A temporary name holds the process' number, which differs each time.
-    return re.sub(r"\d{2,}-", "PID-", os.path.basename(os.fspath(path))) if isinstance(path, str | os.PathLike) else ""
+    return re.sub(r"\d{2,}-", "PID-", Path(path).name) if isinstance(path, str | os.PathLike) else ""

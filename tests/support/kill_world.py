@@ -37,6 +37,11 @@ class Ended:
     unseen: tuple[str, ...]
     was_paused: bool = False
 
+    @property
+    def told(self) -> str:
+        """Exit code and last line: what an operator would read."""
+        return f"exit {self.code}: {(self.stderr.strip().splitlines() or ['nothing said'])[-1][:300]}"
+
 
 class Runner:
     """Starts the engine as processes of their own, watched at every boundary."""
@@ -145,6 +150,11 @@ class Truth:
     run_hash: str
     files: dict[str, str]
 
+    def differences(self, other: "Truth") -> set[str]:
+        """Names of files that are not the same; ``run_hash``."""
+        names = {name for name, _ in self.files.items() ^ other.files.items()}
+        return names | ({"run_hash"} if self.run_hash != other.run_hash else set())
+
 
 class Trial:
     """One stretch of a day's settling (a moment, and the run that starts there), tried again and again."""
@@ -156,7 +166,7 @@ class Trial:
         self.tally = Tally()
         first = self.moment.restored()
         listed = runner.run(first.env)
-        assert listed.code == 0, listed.stderr
+        assert listed.code == 0, listed.told
         assert not listed.unseen, f"changes that no boundary stands for: {listed.unseen}"
         self.boundaries = listed.boundaries
         # Undisturbed, as far as this goes: each run came to its end by itself.
@@ -193,14 +203,14 @@ class Trial:
         self._count(f"crash_{flavour.removeprefix('pause_')}_{then}", at, ended.was_paused)
         wanted = (-9,) if then == "die" else (0, 75)
         if ended.was_paused and ended.code not in wanted:
-            self.tally.failures.append(f"{label}: exit {ended.code}: {ended.stderr[-300:]}")
+            self.tally.failures.append(f"{label}: {ended.told}")
         self._finish(played, label)
 
     def _run(self, played: PlayedWorld, at: int, flavour: str) -> None:
         ended = self.runner.run(played.env, flavour=flavour, at=at)
         self._count(flavour, at, len(ended.boundaries) >= at)
         if flavour == "lost" and ended.code not in (0, 75):
-            self.tally.failures.append(f"{self.name} lost {at}: exit {ended.code}: {ended.stderr[-300:]}")
+            self.tally.failures.append(f"{self.name} lost {at}: {ended.told}")
 
     def _count(self, flavour: str, at: int, reached: bool) -> None:
         if not reached:
@@ -214,7 +224,7 @@ class Trial:
             self.tally.ticks += settle_to_the_end(self.runner, played)
             found = Truth(settled_run_hash(played), deterministic(played))
             if found != self.truth:
-                raise InvariantFailed("I2", f"other result: {found} instead of {self.truth}")
+                raise InvariantFailed("I2", f"other result: {sorted(self.truth.differences(found))}")
             self.tally.invariants.update(check_invariants(played))
             self.tally.checks += 1
         except (AssertionError, psycopg.Error) as error:
@@ -228,14 +238,14 @@ def settle_to_the_end(runner: Runner, played: PlayedWorld) -> int:
         if ended.code == 75:
             played.chain.mine(2)
             continue
-        assert ended.code == 0, f"tick {tick}: exit {ended.code}: {ended.stderr[-500:]}"
+        assert ended.code == 0, f"tick {tick}: {ended.told}"
         days: list[dict[str, Any]] = json.loads(ended.stdout)["days"]
         assert all(day["status"] in ("DONE", "WAITING") for day in days), days
         if any(day["not_before"] for day in days):
             played.pass_challenge()
         elif all(day["status"] == "DONE" for day in days):
             return tick
-    raise AssertionError(f"not done after {MAX_TICKS} ticks: {ended.stderr[-500:]}")
+    raise AssertionError(f"not done after {MAX_TICKS} ticks: {ended.told}")
 
 
 @contextmanager
@@ -243,7 +253,7 @@ def opened_trial(name: str, runner: Runner, played: PlayedWorld) -> Iterator[Tri
     """The stretch ``first`` (export to commit) or ``second`` (release to stats) of the world's first day."""
     if name == "second":
         ended = runner.run(played.env)
-        assert ended.code == 0, ended.stderr
+        assert ended.code == 0, ended.told
         played.pass_challenge()
     trial = Trial(name, runner, played)
     try:

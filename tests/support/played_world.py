@@ -6,11 +6,8 @@ gets a day that is ready to be settled, in about a tenth of a second.
 
 import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -28,19 +25,11 @@ from local_world.players import Way, make_affiliates, make_orders, make_players
 from local_world.world import World
 from services.engine import Engine, open_engine
 from services.settle_days import DayOutcome, settle_days
+from tests.support.warm_cli import Finished, WarmCli
 from workers import recover_intents, refresh_seeds
 
 _numbers = count(1)
 _REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A command that has ended."""
-
-    code: int
-    stdout: str
-    stderr: str
 
 
 class PlayedWorld:
@@ -54,6 +43,7 @@ class PlayedWorld:
         self._snapshot = ""
         self._template = ""
         self._copy = ""
+        self._warm_cli: WarmCli | None = None
         self.env = dict(world.env)
 
     # -- the way back ------------------------------------------------------------------------------------------------
@@ -108,11 +98,11 @@ class PlayedWorld:
         with psycopg.connect(with_database(self.world.database.owner_url, "postgres"), autocommit=True) as conn:
             conn.execute(statement)
 
-    def tamper(self, statement: str) -> None:
+    def tamper(self, statement: str, **given: object) -> None:
         """Change rows behind the engine's back: a superuser with all triggers off."""
         with psycopg.connect(self.env["MIGRATION_DATABASE_URL"], autocommit=True) as conn:
             conn.execute("SET session_replication_role = replica")
-            conn.execute(statement.encode())
+            conn.execute(statement.encode(), given or None)
 
     # -- the engine --------------------------------------------------------------------------------------------------
 
@@ -138,21 +128,17 @@ class PlayedWorld:
         """Let the challenge period of what is committed now pass."""
         self.chain.advance_to(self.chain.now() + self.world.record["parameters"]["challenge_period_s"] + 1)
 
-    def cli(self, *arguments: str, **changed: str) -> Finished:
-        """The real command line in a process of its own, as cron would start it."""
+    def command_env(self, **changed: str) -> dict[str, str]:
+        """The environment of a command: our settings and none of the surroundings'."""
         names = {setting.name for setting in SETTINGS} | {"BO_ENV_FILE"}
         env = {name: value for name, value in os.environ.items() if name not in names}
-        done = subprocess.run(
-            [sys.executable, "-m", "cli.main", *arguments],
-            env={**env, **self.env, **changed},
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        return {**env, **self.env, **changed}
+
+    def cli(self, *arguments: str, killed_at: str | None = None, **changed: str) -> Finished:
+        """The real command line in a process of its own, as cron would start it."""
+        if self._warm_cli is None:
+            self._warm_cli = WarmCli()
+        return self._warm_cli.run(arguments, env=self.command_env(**changed), cwd=self.folder, killed_at=killed_at)
 
     # -- the days ----------------------------------------------------------------------------------------------------
 

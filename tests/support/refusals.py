@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.support.fingerprint import fingerprint, stored_text
-from tests.support.played_world import Finished, PlayedWorld
+from tests.support.played_world import PlayedWorld
+from tests.support.warm_cli import Finished
 
 # A day that must not go on until a person has looked says so in its own row, and nowhere else.
 HALTED_ROW = ("table settlement_pipeline_runs",)

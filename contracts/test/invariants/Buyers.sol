@@ -7,6 +7,10 @@ import {Moves} from "./Moves.sol";
 
 /// @notice Players buy: directly, through the relayer, and with a wallet that is a contract.
 abstract contract Buyers is Moves {
+    /// @dev The last purchase, to be tried again.
+    bytes internal lastSale;
+    address internal lastSender;
+
     function playerBuys(uint256 seed) external move(seed) {
         _sell(players[_below(4)], false);
     }
@@ -32,6 +36,7 @@ abstract contract Buyers is Moves {
         (bool ok, bytes memory answer) = address(game).call(data);
         require(ok, "sales: nobody is shut out");
         _bookSale(permit, tips.length / 8);
+        (lastSale, lastSender) = (data, sender);
         require(abi.decode(answer, (uint256)) == sold, "tickets are numbered one by one");
     }
 

@@ -19,6 +19,7 @@ contract Campaign is Mischief {
         _offer(this.stolenSettlerCommits.selector, 2);
         _offer(this.guardianVetoes.selector, 3);
         _offer(this.anybodyReleases.selector, 6);
+        _offer(this.guardianSleepsThroughATheft.selector, 2);
         _offer(this.engineCatchesUp.selector, 4);
         _offer(this.ownerAnnouncesAVoid.selector, 1);
         _offer(this.ownerVoidsASilentDay.selector, 3);
@@ -101,10 +102,13 @@ contract Campaign is Mischief {
         Promise storage promised = promises[vault][day];
         for (uint256 i = 0; i < promised.leaves.length; ++i) {
             Place memory place = Place(vault, day, i);
-            if (!_isClaimable(place)) continue;
-            (bool ok,) = address(_vault(vault)).call(_claimCall(place));
-            require(ok, "no trapped atom: a promise can be claimed");
-            _bookClaim(vault, day, _leafAt(place));
+            if (_isClaimable(place)) {
+                (bool ok,) = address(_vault(vault)).call(_claimCall(place));
+                require(ok, "no trapped atom: a promise can be claimed");
+                _bookClaim(vault, day, _leafAt(place));
+            }
+            string memory broken = "claims: once, and never above a day's total";
+            _refused(thief, address(_vault(vault)), _claimCall(place), 0, broken);
         }
         if (promised.isHonest) require(promised.claimed == promised.total, "no trapped atom: an honest day is paid");
     }

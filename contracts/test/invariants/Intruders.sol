@@ -35,7 +35,7 @@ abstract contract Intruders is Owners {
     }
 
     function _anybody() private returns (address) {
-        address[14] memory all = [
+        address[15] memory all = [
             owner,
             guardian,
             relayer,
@@ -44,6 +44,7 @@ abstract contract Intruders is Owners {
             players[0],
             address(wallet),
             thief,
+            former,
             address(game),
             address(settlement),
             address(reserve),
@@ -51,7 +52,7 @@ abstract contract Intruders is Owners {
             address(router),
             address(coordinator)
         ];
-        return all[_below(14)];
+        return all[_below(15)];
     }
 
     function _anyPower() private returns (Power memory) {
@@ -112,14 +113,15 @@ abstract contract Intruders is Owners {
         if (kind == 2) {
             return Power(address(vault), abi.encodeCall(ClaimVault.pauseClaims, ()), alone, guardian, guardian);
         }
-        if (kind == 3) return Power(address(vault), abi.encodeCall(ClaimVault.unpauseClaims, ()), both, guardian, owner);
+        bytes memory unpause = abi.encodeCall(ClaimVault.unpauseClaims, ());
+        if (kind == 3) return Power(address(vault), unpause, both, guardian, owner);
         return Power(address(game), abi.encodeCall(GameManager.unpausePurchases, ()), both, guardian, owner);
     }
 
     /// @dev The settler's and the relayer's.
     function _keysPower() private returns (Power memory) {
         if (_oneIn(2)) {
-            bytes memory commit = abi.encodeCall(SettlementV4.commitMerkleSettlement, (_result(next, Theft.All)));
+            bytes memory commit = abi.encodeCall(SettlementV4.commitMerkleSettlement, (_candidate()));
             return Power(address(settlement), commit, RoleBound.NotSettler.selector, settler, settler);
         }
         (BuyPermit memory permit, bytes memory tips) = _order(players[_below(5)], true);
@@ -130,7 +132,7 @@ abstract contract Intruders is Owners {
     /// @dev What only one of our contracts may ask of another, and what only a named account may accept.
     function _contractsPower() private returns (Power memory) {
         uint256 kind = _below(8);
-        address to = _vault(kind % 2) == prizes ? address(prizes) : address(commissions);
+        address to = address(_vault(kind % 2));
         bytes4 notSettlement = ReserveVault.NotSettlement.selector;
         bytes4 notGame = ReserveVault.NotGameManager.selector;
         address s = address(settlement);

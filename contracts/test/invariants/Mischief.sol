@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {ClaimVault} from "../../src/ClaimVault.sol";
+import {GameManager} from "../../src/GameManager.sol";
+import {Roles} from "../../src/Roles.sol";
 import {SettlementV4} from "../../src/SettlementV4.sol";
 import {BuyPermit, Settlement} from "../../src/Types.sol";
 import {VRFReceiver} from "../../src/VRFReceiver.sol";
@@ -11,17 +13,33 @@ import {Intruders} from "./Intruders.sol";
 abstract contract Mischief is Intruders {
     function _tryForbidden() internal override {
         _intrude();
-        uint256 kind = _below(4);
+        uint256 kind = _below(6);
         if (kind == 0) _releaseWrongly();
-        else if (kind == 1) _commitOrVoidWrongly();
-        else if (kind == 2) _claimWrongly();
-        else _buyWrongly();
+        else if (kind == 1) _voidWrongly();
+        else if (kind == 2) _commitAgain();
+        else if (kind == 3) _claimWrongly();
+        else if (kind == 4) _buyWrongly();
+        else _giveTwoRoles();
+    }
+
+    function _giveTwoRoles() private {
+        address holder = [owner, guardian, relayer, settler, promotions][_below(5)];
+        bytes4 taken = Roles.RoleTaken.selector;
+        bytes4[5] memory all = [
+            Roles.setGuardian.selector,
+            Roles.setRelayer.selector,
+            Roles.setSettler.selector,
+            Roles.setPromotions.selector,
+            Roles.transferOwnership.selector
+        ];
+        bytes memory data = abi.encodeWithSelector(all[_below(5)], holder);
+        _refused(owner, address(roles), data, taken, "roles: nobody holds two");
     }
 
     function _releaseWrongly() private {
-        address at = address(settlement);
+        address target = address(settlement);
         if (lastReleased.length != 0) {
-            _refused(thief, at, lastReleased, SettlementV4.NotCommitted.selector, "release: no day is paid twice");
+            _refused(thief, target, lastReleased, SettlementV4.NotCommitted.selector, "release: no day is paid twice");
         }
         if (!hasPending) return;
         Settlement memory s = _pendingResult();
@@ -31,7 +49,7 @@ abstract contract Mischief is Intruders {
             if (_oneIn(2)) vm.warp(until - 1);
             bytes4 early = SettlementV4.ChallengePeriodRuns.selector;
             bytes memory data = abi.encodeCall(SettlementV4.release, (s));
-            _refused(settler, at, data, early, "challenge: no release before the period is over");
+            _refused(settler, target, data, early, "challenge: no release before the period is over");
             vm.warp(now_);
         }
         uint256 kind = _below(4);
@@ -40,30 +58,40 @@ abstract contract Mischief is Intruders {
         else if (kind == 2) s.affiliateTotal += 1;
         else s.charityTotal += 1;
         bytes memory other = abi.encodeCall(SettlementV4.release, (s));
-        _refused(settler, at, other, SettlementV4.WrongSettlement.selector, "release: only what was committed");
+        _refused(settler, target, other, SettlementV4.WrongSettlement.selector, "release: only what was committed");
     }
 
-    function _commitOrVoidWrongly() private {
-        address at = address(settlement);
-        if (_oneIn(3)) {
-            uint256 stake = _stakeOf(next);
-            if (hasPending || !settlement.voidable(next)) {
-                bytes32 root = stake == 0 ? bytes32(0) : bytes32("root");
-                bytes memory early = abi.encodeCall(SettlementV4.voidDay, (next, root, stake));
-                _refused(owner, at, early, 0, "void: not before its time");
-            }
-            bytes memory more = abi.encodeCall(SettlementV4.voidDay, (next, bytes32("root"), stake + 1));
-            _refused(owner, at, more, 0, "void: the whole stake and no more");
-            return;
-        }
-        Settlement memory s = _spoilt(_below(12));
+    function _voidWrongly() private {
+        uint256 now_ = block.timestamp;
+        if (_oneIn(2)) _warpTo((next + 4) * 1 days + _below(5 days));
+        else if (_oneIn(2)) _warpTo((next + 31) * 1 days);
+        if (!_isVoidable()) _failToVoid("void: not before its time");
+        uint256 more = _stakeOf(next) + 1;
+        bytes memory data = abi.encodeCall(SettlementV4.voidDay, (next, bytes32("root"), more));
+        _refused(owner, address(settlement), data, 0, "void: the whole stake and no more");
+        vm.warp(now_);
+    }
+
+    function _tryFalseResult(Settlement memory s) internal override {
+        bytes memory data = abi.encode(s);
+        _refuseResult(_spoilt(abi.decode(data, (Settlement)), _below(12)));
+        _refuseResult(_spoilt(abi.decode(data, (Settlement)), 5 + _below(4)));
+    }
+
+    function _commitAgain() private {
+        if (!hasPending) return;
+        Settlement memory s = _pendingResult();
+        if (_oneIn(2)) s.runHash = bytes32(_random() | 1);
+        _refuseResult(s);
+    }
+
+    function _refuseResult(Settlement memory s) private {
         bytes memory data = abi.encodeCall(SettlementV4.commitMerkleSettlement, (s));
-        _refused(settler, at, data, 0, "commit: a false result is refused");
+        _refused(settler, address(settlement), data, 0, "commit: a false result is refused");
     }
 
     /// @dev A result with one thing wrong.
-    function _spoilt(uint256 kind) private returns (Settlement memory s) {
-        s = hasPending ? _pendingResult() : _result(next, Theft.All);
+    function _spoilt(Settlement memory s, uint256 kind) private returns (Settlement memory) {
         uint256 p = _below(5);
         (uint256 budget, uint256 limit) = _limits(next, p);
         if (kind == 0) s.totalPayout += 1;
@@ -78,6 +106,7 @@ abstract contract Mischief is Intruders {
         else if (kind == 9) s.dayId = next + 1 + _below(3);
         else if (kind == 10) s.dayId = next - 1 - _below(3);
         else s.dayId = type(uint256).max - _below(2);
+        return s;
     }
 
     /// @dev Everything but the limit agrees.
@@ -90,6 +119,12 @@ abstract contract Mischief is Intruders {
     }
 
     function _claimWrongly() private {
+        ClaimVault vault = _vault(_below(2));
+        uint256 until = vault.pausedUntil();
+        if (until != 0 && block.timestamp < until + 7 days) {
+            bytes memory again = abi.encodeCall(ClaimVault.pauseClaims, ());
+            _refused(guardian, address(vault), again, 0, "a pause of claims is not renewed at once");
+        }
         Place memory place = _placeOrNone();
         bytes32[] memory none = new bytes32[](0);
         // A commit that waits pays nobody.
@@ -97,45 +132,68 @@ abstract contract Mischief is Intruders {
         _refused(thief, address(prizes), soon, 0, "claims: no day is paid before its release");
         if (place.index >= promises[place.vault][place.day].leaves.length) return;
         Leaf memory leaf = _leafAt(place);
-        address at = address(_vault(place.vault));
+        address target = address(_vault(place.vault));
         if (isPaid[place.vault][place.day][leaf.account]) {
-            _refused(thief, at, _claimCall(place), 0, "claims: once per day and account");
+            _refused(thief, target, _claimCall(place), 0, "claims: once per day and account");
         }
         if (block.timestamp < _vault(place.vault).pausedUntil()) {
             bytes4 paused = ClaimVault.ClaimsArePaused.selector;
-            _refused(thief, at, _claimCall(place), paused, "claims: none during a pause");
+            _refused(thief, target, _claimCall(place), paused, "claims: none during a pause");
+        }
+        if (promises[place.vault][place.day].claimed + leaf.amount > promises[place.vault][place.day].total) {
+            _refused(thief, target, _claimCall(place), 0, "claims: never above a day's total");
+        }
+        if (usdt.isBlocked(leaf.account)) {
+            _refused(thief, target, _claimCall(place), 0, "claims: a blocked account keeps its claim");
         }
         bytes32[] memory proof = _proof(place);
         bytes memory other = abi.encodeCall(ClaimVault.claim, (place.day, leaf.account, leaf.amount + 7, proof));
-        _refused(leaf.account, at, other, 0, "claims: no other amount");
+        _refused(leaf.account, target, other, 0, "claims: no other amount");
         other = abi.encodeCall(ClaimVault.claim, (place.day, address(0xFACE), leaf.amount, proof));
-        _refused(thief, at, other, 0, "claims: nobody else");
+        _refused(thief, target, other, 0, "claims: nobody else");
         _refused(thief, address(_vault(1 - place.vault)), _claimCall(place), 0, "claims: no proof fits another vault");
     }
 
     function _buyWrongly() private {
+        address target = address(game);
+        if (lastSale.length != 0) _refused(lastSender, target, lastSale, 0, "sales: a permit is used once");
         address buyer = players[_below(5)];
         (BuyPermit memory permit, bytes memory tips) = _order(buyer, true);
-        address at = address(game);
-        string memory broken = "sales: a false permit is refused";
-        uint256 kind = _below(7);
+        uint256 kind = _below(9);
         if (kind == 0) permit.dayId += 1;
         else if (kind == 1) permit.deadline = uint64(block.timestamp - 1);
         else if (kind == 2) permit.tipsHash = bytes32(_random());
         else if (kind == 3) permit.gasCostUsdt = 5_000_001;
         else if (kind == 4) permit.poolId = 5;
         else if (kind == 5) permit.paidTips += 1;
-        bytes memory data = _purchase(permit, tips, true);
-        if (kind == 6) {
-            // Signed for one amount, sent with another.
-            bytes memory signature = _signed(permit, keyOf[buyer]);
-            permit.gasCostUsdt += 1;
-            data = abi.encodeCall(game.buyTicketFor, (permit, tips, signature));
-        }
-        _refused(relayer, at, data, 0, broken);
-        if (kind > 3) return;
-        // A day's word is asked for after its close, once, and only if it sold tips.
-        uint256 day = kind == 0 || soldDays.length == 0 ? _today() : soldDays[_below(soldDays.length)];
+        else if (kind == 6) permit.tipsHash = _spoilTip(tips);
+        else if (kind == 7) usdt.setFee(1);
+        bytes memory signature = _signed(permit, keyOf[buyer]);
+        // Signed for one amount, sent with another.
+        if (kind == 8) permit.gasCostUsdt += 1;
+        bytes memory data = abi.encodeCall(GameManager.buyTicketFor, (permit, tips, signature));
+        _refused(relayer, target, data, 0, "sales: a false permit is refused");
+        usdt.setFee(0);
+        if (!isBound[buyer]) _referOneself(buyer);
+        _requestWrongly();
+    }
+
+    /// @dev The first tip gets five numbers only.
+    function _spoilTip(bytes memory tips) private pure returns (bytes32) {
+        tips[7] = 0x3e;
+        return keccak256(tips);
+    }
+
+    function _referOneself(address buyer) private {
+        (BuyPermit memory permit, bytes memory tips) = _order(buyer, false);
+        permit.affiliate = buyer;
+        bytes memory data = _purchase(permit, tips, false);
+        _refused(buyer, address(game), data, 0, "sales: nobody refers himself");
+    }
+
+    /// @dev A day's word is asked for after its close, once, and only if it sold tips.
+    function _requestWrongly() private {
+        uint256 day = _oneIn(3) || soldDays.length == 0 ? _today() : soldDays[_below(soldDays.length)];
         if (day < _today() && requestOf[day] == 0) return;
         bytes memory request = abi.encodeCall(VRFReceiver.requestSeed, (day));
         _refused(settler, address(vrf), request, 0, "seeds: after the close, and once");

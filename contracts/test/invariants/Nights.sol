@@ -28,31 +28,47 @@ abstract contract Nights is Buyers {
     // ------------------------------------------------------------------------------------- seeds
 
     function anybodyRequestsASeed(uint256 seed) external move(seed) {
-        vm.assume(soldDays.length != 0);
-        uint256 day = soldDays[_below(soldDays.length)];
-        vm.assume(requestOf[day] == 0);
+        uint256 day = _soldDay(_isUnasked);
         if (_today() <= day) _warpToClose(day);
         _request(day);
     }
 
     /// @dev Early, late, or (a silent day) never.
     function coordinatorAnswers(uint256 seed) external move(seed) {
-        vm.assume(soldDays.length != 0);
-        uint256 day = soldDays[_below(soldDays.length)];
-        vm.assume(requestOf[day] != 0 && !hasWord[day] && !_isSilent(day));
-        _answer(day);
+        _answer(_soldDay(_isAwaited));
     }
 
     /// @dev The coordinator's own contract answers a request once; a second word must be lost all the same.
     function coordinatorAnswersTwice(uint256 seed) external move(seed) {
-        vm.assume(soldDays.length != 0);
-        uint256 day = soldDays[_below(soldDays.length)];
-        vm.assume(hasWord[day]);
+        uint256 day = _soldDay(_isAnswered);
         uint256[] memory words = new uint256[](_below(3));
         for (uint256 i = 0; i < words.length; ++i) words[i] = _random();
         uint256 requestId = _oneIn(3) ? _random() : requestOf[day];
         vm.prank(address(coordinator));
         vrf.rawFulfillRandomWords(requestId, words);
+    }
+
+    /// @dev A random one of the sold days of this kind; discards the move if there is none.
+    function _soldDay(function(uint256) internal view returns (bool) isOfKind) private returns (uint256 day) {
+        vm.assume(soldDays.length != 0);
+        uint256 start = _below(soldDays.length);
+        for (uint256 i = 0; i < soldDays.length; ++i) {
+            day = soldDays[(start + i) % soldDays.length];
+            if (isOfKind(day)) return day;
+        }
+        vm.assume(false);
+    }
+
+    function _isUnasked(uint256 day) private view returns (bool) {
+        return requestOf[day] == 0;
+    }
+
+    function _isAwaited(uint256 day) private view returns (bool) {
+        return requestOf[day] != 0 && !hasWord[day] && !_isSilent(day);
+    }
+
+    function _isAnswered(uint256 day) private view returns (bool) {
+        return hasWord[day];
     }
 
     function _request(uint256 day) internal {
@@ -82,7 +98,7 @@ abstract contract Nights is Buyers {
     // ------------------------------------------------------------------------------------- moves
 
     function settlerCommits(uint256 seed) external move(seed) {
-        vm.assume(!hasPending && _canSettle());
+        vm.assume(!hasPending && _canSettle() && _isWorthIt());
         _commitNext(Theft.None);
     }
 
@@ -92,7 +108,7 @@ abstract contract Nights is Buyers {
     }
 
     function guardianVetoes(uint256 seed) external move(seed) {
-        vm.assume(hasPending || _canSettle());
+        vm.assume(hasPending || (_canSettle() && _isWorthIt()));
         if (!hasPending) _commitNext(Theft(_below(5)));
         // During the period, or after it: a stalled sequencer does not eat the guardian's time.
         vm.warp(block.timestamp + _below(3 hours));
@@ -100,19 +116,27 @@ abstract contract Nights is Buyers {
     }
 
     function anybodyReleases(uint256 seed) external move(seed) {
-        vm.assume(hasPending || _canSettle());
+        vm.assume(hasPending || (_canSettle() && _isWorthIt()));
         if (!hasPending) _commitNext(Theft.None);
-        // A thief's commit is mostly vetoed in time.
-        vm.assume(isPendingHonest || _oneIn(4));
+        vm.assume(isPendingHonest);
         _warpTo(committedAt[next] + CHALLENGE);
         if (_oneIn(4)) _failToRelease();
         _releaseNext();
     }
 
-    /// @dev The engine's nights after an outage.
+    /// @dev Then the thief gets what the day could pay, and nothing of any other day.
+    function guardianSleepsThroughATheft(uint256 seed) external move(seed) {
+        vm.assume(hasPending ? !isPendingHonest : _hasTips(next) && _canSettle());
+        if (!hasPending) _commitNext(Theft(1 + _below(4)));
+        _warpTo(committedAt[next] + CHALLENGE);
+        _releaseNext();
+    }
+
+    /// @dev The engine's nights after an outage: empty days mostly, up to a sold one or beyond.
     function engineCatchesUp(uint256 seed) external move(seed) {
-        vm.assume(!hasPending && next + 2 < _today() && _canSettle());
-        for (uint256 n = 4 + _below(24); n != 0 && next + 1 < _today() && _canSettle(); --n) {
+        vm.assume(!hasPending && next + 1 < _today() && _canSettle());
+        for (uint256 n = 40; n != 0 && next + 1 < _today() && _canSettle(); --n) {
+            if (_hasTips(next) && n != 40 && _oneIn(2)) return;
             _commitNext(Theft.None);
             _warpTo(committedAt[next] + CHALLENGE);
             _releaseNext();
@@ -139,6 +163,7 @@ abstract contract Nights is Buyers {
     function ownerVoidsAnOldDay(uint256 seed) external move(seed) {
         vm.assume(_oneIn(4));
         if (_today() <= next) _warpToClose(next);
+        if (_oneIn(2)) _warpTo((next + 31) * 1 days);
         if (announcedAt[next] == 0) _announce(next);
         // The month goes by and tickets are sold in it.
         for (uint256 n = _below(3); n != 0; --n) {
@@ -147,8 +172,14 @@ abstract contract Nights is Buyers {
         }
         uint256 old = (next + 31) * 1 days;
         uint256 noticed = announcedAt[next] + 7 days;
+        _warpTo((old > noticed ? old : noticed) - 1);
+        if (!_isVoidable()) _failToVoid("void: not before its time");
         _warpTo(old > noticed ? old : noticed);
-        if (hasPending) _vetoNext();
+        if (!hasPending && _canSettle() && _oneIn(2)) _commitNext(Theft.None);
+        if (hasPending) {
+            _failToVoid("void: not while a commit waits");
+            _vetoNext();
+        }
         _voidNext();
     }
 
@@ -159,16 +190,25 @@ abstract contract Nights is Buyers {
         return !_hasTips(next) || hasWord[next] || !_isSilent(next);
     }
 
+    /// @dev An empty day has little to tell.
+    function _isWorthIt() private returns (bool) {
+        return _hasTips(next) || _oneIn(6);
+    }
+
     function _commitNext(Theft theft) internal {
         if (_today() <= next) _warpToClose(next);
         _bringWord(next);
         Settlement memory s = _result(next, theft);
+        _tryFalseResult(s);
         _commit(s);
         committedAt[next] = block.timestamp;
         _pending = s;
         hasPending = true;
         isPendingHonest = theft == Theft.None;
     }
+
+    /// @dev The settler tries to commit something else first.
+    function _tryFalseResult(Settlement memory s) internal virtual;
 
     function _vetoNext() internal {
         vm.prank(guardian);
@@ -223,6 +263,21 @@ abstract contract Nights is Buyers {
         _bookVoid(next);
     }
 
+    function _failToVoid(string memory broken) internal {
+        uint256 stake = _stakeOf(next);
+        bytes32 root = stake == 0 ? bytes32(0) : bytes32("root");
+        bytes memory data = abi.encodeCall(SettlementV4.voidDay, (next, root, stake));
+        _refused(owner, address(settlement), data, 0, broken);
+    }
+
+    /// @dev Design, section 7: three days without a word, or thirty with seven days' notice.
+    function _isVoidable() internal view returns (bool) {
+        if (hasPending) return false;
+        if (_hasTips(next) && !hasWord[next] && block.timestamp >= (next + 4) * 1 days) return true;
+        uint256 announced = announcedAt[next];
+        return announced != 0 && block.timestamp >= announced + 7 days && block.timestamp >= (next + 31) * 1 days;
+    }
+
     // ------------------------------------------------------------------------------------- results
 
     /// @dev A result that the contract accepts; only its trees are false if it is a theft.
@@ -245,6 +300,11 @@ abstract contract Nights is Buyers {
             ? bytes32(_random() | 1)
             : _draftRoot(PRIZES, day);
         s.affiliateRoot = _draftRoot(COMMISSIONS, day);
+    }
+
+    /// @dev What stands to be committed, or could be. Never touches the leaves of a commit that waits.
+    function _candidate() internal returns (Settlement memory) {
+        return hasPending ? _pending : _result(next, Theft.All);
     }
 
     function _limits(uint256 day, uint256 p) internal view returns (uint256 budget, uint256 limit) {

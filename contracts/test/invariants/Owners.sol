@@ -5,6 +5,8 @@ import {Claimers} from "./Claimers.sol";
 
 /// @notice The owner's and the guardian's other powers, the token's whims, mistakes, and time.
 abstract contract Owners is Claimers {
+    /// @dev Who held a role before; he has no power any more.
+    address internal former = address(0xF0);
     uint256 private _rates;
     mapping(address affiliate => uint256) private _rateFrom;
     uint256 private _rulesetFrom;
@@ -12,6 +14,7 @@ abstract contract Owners is Claimers {
     function ownerReplacesARole(uint256 seed) external move(seed) {
         address account = _newcomer();
         uint256 which = _below(5);
+        former = [guardian, relayer, settler, owner, promotions][which];
         if (which <= 2) {
             vm.prank(owner);
             if (which == 0) roles.setGuardian(guardian = account);
@@ -98,7 +101,8 @@ abstract contract Owners is Claimers {
     }
 
     function tokenUnblocksSomebody(uint256 seed) external move(seed) {
-        address account = _blockable();
+        address account;
+        for (uint256 n = 4; n != 0 && !usdt.isBlocked(account); --n) account = _blockable();
         vm.assume(usdt.isBlocked(account));
         usdt.setBlocked(account, false);
     }
@@ -120,7 +124,8 @@ abstract contract Owners is Claimers {
         else if (kind == 1) vm.warp(close);
         else if (kind == 2) vm.warp(close + _below(12 hours));
         else if (kind == 3) vm.warp(block.timestamp + _below(3 hours));
-        else vm.warp(block.timestamp + _below(3 days));
+        else if (_oneIn(3)) vm.warp(block.timestamp + _below(3 days));
+        else vm.warp(block.timestamp + 1 + _below(1 hours));
     }
 
     function _blockable() private returns (address) {
