@@ -1,6 +1,6 @@
 """Commands that only look: proof, doctor, explain."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,7 +30,7 @@ def proof(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     if json:
         print_json(document)
         return EXIT_DONE
-    print_facts(f"Day {day}", {name: document[name] for name in ("wallet", "run_hash", "run_status")})
+    print_facts(f"Day {day}", {name: document[name] for name in ("wallet", "run_hash", "run_status", "run_kind")})
     for kind in ("winner", "affiliate"):
         if document[kind] is not None:
             facts = {name: value for name, value in document[kind].items() if name != "proof"}
@@ -53,7 +53,7 @@ def doctor(day: OneDay, json: JsonOption = False) -> int:
 
 
 def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
-    """Show a wallet's way from tickets over matches and shares to its leaf. Reads only."""
+    """Show a wallet's way from tickets over matches and shares to its leaf, or to its refund. Reads only."""
     from services.explain import explain as account_for
 
     day_id, address = parse_day(day), ask_wallet(wallet)
@@ -61,6 +61,9 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
         facts = account_for(engine, day_id, address)
     if json:
         print_json(facts)
+        return EXIT_DONE
+    if facts.get("mode") == "void":
+        _print_refund(day, facts)
         return EXIT_DONE
     rows = [
         (tip["ticket_id"], tip["pool_id"], " ".join(map(str, tip["numbers"])), tip["matches"], tip["share"])
@@ -73,6 +76,18 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     }
     print_facts(f"Day {day}", {**shown, **drawn})
     print_table("Winning tips", ("ticket", "pool", "numbers", "matches", "share in atoms"), rows)
+    _print_leaf(facts)
+    return EXIT_DONE
+
+
+def _print_refund(day: int, facts: dict[str, Any]) -> None:
+    print_facts(f"Day {day}, voided", {name: facts[name] for name in ("wallet", "void_reason", "tickets")})
+    rows = [(row["ticket_id"], row["pool_id"], row["part"], row["refund"]) for row in facts["refunds"]]
+    print_table("Refunds", ("ticket", "pool", "part", "atoms given back"), rows)
+    _print_leaf(facts)
+
+
+def _print_leaf(facts: dict[str, Any]) -> None:
     leaf = facts["leaf"]["leaf"] if facts["leaf"] else "none"
     print_facts(
         "Leaf",
@@ -82,4 +97,3 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
             "agrees": "yes" if facts["agrees"] else "NO",
         },
     )
-    return EXIT_DONE

@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(commit)
     app.command("refresh-stats", rich_help_panel=PANEL)(refresh_stats)
     app.command(rich_help_panel=PANEL)(resume)
+    app.command("void-plan", rich_help_panel=PANEL)(void_plan)
 
 
 def settle(day: DayOption = None, json: JsonOption = False, dry_run: DryRun = False) -> int:
@@ -94,6 +95,20 @@ def resume(day: OneDay, by: ByName = None, json: JsonOption = False) -> int:
         print_json(facts)
     else:
         print_facts(f"Day {day}", facts)
+    return EXIT_DONE
+
+
+def void_plan(day: OneDay, json: JsonOption = False) -> int:
+    """What the owner signs to void and refund a day: root, total, calldata, and what allows it. Reads only; refuses
+    while the day cannot be voided."""
+    from services.plan_void import plan_void
+
+    with opened_engine() as engine:
+        facts = plan_void(engine, parse_day(day))
+    if json:
+        print_json(facts)
+    else:
+        print_facts(f"Void of day {day}, for the owner to sign", facts)
     return EXIT_DONE
 
 

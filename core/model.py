@@ -101,6 +101,7 @@ class PoolResult:
     jackpot_payout_atoms: Atoms
     jackpot_hit: bool
     closing: PoolState
+    refund_atoms: Atoms  # the whole stake on a voided day, else nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +136,16 @@ class DayResult:
     net_fee_atoms: Atoms
     fee_atoms: Atoms
     seeds: Seeds | None  # what the draw was made from; None exactly on a day without tips
+
+
+@dataclass(frozen=True, slots=True)
+class VoidedDay:
+    """A day that is refunded instead of settled (rule 2.12), in the shape of any other day.
+
+    The refunds stand where payouts do, so that one tree, one table and one proof serve both; nothing is drawn, split
+    or earned. ``promotions`` got the voucher part; None on a day without voucher tips.
+    """
+
+    result: DayResult
+    promotions: Wallet | None
+    voucher_refund_atoms: Atoms

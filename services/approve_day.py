@@ -9,28 +9,33 @@ from io_layer.pipeline_store import finish_step
 from io_layer.run_store import Run, approve_run, select_live_run
 from services.day_work import Opened
 from services.engine import Engine
-from services.gates import Finding, check_gates
+from services.gates import Finding, check_gates, require_gates
 from services.lease import Lease
+from services.void_gates import check_void_gates, require_void_gates
 
 
 def approve_day(engine: Engine, lease: Lease, opened: Opened, *, by: str | None = None) -> dict[str, Any]:
     """Run all gates and approve the open run if every one holds; warnings do not stop it.
 
-    Raises: InvariantBroken ``gates_failed`` with all findings; Unavailable ``approval_wanted`` while
-    APPROVAL_MODE=manual and nobody has said yes.
+    A voided day needs no other yes: the owner has said it on-chain.
+    Raises: InvariantBroken ``gates_failed`` with all findings, ``refund_differs``; Unavailable ``approval_wanted``
+    while APPROVAL_MODE=manual and nobody has said yes.
     """
-    findings = check_gates(engine, opened)
-    require_gates(opened.day_id, findings)
+    findings = findings_of(engine, opened)
+    if opened.is_voided:
+        require_void_gates(opened.day_id, findings)
+    else:
+        require_gates(opened.day_id, findings)
     run = select_live_run(engine.conn, opened.day_id)
     if run is None:
         raise InvariantBroken("gates_failed", f"day {opened.day_id} lost its run while the gates looked at it")
-    if by is None and engine.settings.approval_mode == "manual":
+    if by is None and engine.settings.approval_mode == "manual" and not opened.is_voided:
         raise Unavailable(
             "approval_wanted",
             f"all gates hold for run_hash {hex_of(run.run_hash)}; a person says yes with `bo-engine approve --day "
             f"{opened.day_id} --by NAME`",
         )
-    approver = by or "gates"
+    approver = by or ("voidDay" if opened.is_voided else "gates")
     with lease.transaction():
         if run.status == "dry_run" and not approve_run(engine.conn, run.run_id, run.run_hash, approver):
             raise InvariantBroken("approval_lost", f"run {run.run_id} changed while it was approved")
@@ -45,18 +50,9 @@ def approve_day(engine: Engine, lease: Lease, opened: Opened, *, by: str | None 
     }
 
 
-def require_gates(day_id: DayId, findings: list[Finding]) -> None:
-    """Raises: InvariantBroken ``gates_failed``, all findings listed."""
-    failed = [finding for finding in findings if not finding.holds and not finding.is_warning]
-    if failed:
-        names = ", ".join(finding.gate for finding in failed)
-        lines = [f"{finding.gate} {finding.text}: {finding.detail}" for finding in findings if not finding.holds]
-        raise InvariantBroken(
-            "gates_failed",
-            f"day {day_id} does not pass {names}; nothing is committed; look at each, then `bo-engine resume --day "
-            f"{day_id} --by NAME` computes and approves it anew",
-            lines,
-        )
+def findings_of(engine: Engine, opened: Opened) -> list[Finding]:
+    """All gates that the day's open run must pass."""
+    return check_void_gates(engine, opened) if opened.is_voided else check_gates(engine, opened)
 
 
 def documents(findings: list[Finding]) -> list[dict[str, Any]]:
@@ -65,12 +61,18 @@ def documents(findings: list[Finding]) -> list[dict[str, Any]]:
         {
             "gate": finding.gate,
             "holds": finding.holds,
-            "severity": "ok" if finding.holds else "warning" if finding.is_warning else "FAILED",
+            "severity": _severity(finding),
             "text": finding.text,
             "detail": finding.detail,
         }
         for finding in findings
     ]
+
+
+def _severity(finding: Finding) -> str:
+    if not finding.applies:
+        return "not applicable"
+    return "ok" if finding.holds else "warning" if finding.is_warning else "FAILED"
 
 
 def difference_to_yesterday(engine: Engine, run: Run) -> dict[str, str]:

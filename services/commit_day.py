@@ -54,8 +54,8 @@ def commit_day(
 ) -> dict[str, Any] | ChallengeRuns:
     """Bring the approved run on-chain and release it. Waits at most ``wait_s`` (``WAIT_S``) for the chain.
 
-    Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``day_voided``, ``settlement_differs``, ``would_revert``;
-    Unavailable ``waiting_for_chain``, ``day_before_pending``.
+    Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``settlement_differs``, ``would_revert``; Unavailable
+    ``waiting_for_chain``, ``day_before_pending``, ``day_voided``.
     """
     run = _approved_run(engine, opened.day_id)
     struct = rebuilt_settlement(engine, run)
@@ -187,9 +187,12 @@ def _moves(engine: Engine, final: DayRecord, day_id: DayId) -> Callable[[], bool
 
 
 def _is_ours(record: DayRecord, run: Run) -> bool:
-    """Whether the contract shows our hash. Raises: InvariantBroken ``foreign_commit``, ``day_voided``."""
+    """Whether the contract shows our hash. Raises: InvariantBroken ``foreign_commit``; Unavailable ``day_voided``."""
     if record.status == VOIDED:
-        raise InvariantBroken("day_voided", f"day {run.day_id} was voided on-chain; its run is not committed")
+        raise Unavailable(
+            "day_voided",
+            f"day {run.day_id} was voided on-chain in this moment: its run is not committed, the next tick refunds it",
+        )
     if record.status not in (COMMITTED, RELEASED):
         return False
     if record.settlement_hash != run.settlement_hash:

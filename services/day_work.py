@@ -21,7 +21,7 @@ from core.fold import DayFold, batches
 from core.model import DayResult, Deployment, PoolDay, PoolState, ReferredStake, Seeds, Ticket
 from core.ruleset import Ruleset
 from core.settle import settle_day
-from io_layer.game_chain import DayOnChain
+from io_layer.game_chain import VOIDED, DayOnChain
 from io_layer.seed_store import select_seeds
 from io_layer.ticket_store import (
     has_not_final,
@@ -47,6 +47,11 @@ class Opened:
     def day_id(self) -> DayId:
         """The day."""
         return self.facts.day_id
+
+    @property
+    def is_voided(self) -> bool:
+        """Whether the owner has voided the day on-chain: its stakes go back (rule 2.12)."""
+        return self.facts.record.status == VOIDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +202,12 @@ def affiliates_document(engine: Engine, opened: Opened, referred: Sequence[Refer
 
 
 def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
-    """The stored seeds, verified again; none on a day without tips.
+    """The stored seeds, verified again; none on a day without tips or one that is voided.
 
     Raises: Unavailable ``seeds_missing``; InvariantBroken ``seed_differs``; InvalidInput ``forged_beacon``.
     """
     facts = opened.facts
-    if facts.tip_count == 0:
+    if facts.tip_count == 0 or opened.is_voided:
         return None
     row = select_seeds(engine.conn, opened.day_id)
     seeds = row.complete() if row else None

@@ -89,6 +89,8 @@ def _next(engine: Engine, row: PipelineDay | None, facts: dict[str, Any], day_id
         return f"`bo-engine db rebuild-tickets --day {day_id}`, then `bo-engine resume --day {day_id} --by NAME`"
     if row is not None and row.status == "HALTED":
         return f"look at the reason; then `bo-engine resume --day {day_id} --by NAME`"
+    if facts.get("on_chain") == "voided":
+        return "`bo-engine settle`: it takes the refunds over"
     if facts.get("closed") is False:
         return "wait: the day is not closed"
     if "first_difference" in facts:

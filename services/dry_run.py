@@ -6,7 +6,7 @@ from bo_engine.errors import Unavailable
 from bo_engine.units import DayId, hex_of
 from io_layer.database import read_only
 from io_layer.run_store import select_live_run, select_open_runs
-from services.approve_day import documents
+from services.approve_day import documents, findings_of
 from services.compute_day import compute_in_memory, facts_of
 from services.day_work import (
     affiliates_document,
@@ -18,8 +18,8 @@ from services.day_work import (
     sha256_of,
 )
 from services.engine import Engine, require_writable
-from services.gates import check_gates
 from services.settle_days import due_days
+from services.void_work import void_affiliates_document
 
 
 def dry_run_days(engine: Engine, *, day: DayId | None) -> tuple[list[dict[str, Any]], str | None]:
@@ -52,6 +52,9 @@ def dry_run_step(engine: Engine, step: str, day_id: DayId) -> dict[str, Any]:
                 "inputs_sha256": hex_of(sha256_of(inputs_document(engine, opened))),
             }
         if step == "affiliates":
+            if opened.is_voided:
+                digest = sha256_of(void_affiliates_document(engine, opened))
+                return {**facts, "referred_players": 0, "affiliates_sha256": hex_of(digest)}
             referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
             digest = sha256_of(affiliates_document(engine, opened, referred))
             return {**facts, "referred_players": len(referred), "affiliates_sha256": hex_of(digest)}
@@ -59,7 +62,7 @@ def dry_run_step(engine: Engine, step: str, day_id: DayId) -> dict[str, Any]:
         check_sold([pool.sold for pool in computed.result.pools], opened)
         facts.update(facts_of(computed))
         if step in ("approve", "settle") and select_open_runs(engine.conn, day_id):
-            findings = check_gates(engine, opened)
+            findings = findings_of(engine, opened)
             facts["findings"] = documents(findings)
             facts["gates_hold"] = all(finding.holds or finding.is_warning for finding in findings)
         if step in ("commit", "settle"):

@@ -1,25 +1,30 @@
-"""Shows a wallet's day from tickets to leaf: tickets -> matches -> share -> floor -> leaf."""
+"""Shows a wallet's day from tickets to leaf: tickets -> matches -> share -> floor -> leaf; or tickets -> refunds."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from bo_engine.errors import InvalidInput
 from bo_engine.units import DayId, Wallet, usdt
-from core.model import PoolResult
+from core.model import PoolResult, Ticket
+from core.tickets import own_stake_of
 from core.tips import mask_of, numbers_of, unpack_masks
 from io_layer.run_store import Run, select_live_run, select_pool_results
-from io_layer.ticket_store import select_tickets_of
+from io_layer.ticket_store import select_tickets_of, stream_tickets
 from services.engine import Engine
 from services.make_proof import make_proofs
 
 
 def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
-    """Every winning tip of the wallet with its matches and its share, and the leaf that they add up to.
+    """Every winning tip of the wallet with its matches and its share, and the leaf that they add up to. On a voided
+    day every ticket with what it gives back to the wallet.
 
     Raises: InvalidInput ``no_run``, ``no_ticket``.
     """
     run = select_live_run(engine.conn, day_id)
     if run is None:
         raise InvalidInput("no_run", f"day {day_id} is not computed yet")
+    if run.kind == "void":
+        return _explain_refund(engine, run, wallet)
     pools = select_pool_results(engine.conn, run.run_id)
     tickets = select_tickets_of(engine.conn, day_id, wallet)
     rows = []
@@ -50,6 +55,41 @@ def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
         "tips": sum(len(ticket.tips) // 8 for ticket in tickets),
         "winning_numbers": [list(pool.winning_numbers) for pool in pools],
         "winning_tips": rows,
+        "sum": str(total),
+        "shown_sum": usdt(total),
+        "leaf": leaf,
+        "agrees": str(total) == (leaf["amount"] if leaf else "0"),
+    }
+
+
+def _explain_refund(engine: Engine, run: Run, wallet: Wallet) -> dict[str, Any]:
+    rows = []
+    total = 0
+    is_promotions = run.promotions == wallet
+    # Vouchers stand on anybody's tickets.
+    tickets: Iterable[Ticket] = (
+        stream_tickets(engine.conn, run.day_id) if is_promotions else select_tickets_of(engine.conn, run.day_id, wallet)
+    )
+    for ticket in tickets:
+        own = own_stake_of(ticket)
+        parts = {
+            "stake": own if ticket.buyer == wallet else 0,
+            "vouchers": ticket.stake_atoms - own if is_promotions else 0,
+        }
+        for part, amount in parts.items():
+            if amount:
+                total += amount
+                rows.append(
+                    {"ticket_id": ticket.ticket_id, "pool_id": ticket.pool_id, "part": part, "refund": str(amount)}
+                )
+    leaf = _leaf(engine, run.day_id, wallet)
+    return {
+        "day_id": run.day_id,
+        "wallet": wallet,
+        "mode": "void",
+        "void_reason": run.void_reason,
+        "tickets": len({row["ticket_id"] for row in rows}),
+        "refunds": rows,
         "sum": str(total),
         "shown_sum": usdt(total),
         "leaf": leaf,

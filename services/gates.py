@@ -1,10 +1,10 @@
 """The gates before a commit (docs/rules.md section 6). Each looks; none writes; all findings are listed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bo_engine.errors import EngineError, Unavailable
+from bo_engine.errors import EngineError, InvariantBroken, Unavailable
 from bo_engine.units import BPS_ONE, POOL_COUNT, POOL_IDS, DayId, hex_of
 from core.bundle import state_hash
 from core.documents.merkle_dumps import affiliate_tree, winner_tree
@@ -41,6 +41,7 @@ GATE_TEXTS: Final = {
     "G13": "an independent recount gives the same totals and roots",
     "W1": "the charity's share is plausible",
 }
+VOID_GATE_TEXTS: Final = {"V1": "the refund is the one that the chain holds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Finding:
     gate: str
     holds: bool
     detail: str = ""
+    applies: bool = True  # some have nothing to look at on a voided day
 
     @property
     def is_warning(self) -> bool:
@@ -59,11 +61,13 @@ class Finding:
     @property
     def text(self) -> str:
         """The gate's claim."""
-        return GATE_TEXTS[self.gate]
+        return GATE_TEXTS.get(self.gate) or VOID_GATE_TEXTS[self.gate]
 
 
 @dataclass(frozen=True, slots=True)
-class _Evidence:
+class Evidence:
+    """What the gates look at."""
+
     engine: Engine
     opened: Opened
     run: Run
@@ -76,8 +80,11 @@ class _Evidence:
         return seeds_of_day(self.engine, self.opened)
 
 
-def check_gates(engine: Engine, opened: Opened) -> list[Finding]:
-    """Run all gates for the day's open run, at the final block of ``opened``.
+Check = Callable[[Evidence], Iterator[str]]
+
+
+def check_gates(engine: Engine, opened: Opened, checks: Mapping[str, Check] | None = None) -> list[Finding]:
+    """Run all gates (or G1, G2 and those given) for the day's open run, at the final block of ``opened``.
 
     A gate that cannot even look is a finding; only a node or a database that does not answer is passed on
     (Unavailable), because the next tick may well succeed.
@@ -87,8 +94,8 @@ def check_gates(engine: Engine, opened: Opened) -> list[Finding]:
     findings.append(Finding("G2", len(runs) <= 1, "" if len(runs) <= 1 else f"{len(runs)} runs are open"))
     if len(runs) != 1:
         return findings
-    evidence = _gather(engine, opened, runs[0])
-    for gate, check in _CHECKS.items():
+    evidence = gather(engine, opened, runs[0])
+    for gate, check in (checks or SETTLEMENT_CHECKS).items():
         try:
             details = list(check(evidence))
         except Unavailable:
@@ -99,8 +106,23 @@ def check_gates(engine: Engine, opened: Opened) -> list[Finding]:
     return findings
 
 
-def _gather(engine: Engine, opened: Opened, run: Run) -> _Evidence:
-    return _Evidence(
+def require_gates(day_id: DayId, findings: list[Finding]) -> None:
+    """Raises: InvariantBroken ``gates_failed``, all findings listed."""
+    failed = [finding for finding in findings if not finding.holds and not finding.is_warning]
+    if failed:
+        names = ", ".join(finding.gate for finding in failed)
+        lines = [f"{finding.gate} {finding.text}: {finding.detail}" for finding in findings if not finding.holds]
+        raise InvariantBroken(
+            "gates_failed",
+            f"day {day_id} does not pass {names}; nothing is committed; look at each, then `bo-engine resume --day "
+            f"{day_id} --by NAME` computes and approves it anew",
+            lines,
+        )
+
+
+def gather(engine: Engine, opened: Opened, run: Run) -> Evidence:
+    """The rows of one run."""
+    return Evidence(
         engine=engine,
         opened=opened,
         run=run,
@@ -110,18 +132,18 @@ def _gather(engine: Engine, opened: Opened, run: Run) -> _Evidence:
     )
 
 
-def _g3(seen: _Evidence) -> Iterator[str]:
-    yield from _unequal("payout rows", sum(p.amount_atoms for p in seen.payouts), seen.run.total_payout_atoms)
+def _g3(seen: Evidence) -> Iterator[str]:
+    yield from unequal("payout rows", sum(p.amount_atoms for p in seen.payouts), seen.run.total_payout_atoms)
 
 
-def _g4(seen: _Evidence) -> Iterator[str]:
+def _g4(seen: Evidence) -> Iterator[str]:
     found = sum(p.amount_atoms for p in seen.affiliate_payouts)
-    yield from _unequal("affiliate rows", found, seen.run.affiliate_total_atoms)
+    yield from unequal("affiliate rows", found, seen.run.affiliate_total_atoms)
 
 
-def _g5(seen: _Evidence) -> Iterator[str]:
+def _g5(seen: Evidence) -> Iterator[str]:
     total = sum(seen.run.pool_payout) + sum(seen.run.pool_jackpot_payout)
-    yield from _unequal("pool and jackpot sums", total, seen.run.total_payout_atoms)
+    yield from unequal("pool and jackpot sums", total, seen.run.total_payout_atoms)
     limit_bps = seen.opened.ruleset.jackpot_payout_bps
     for pool in POOL_IDS:
         opening, split = seen.opened.opening[pool], seen.opened.facts.splits[pool]
@@ -133,23 +155,23 @@ def _g5(seen: _Evidence) -> Iterator[str]:
             yield f"pool {pool} pays a jackpot of {seen.run.pool_jackpot_payout[pool]} atoms, at most {most} may leave"
 
 
-def _g6(seen: _Evidence) -> Iterator[str]:
+def _g6(seen: Evidence) -> Iterator[str]:
     tree = winner_tree(seen.engine.game.deployment, seen.run.day_id, seen.payouts)
-    yield from _unequal("winner root", hex_of(tree.root), hex_of(seen.run.winner_root))
-    yield from _unequal(
+    yield from unequal("winner root", hex_of(tree.root), hex_of(seen.run.winner_root))
+    yield from unequal(
         "stored winner tree", select_tree(seen.engine.conn, seen.run.run_id, "winner") == tree.nodes, True
     )
 
 
-def _g7(seen: _Evidence) -> Iterator[str]:
+def _g7(seen: Evidence) -> Iterator[str]:
     tree = affiliate_tree(seen.engine.game.deployment, seen.run.day_id, seen.affiliate_payouts)
-    yield from _unequal("affiliate root", hex_of(tree.root), hex_of(seen.run.affiliate_root))
-    yield from _unequal(
+    yield from unequal("affiliate root", hex_of(tree.root), hex_of(seen.run.affiliate_root))
+    yield from unequal(
         "stored affiliate tree", select_tree(seen.engine.conn, seen.run.run_id, "affiliate") == tree.nodes, True
     )
 
 
-def _g8(seen: _Evidence) -> Iterator[str]:
+def _g8(seen: Evidence) -> Iterator[str]:
     if len(seen.run.jackpot_hit) != POOL_COUNT:
         yield f"there are {len(seen.run.jackpot_hit)} flags"
         return
@@ -158,7 +180,7 @@ def _g8(seen: _Evidence) -> Iterator[str]:
             yield f"pool {pool}: flag {seen.run.jackpot_hit[pool]}, payout {seen.run.pool_jackpot_payout[pool]}"
 
 
-def _g9(seen: _Evidence) -> Iterator[str]:
+def _g9(seen: Evidence) -> Iterator[str]:
     try:
         sold = fold_day(
             seen.opened.day_id, seen.opened.ruleset, stream_tickets(seen.engine.conn, seen.opened.day_id)
@@ -172,7 +194,7 @@ def _g9(seen: _Evidence) -> Iterator[str]:
         yield first_difference(seen.engine, seen.opened)
 
 
-def _g10(seen: _Evidence) -> Iterator[str]:
+def _g10(seen: Evidence) -> Iterator[str]:
     if state_hash(seen.opened.opening) != seen.opened.facts.opening_state_hash:
         yield "the opening state is not the chain's"
     for pool, opening, split, sold in zip(
@@ -182,14 +204,14 @@ def _g10(seen: _Evidence) -> Iterator[str]:
         before = opening.carry_atoms + opening.reserve_atoms + opening.last_rollover_atoms + sold.stake_atoms
         closing = pool.closing
         kept = closing.carry_atoms + closing.reserve_atoms + closing.last_rollover_atoms + split.fee_atoms
-        yield from _unequal(f"pool {pool.pool_id}: atoms after", paid + kept, before)
-        yield from _unequal(f"pool {pool.pool_id}: rollover", closing.last_rollover_atoms, split.rollover_atoms)
+        yield from unequal(f"pool {pool.pool_id}: atoms after", paid + kept, before)
+        yield from unequal(f"pool {pool.pool_id}: rollover", closing.last_rollover_atoms, split.rollover_atoms)
     fee = sum(split.fee_atoms for split in seen.opened.facts.splits)
     spent = seen.run.affiliate_total_atoms + seen.run.charity_total_atoms + seen.run.net_fee_atoms
-    yield from _unequal("affiliates, charity and net fee", spent, fee)
+    yield from unequal("affiliates, charity and net fee", spent, fee)
 
 
-def _g11(seen: _Evidence) -> Iterator[str]:
+def _g11(seen: Evidence) -> Iterator[str]:
     seeds = seen.seeds()
     if seeds is None:
         return
@@ -197,11 +219,11 @@ def _g11(seen: _Evidence) -> Iterator[str]:
     chain = seen.engine.game.read_winning_numbers(
         seen.opened.facts.block, seen.run.day_id, seeds.drand_round, seeds.drand_randomness
     )
-    yield from _unequal("our draw and the contract's", ours, chain)
-    yield from _unequal("the run's numbers", tuple(pool.winning_numbers for pool in seen.pools), chain)
+    yield from unequal("our draw and the contract's", ours, chain)
+    yield from unequal("the run's numbers", tuple(pool.winning_numbers for pool in seen.pools), chain)
 
 
-def _g12(seen: _Evidence) -> Iterator[str]:
+def _g12(seen: Evidence) -> Iterator[str]:
     game, block = seen.engine.game, seen.opened.facts.block
     balances = game.read_balances(block)
     owed = balances.accrued_fee_atoms + balances.accrued_charity_atoms
@@ -219,7 +241,7 @@ def _g12(seen: _Evidence) -> Iterator[str]:
             yield f"{name} holds {held} atoms and owes {debt}"
 
 
-def _g13(seen: _Evidence) -> Iterator[str]:
+def _g13(seen: Evidence) -> Iterator[str]:
     recount = _recount(seen)
     pairs: tuple[tuple[str, object, object], ...] = (
         ("total payout", recount.total_payout, seen.run.total_payout_atoms),
@@ -231,10 +253,10 @@ def _g13(seen: _Evidence) -> Iterator[str]:
         ("affiliate root", hex_of(recount.affiliate_root), hex_of(seen.run.affiliate_root)),
     )
     for name, found, stored in pairs:
-        yield from _unequal(f"recounted {name}", found, stored)
+        yield from unequal(f"recounted {name}", found, stored)
 
 
-def _recount(seen: _Evidence) -> Recount:
+def _recount(seen: Evidence) -> Recount:
     rules, deployment = seen.opened.ruleset, seen.engine.game.deployment
     plain = RecountRules(
         prices=tuple(int(price) for price in rules.prices_atoms),
@@ -261,19 +283,20 @@ def _recount(seen: _Evidence) -> Recount:
     return recount_day(seen.engine.conn, seen.run.day_id, plain, numbers, rates)
 
 
-def _w1(seen: _Evidence) -> Iterator[str]:
+def _w1(seen: Evidence) -> Iterator[str]:
     left = seen.run.charity_total_atoms + seen.run.net_fee_atoms
     expected = left * seen.opened.ruleset.charity_bps // BPS_ONE
     if seen.run.charity_total_atoms != expected:
         yield f"charity is {seen.run.charity_total_atoms} atoms, {expected} would be its share of the fee"
 
 
-def _unequal(name: str, found: object, expected: object) -> Iterator[str]:
+def unequal(name: str, found: object, expected: object) -> Iterator[str]:
+    """A finding unless both are equal."""
     if found != expected:
         yield f"{name}: {found}, expected {expected}"
 
 
-_CHECKS: Final[dict[str, Callable[[_Evidence], Iterator[str]]]] = {
+SETTLEMENT_CHECKS: Final[dict[str, Check]] = {
     "G3": _g3,
     "G4": _g4,
     "G5": _g5,

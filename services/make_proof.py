@@ -52,6 +52,7 @@ def make_proofs(conn: Conn, deployment: Deployment, day_id: DayId, wallet: Walle
         "wallet": wallet,
         "run_hash": hex_of(run.run_hash),
         "run_status": run.status,
+        "run_kind": run.kind,
         "winner": winner.document() if winner else None,
         "affiliate": affiliate.document() if affiliate else None,
     }

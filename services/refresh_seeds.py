@@ -11,7 +11,7 @@ from bo_engine.units import DayId, day_end
 from core.draw import drand_round_of
 from io_layer.chain_reader import Block
 from io_layer.drand_client import fetch_beacon
-from io_layer.game_chain import RELEASED, DayOnChain
+from io_layer.game_chain import RELEASED, VOIDED, DayOnChain
 from io_layer.pipeline_store import select_last_done
 from io_layer.seed_store import DaySeeds, insert_beacon, insert_vrf_request, insert_vrf_word, select_seeds
 from services.engine import Engine
@@ -50,7 +50,8 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
         if seeds is not None and seeds.complete() is not None:
             continue
         facts = engine.game.read_day(block, DayId(day))
-        if facts.tip_count:
+        # A voided day is refunded and never drawn: a word asked for now would be paid for in vain.
+        if facts.tip_count and facts.record.status != VOIDED:
             try:
                 _refresh_day(engine, lease, block, facts, seeds, done)
             except InvariantBroken as error:

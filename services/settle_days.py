@@ -43,6 +43,7 @@ from services.export_day import export_day
 from services.lease import Lease, held_lease
 from services.refresh_stats import refresh_stats
 from services.send_transaction import checked_signer, transaction_hash
+from services.void_day import commit_void, set_settlement_aside
 
 JOB: Final = "settle"
 _LOG = get_logger("settle")
@@ -59,6 +60,7 @@ class DayOutcome:
     not_before: int | None = None
     run_hash: str | None = None
     run_status: str | None = None
+    run_kind: str | None = None  # settlement, void
     commit_tx: str | None = None
     release_tx: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class DayOutcome:
             "status": self.status,
             "run_hash": self.run_hash,
             "run_status": self.run_status,
+            "run_kind": self.run_kind,
             "commit_tx": self.commit_tx,
             "release_tx": self.release_tx,
             "reason": self.reason,
@@ -142,6 +145,9 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
 
         def work() -> DayOutcome:
             opened = open_day(engine, day_id)
+            if opened.is_voided:
+                set_settlement_aside(engine, lease, opened)
+                _require_earlier_steps(select_day(engine.conn, day_id), name, day_id)
             if name == "compute":
                 seeds_of_day(engine, opened)
             if name == "commit":
@@ -191,6 +197,8 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
 
     def work() -> DayOutcome:
         opened = open_day(engine, day_id)
+        if opened.is_voided:
+            set_settlement_aside(engine, lease, opened)
         seeds_of_day(engine, opened)
         _require_key(engine, opened)
         if row is not None:
@@ -218,7 +226,12 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
         if not start_day(engine.conn, day_id):
             raise InvalidInput("day_not_startable", f"day {day_id} is DONE or HALTED")
     engine.tell(f"day {day_id}: {step}")
-    result = approve_day(engine, lease, opened, by=by) if step == "approve" else _WORK[step](engine, lease, opened)
+    if step == "approve":
+        result: dict[str, Any] | ChallengeRuns = approve_day(engine, lease, opened, by=by)
+    elif step == "commit" and opened.is_voided:
+        result = commit_void(engine, lease, opened)
+    else:
+        result = _WORK[step](engine, lease, opened)
     if isinstance(result, ChallengeRuns):
         with lease.transaction():
             wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
@@ -313,6 +326,7 @@ def _outcome(engine: Engine, day_id: DayId, exit_code: int) -> DayOutcome:
         not_before=row.not_before if row else None,
         run_hash=hex_of(run.run_hash) if run else None,
         run_status=run.status if run else None,
+        run_kind=run.kind if run else None,
         commit_tx=hex_of(commit_tx) if commit_tx else None,
         release_tx=hex_of(release_tx) if release_tx else None,
     )

@@ -20,8 +20,10 @@ from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
 from core.documents.inputs import render_inputs
 from core.documents.merkle_dumps import render_winners_merkle
 from core.documents.settlement_result import render_settlement_result
+from core.documents.void import render_void_affiliates, render_void_result, void_bundle
 from core.fold import fold_day
 from core.ruleset import RULESET_1, ruleset_hash
+from core.void import void_day
 from services.gates import GATE_TEXTS
 from tests.support.days import DAY, DEPLOYMENT, EMPTY_STATE, Day, seeds_for, ticket, wallet
 
@@ -151,6 +153,39 @@ def files_of_a_day() -> dict[str, bytes]:
     }
 
 
+def files_of_a_void() -> dict[str, bytes]:
+    """The files of a voided day that are unlike those of others."""
+    sold = ticket(1, 0, wallet(1), [(1, 2, 3, 4, 5, 6)] * 2, paid=1, vouchers=1)
+    voided = void_day(
+        day_id=DAY, ruleset=RULESET_1, opening=(EMPTY_STATE,) * 5, tickets=[sold], promotions=wallet(2)
+    )  # fmt: skip
+    bundle = void_bundle(
+        voided=voided,
+        reason="announced",
+        deployment=DEPLOYMENT,
+        ruleset_hash=ZERO_HASH,
+        inputs_sha256=ZERO_HASH,
+        affiliates_sha256=ZERO_HASH,
+        refund_root=ZERO_HASH,
+    )
+    return {
+        "affiliates.json": b"".join(render_void_affiliates(day_id=DAY, chain_id=1)),
+        "settlement_result.json": b"".join(
+            render_void_result(voided=voided, reason="announced", deployment=DEPLOYMENT)
+        ),
+        "commit_bundle.json": bundle_bytes(bundle),
+    }
+
+
+def test_the_page_of_artifacts_names_every_field_of_a_voided_day() -> None:
+    page = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
+    about = page.split("\n## A voided day\n")[1].split("\n## ")[0]
+    for name, data in files_of_a_void().items():
+        document = json.loads(data)
+        assert f"`{name}`: `schema` is `{document['schema']}`" in about
+        assert set(keys_of(document)) - set(re.findall(r"`(\w+)`", page)) == set(), name
+
+
 def keys_of(document: object) -> Iterator[str]:
     """Every key of a document, at any depth."""
     if isinstance(document, dict):
@@ -184,6 +219,7 @@ def test_the_page_of_artifacts_invents_no_field() -> None:
     page = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
     files = files_of_a_day()
     known = {key for data in files.values() for key in keys_of(json.loads(data))}
+    known |= {key for data in files_of_a_void().values() for key in keys_of(json.loads(data))}
     known |= set(re.findall(r'"(\w+)":', (ROOT / "services" / "provenance.py").read_text(encoding="utf-8")))
     for part in page.split("\n## ")[3:-1]:
         for row in re.findall(r"^\| (`[^|]+) \|", part, re.MULTILINE):

@@ -4,6 +4,7 @@
 CREATE TABLE settlement_runs (
     run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     day_id day_id NOT NULL,
+    kind text NOT NULL DEFAULT 'settlement' CHECK (kind IN ('settlement', 'void')),
     run_hash hash32 NOT NULL,
     status text NOT NULL DEFAULT 'dry_run'
         CHECK (status IN ('dry_run', 'superseded', 'approved', 'committed', 'settled', 'vetoed')),
@@ -20,6 +21,8 @@ CREATE TABLE settlement_runs (
     settlement_hash hash32 NOT NULL,
     winner_count integer NOT NULL CHECK (winner_count >= 0),
     affiliate_count integer NOT NULL CHECK (affiliate_count >= 0),
+    void_reason text CHECK (void_reason IN ('vrf_missing', 'announced')),
+    promotions wallet,
     created_at timestamptz NOT NULL DEFAULT now(),
     approved_by text,
     approved_at timestamptz,
@@ -30,6 +33,14 @@ CREATE TABLE settlement_runs (
     CONSTRAINT settlement_runs_affiliate_root CHECK
         ((affiliate_total = 0) = (affiliate_root = decode(repeat('00', 32), 'hex'))
          AND (affiliate_total = 0) = (affiliate_count = 0)),
+    CONSTRAINT settlement_runs_void_says_why CHECK
+        ((kind = 'void') = (void_reason IS NOT NULL) AND (kind = 'void' OR promotions IS NULL)),
+    -- A settlement is committed under its hash; a void has none, and nothing in it was drawn, won or earned.
+    CONSTRAINT settlement_runs_void_pays_refunds_only CHECK
+        ((kind = 'void') = (settlement_hash = decode(repeat('00', 32), 'hex'))
+         AND (kind <> 'void'
+              OR (affiliate_total = 0 AND charity_total = 0 AND net_fee = 0 AND NOT true = ANY (jackpot_hit)
+                  AND pool_payout = '{0,0,0,0,0}' AND pool_jackpot_payout = '{0,0,0,0,0}'))),
     CONSTRAINT settlement_runs_approved CHECK
         ((approved_by IS NULL) = (approved_at IS NULL)
          AND (approved_by IS NOT NULL OR status IN ('dry_run', 'superseded')))
@@ -38,7 +49,11 @@ CREATE UNIQUE INDEX settlement_runs_one_live ON settlement_runs (day_id) WHERE s
 CREATE INDEX settlement_runs_by_day ON settlement_runs (day_id, run_id);
 COMMENT ON TABLE settlement_runs IS
     'Results of a computed day. At most one run of a day is neither superseded nor vetoed; a settled run never changes.';
+COMMENT ON COLUMN settlement_runs.kind IS
+    'settlement, or void: the owner has voided the day on-chain and its stakes go back. Refunds stand where payouts do.';
 COMMENT ON COLUMN settlement_runs.run_hash IS 'sha256 of commit_bundle.json.';
+COMMENT ON COLUMN settlement_runs.total_payout IS 'What leaves to PrizeVault: prizes, or on a voided day the refunds.';
+COMMENT ON COLUMN settlement_runs.promotions IS 'On a voided day: who got the voucher part back, if there was one.';
 
 CREATE TABLE settlement_pool_results (
     run_id bigint NOT NULL REFERENCES settlement_runs,
@@ -66,12 +81,17 @@ CREATE TABLE settlement_pool_results (
     payout atoms NOT NULL,
     jackpot_payout atoms NOT NULL,
     jackpot_hit boolean NOT NULL,
+    refund atoms NOT NULL,
     closing_carry atoms NOT NULL,
     closing_reserve atoms NOT NULL,
     closing_last_rollover atoms NOT NULL,
     closing_streak integer NOT NULL CHECK (closing_streak >= 0),
     PRIMARY KEY (run_id, pool_id),
-    CONSTRAINT pool_results_split CHECK (fee + rollover + jackpot + pot = stake),
+    CONSTRAINT pool_results_split CHECK (fee + rollover + jackpot + pot + refund = stake),
+    -- All or nothing: a pool is settled or it is refunded.
+    CONSTRAINT pool_results_refund CHECK
+        (refund = 0 OR (refund = stake AND payout = 0 AND jackpot_payout = 0 AND closing_streak = streak
+                        AND winning_numbers = '{}' AND tier_matches = '{}')),
     CONSTRAINT pool_results_budget CHECK (budget = carry + last_rollover + pot AND payout <= budget),
     CONSTRAINT pool_results_jackpot CHECK
         (jackpot_hit = (jackpot_payout > 0) AND jackpot_hit = (jackpot_matches > 0)
@@ -81,7 +101,7 @@ CREATE TABLE settlement_pool_results (
          AND closing_last_rollover = rollover),
     CONSTRAINT pool_results_conserved CHECK
         (carry + reserve + last_rollover + stake
-         = payout + jackpot_payout + closing_carry + closing_reserve + closing_last_rollover + fee),
+         = payout + jackpot_payout + refund + closing_carry + closing_reserve + closing_last_rollover + fee),
     CONSTRAINT pool_results_tiers CHECK
         (cardinality(tier_matches) = cardinality(tier_winning_tips) AND cardinality(tier_matches) = cardinality(tier_share)
          AND cardinality(tier_matches) = cardinality(tier_each))
@@ -134,11 +154,13 @@ BEGIN
     END IF;
     IF (NEW.run_id, NEW.day_id, NEW.run_hash, NEW.ruleset_hash, NEW.total_payout, NEW.affiliate_total,
         NEW.charity_total, NEW.net_fee, NEW.pool_payout, NEW.pool_jackpot_payout, NEW.jackpot_hit, NEW.winner_root,
-        NEW.affiliate_root, NEW.settlement_hash, NEW.winner_count, NEW.affiliate_count, NEW.created_at)
+        NEW.affiliate_root, NEW.settlement_hash, NEW.winner_count, NEW.affiliate_count, NEW.created_at,
+        NEW.kind, NEW.void_reason, NEW.promotions)
        IS DISTINCT FROM
        (OLD.run_id, OLD.day_id, OLD.run_hash, OLD.ruleset_hash, OLD.total_payout, OLD.affiliate_total,
         OLD.charity_total, OLD.net_fee, OLD.pool_payout, OLD.pool_jackpot_payout, OLD.jackpot_hit, OLD.winner_root,
-        OLD.affiliate_root, OLD.settlement_hash, OLD.winner_count, OLD.affiliate_count, OLD.created_at) THEN
+        OLD.affiliate_root, OLD.settlement_hash, OLD.winner_count, OLD.affiliate_count, OLD.created_at,
+        OLD.kind, OLD.void_reason, OLD.promotions) THEN
         PERFORM refuse('run_fixed', 'the result of run ' || OLD.run_id || ' cannot change');
     END IF;
     IF OLD.status IN ('settled', 'vetoed', 'superseded') THEN
@@ -165,7 +187,8 @@ BEGIN
         IF (found.rows, found.total) IS DISTINCT FROM (NEW.affiliate_count::bigint, NEW.affiliate_total::numeric) THEN
             PERFORM refuse('run_rows_differ', 'the affiliate payouts of run ' || NEW.run_id || ' do not make up its total');
         END IF;
-        SELECT count(*) AS rows, sum(payout + jackpot_payout) AS total, sum(fee) AS fee,
+        SELECT count(*) AS rows, sum(payout + jackpot_payout + refund) AS total, sum(fee) AS fee,
+               sum(refund) AS refund, sum(stake) AS stake,
                array_agg(payout::numeric ORDER BY pool_id) AS payouts,
                array_agg(jackpot_payout::numeric ORDER BY pool_id) AS jackpots,
                array_agg(jackpot_hit ORDER BY pool_id) AS hits
@@ -174,6 +197,10 @@ BEGIN
            (5::bigint, NEW.total_payout::numeric, NEW.affiliate_total + NEW.charity_total + NEW.net_fee,
             NEW.pool_payout, NEW.pool_jackpot_payout, NEW.jackpot_hit) THEN
             PERFORM refuse('run_rows_differ', 'the pools of run ' || NEW.run_id || ' do not make up its totals');
+        END IF;
+        IF (NEW.kind = 'void' AND found.refund <> found.stake) OR (NEW.kind <> 'void' AND found.refund <> 0) THEN
+            PERFORM refuse('run_rows_differ', 'run ' || NEW.run_id || ' is a ' || NEW.kind || ' and gives back '
+                           || found.refund || ' atoms of ' || found.stake);
         END IF;
     END IF;
     IF NEW.status IN ('settled', 'vetoed') THEN

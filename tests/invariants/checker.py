@@ -23,7 +23,7 @@ from tests.support.played_world import PlayedWorld
 
 __all__ = ["InvariantFailed", "check_invariants", "files_on_disk"]
 
-_COMMITTED, _RELEASED = 1, 2
+_COMMITTED, _RELEASED, _VOIDED = 1, 2, 3
 _STATE = ("carry", "reserve", "last_rollover", "streak")
 
 
@@ -51,7 +51,7 @@ def _require(holds: bool, invariant: str, found: str) -> None:
 
 SELECT_RUNS = """
     SELECT run_id, day_id, run_hash, status, total_payout, affiliate_total, charity_total, net_fee, winner_root,
-           affiliate_root, settlement_hash, winner_count, affiliate_count
+           affiliate_root, settlement_hash, winner_count, affiliate_count, kind
       FROM settlement_runs WHERE status NOT IN ('superseded', 'vetoed') ORDER BY day_id
 """
 SELECT_POOLS = "SELECT * FROM settlement_pool_results WHERE run_id = %(run_id)s ORDER BY pool_id"
@@ -153,6 +153,9 @@ def _check_chain_knows(facts: Facts) -> None:
             if run is not None and run["status"] in ("committed", "settled"):
                 wanted = (_RELEASED,) if run["status"] == "settled" else (_COMMITTED, _RELEASED)
                 ours = (settlement_hash, run_hash) == (run["settlement_hash"], run["run_hash"])
+                if run["kind"] == "void":
+                    # Nothing was committed: the refund stands in PrizeVault, which I5 compares.
+                    wanted, ours = (_VOIDED,), (settlement_hash, run_hash) == (bytes(32), bytes(32))
                 where = f"day {day} is {run['status']}, endpoint {endpoint} shows status {status}"
                 _require(status in wanted and ours, "I4", where)
             elif status in (_COMMITTED, _RELEASED) and day not in halted:

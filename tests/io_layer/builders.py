@@ -16,6 +16,7 @@ from core.documents.merkle_dumps import affiliate_tree, winner_tree
 from core.model import DayResult, PoolState, Ticket
 from core.ruleset import RULESET_1
 from core.tickets import bonus_tips, next_digest
+from core.void import VoidReason, void_day
 from io_layer.database import Conn
 from io_layer.input_store import insert_day_inputs
 from io_layer.run_store import NewRun, insert_run
@@ -69,21 +70,30 @@ def store_day(conn: Conn, day: Day) -> None:
     seal(conn, day.opening)
 
 
-def store_run(conn: Conn, result: DayResult, run_name: str = "run") -> int:
-    """Store a computed day as a run."""
+def store_run(conn: Conn, result: DayResult, run_name: str = "run", void_reason: VoidReason | None = None) -> int:
+    """Store a computed day as a run; with a reason as a voided one."""
     winners = winner_tree(DEPLOYMENT, DAY, result.payouts)
     affiliates = affiliate_tree(DEPLOYMENT, DAY, result.affiliate_payouts)
     run = NewRun(
         result=result,
         run_hash=hash_of(run_name),
         ruleset_hash=hash_of("ruleset"),
-        settlement_hash=hash_of("settlement"),
+        settlement_hash=ZERO_HASH if void_reason else hash_of("settlement"),
         winner_root=winners.root,
         affiliate_root=affiliates.root,
         winner_nodes=winners.nodes,
         affiliate_nodes=affiliates.nodes,
+        void_reason=void_reason,
+        promotions=wallet(0x9999) if void_reason else None,
     )
     return insert_run(conn, run)
+
+
+def voided(day: Day) -> DayResult:
+    """The day, refunded; the promotions account is wallet 0x9999."""
+    return void_day(
+        day_id=DAY, ruleset=day.ruleset, opening=day.opening, tickets=day.tickets, promotions=wallet(0x9999)
+    ).result
 
 
 @contextmanager
