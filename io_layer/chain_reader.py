@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from bo_engine.errors import InvariantBroken, Unavailable, UsageError
 from bo_engine.units import Wallet, hex_of
+from io_layer import wire
 from io_layer.contract_codec import codec
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
@@ -92,10 +93,11 @@ class ChainReader:
         Raises: UsageError ``no_finality`` when an endpoint calls its head final (refused outside local chains);
         Unavailable ``rpc_out_of_step`` when the two do not know the same block.
         """
+        # The head first: asked in the other order, a head that moves in between would make itself look final.
+        heads = [] if self.is_local else [self._numbered(endpoint, "latest") for endpoint in self.endpoints]
         finals = [self._numbered(endpoint, "finalized") for endpoint in self.endpoints]
-        if not self.is_local:
-            for endpoint, final in zip(self.endpoints, finals, strict=True):
-                self._require_finality(endpoint, final)
+        for endpoint, head, final in zip(self.endpoints, heads, finals, strict=False):
+            self._require_finality(endpoint, head, final)
         number = min(final.number for final in finals)
         first, second = (self._numbered(endpoint, hex(number)) for endpoint in self.endpoints)
         if first != second:
@@ -138,28 +140,27 @@ class ChainReader:
                     raise
                 size = max((stop - start + 1) // 2, 1)
                 continue
-            logs = {(log["transactionHash"], log["logIndex"]): log for log in page}
+            logs = {(log["transactionHash"], log["logIndex"]): log for log in wire.logs(page)}
             yield stop, sorted(logs.values(), key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
             start, size = stop + 1, min(size * 2, _LOG_PAGE_BLOCKS)
 
     def read_code(self, address: Wallet, block: Block) -> bytes:
         """The bytecode at an address."""
-        answer = self.request_both("eth_getCode", [address, {"blockHash": block.block_hash}])
-        return bytes.fromhex(answer[2:])
+        return wire.data(self.request_both("eth_getCode", [address, {"blockHash": block.block_hash}]))
 
     def read_final_nonce(self, block: Block, wallet: Wallet) -> int:
         """How many transactions of the wallet stand at or below a final block."""
-        return int(self.request_both("eth_getTransactionCount", [wallet, {"blockHash": block.block_hash}]), 16)
+        return wire.number(self.request_both("eth_getTransactionCount", [wallet, {"blockHash": block.block_hash}]))
 
-    def _require_finality(self, endpoint: RpcEndpoint, final: Block) -> None:
-        if final.number < self._numbered(endpoint, "latest").number:
+    def _require_finality(self, endpoint: RpcEndpoint, head: Block, final: Block) -> None:
+        if final.number < head.number:
             return
         # A chain that stands still lets finality catch up with its head; one that moves and stays final is a lie.
         time.sleep(_HEAD_MOVES_S)
-        final_again, head = self._numbered(endpoint, "finalized"), self._numbered(endpoint, "latest")
-        if head.number == final.number:
+        head_again, final_again = self._numbered(endpoint, "latest"), self._numbered(endpoint, "finalized")
+        if head_again.number == final.number:
             raise Unavailable("chain_stands_still", f"no new block at the {endpoint.name} RPC endpoint")
-        if final_again.number >= head.number:
+        if final_again.number >= head_again.number:
             raise UsageError(
                 "no_finality", f"the {endpoint.name} RPC endpoint calls its newest block final: use another one"
             )
@@ -176,7 +177,7 @@ class ChainReader:
             raise UsageError(
                 "contract_unexpected", f"{call.contract}.{call.function} reverts: check SETTLEMENT_ADDRESS and CHAIN_ID"
             ) from refusal
-        return bytes.fromhex(answer[2:])
+        return wire.data(answer)
 
     def _decoded(self, call: Call, data: bytes) -> Any:
         values = codec(call.contract).result(call.function, data)
@@ -190,7 +191,7 @@ def open_chain(rpc_url: str, fallback_url: str, *, chain_id: int, says_local: bo
     """
     endpoints = (RpcEndpoint("primary", rpc_url), RpcEndpoint("fallback", fallback_url))
     for endpoint in endpoints:
-        found = int(endpoint.request("eth_chainId", []), 16)
+        found = wire.number(_answered(endpoint, "eth_chainId", []))
         if found != chain_id:
             raise UsageError(
                 "wrong_chain", f"the {endpoint.name} RPC endpoint is on chain {found}, but CHAIN_ID is {chain_id}"
@@ -204,7 +205,7 @@ def _check_local(endpoints: Sequence[RpcEndpoint], urls: Sequence[str]) -> None:
     # The chain id cannot tell: 421614 is also the real Arbitrum Sepolia.
     for endpoint, url in zip(endpoints, urls, strict=True):
         is_loopback = urlsplit(url).hostname in _LOOPBACK
-        if not is_loopback or "anvil" not in str(endpoint.request("web3_clientVersion", [])).lower():
+        if not is_loopback or "anvil" not in str(_answered(endpoint, "web3_clientVersion", [])).lower():
             raise UsageError(
                 "not_local", f"BO_PROFILE is local, but the {endpoint.name} RPC endpoint is no anvil on this machine"
             )
@@ -224,8 +225,13 @@ def _answered(endpoint: RpcEndpoint, method: str, params: Sequence[object], *, m
         raise Unavailable("rpc_refused", refusal.message) from refusal
 
 
-def _block(answer: dict[str, Any]) -> Block:
-    return Block(number=int(answer["number"], 16), block_hash=answer["hash"], timestamp_s=int(answer["timestamp"], 16))
+def _block(answer: object) -> Block:
+    block = wire.fields(answer)
+    return Block(
+        number=wire.number(block.get("number")),
+        block_hash=hex_of(wire.hash32(block.get("hash"))),
+        timestamp_s=wire.number(block.get("timestamp")),
+    )
 
 
 def _kept(answer: Any, fields: frozenset[str] | None) -> Any:
@@ -233,7 +239,7 @@ def _kept(answer: Any, fields: frozenset[str] | None) -> Any:
         return answer
     if isinstance(answer, dict):
         return {name: value for name, value in answer.items() if name in fields}
-    return [_kept(row, fields) for row in answer]
+    return [_kept(row, fields) for row in answer] if isinstance(answer, list) else answer
 
 
 def _short(value: object) -> str:

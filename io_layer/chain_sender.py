@@ -3,6 +3,7 @@
 Nothing here decides whether to send; the journal (services/send_transaction.py) does.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import abi
 from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import Hash32, Wallet, hex_of
+from io_layer import wire
 from io_layer.chain_reader import Block, ChainReader
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
@@ -60,14 +62,15 @@ def simulate(chain: ChainReader, sender: Wallet, target: Wallet, data: bytes) ->
 def read_fees(chain: ChainReader, sender: Wallet, target: Wallet, data: bytes) -> Fees:
     """Estimated gas with a margin of a quarter, and twice the newest base fee."""
     call = {"from": sender, "to": target, "data": hex_of(data)}
-    estimate = int(chain.request_any("eth_estimateGas", [call]), 16)
-    base_fee = int(chain.request_any("eth_getBlockByNumber", ["latest", False]).get("baseFeePerGas", "0x0"), 16)
+    estimate = wire.number(chain.request_any("eth_estimateGas", [call]))
+    head = wire.fields(chain.request_any("eth_getBlockByNumber", ["latest", False]))
+    base_fee = wire.number(head.get("baseFeePerGas", "0x0"))
     return Fees(gas_limit=estimate + estimate // 4, max_fee_per_gas=max(2 * base_fee, 1), max_priority_fee_per_gas=0)
 
 
 def read_balance_wei(chain: ChainReader, wallet: Wallet) -> int:
     """The wallet's ether at the head."""
-    return int(chain.request_any("eth_getBalance", [wallet, "latest"]), 16)
+    return wire.number(chain.request_any("eth_getBalance", [wallet, "latest"]))
 
 
 def read_pending_nonce(chain: ChainReader, wallet: Wallet) -> int:
@@ -75,7 +78,7 @@ def read_pending_nonce(chain: ChainReader, wallet: Wallet) -> int:
     counts = [
         chain.request_one(endpoint, "eth_getTransactionCount", [wallet, "pending"]) for endpoint in chain.endpoints
     ]
-    return min(int(count, 16) for count in counts)
+    return min(map(wire.number, counts))
 
 
 def broadcast(chain: ChainReader, raw: bytes) -> Broadcast:
@@ -120,10 +123,11 @@ def _receipt(endpoint: RpcEndpoint, tx_hash: Hash32) -> Receipt | None:
         raise Unavailable("rpc_refused", refusal.message) from refusal
     if answer is None:
         return None
+    receipt = wire.fields(answer)
     return Receipt(
-        block_number=int(answer["blockNumber"], 16),
-        block_hash=Hash32(bytes.fromhex(answer["blockHash"][2:])),
-        succeeded=int(answer["status"], 16) == 1,
+        block_number=wire.number(receipt.get("blockNumber")),
+        block_hash=wire.hash32(receipt.get("blockHash")),
+        succeeded=wire.number(receipt.get("status")) == 1,
     )
 
 
@@ -132,7 +136,7 @@ def revert_reason(refusal: RpcRefused) -> str | None:
     data = refusal.data
     if isinstance(data, dict):
         data = data.get("data")
-    if isinstance(data, str) and data.startswith("0x") and len(data) >= 10:
+    if isinstance(data, str) and re.fullmatch(r"0x(?:[0-9a-fA-F]{2}){4,}", data):
         return abi.decode_error(bytes.fromhex(data[2:])) or f"unknown error {data[:10]}"
     return refusal.rpc_message[:200] if "revert" in refusal.rpc_message.lower() else None
 

@@ -20,6 +20,7 @@ from bo_engine.units import (
     parse_wallet,
 )
 from core.model import Deployment, PoolDay, PoolState, StakeSplit, Ticket
+from io_layer import wire
 from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.contract_codec import codec
 
@@ -275,8 +276,9 @@ class GameChain:
             except Unavailable as error:
                 failure = error
                 continue
-            for log in receipt["logs"] if receipt else ():
-                if log["address"].lower() == self.contracts.game_manager and log["topics"][0] == topic:
+            for log in wire.logs(wire.fields(receipt).get("logs")) if receipt else ():
+                is_ours = str(log.get("address")).lower() == self.contracts.game_manager
+                if is_ours and log["topics"][:1] == [topic]:
                     found = purchased_ticket(log)
                     if (found.ticket.buyer, found.nonce) == (buyer, nonce):
                         return found

@@ -75,7 +75,7 @@ def load_signer(settings: Settings, *, is_local: bool, chain_id: int, allowed: A
     password = _read_private(settings.settler_password_file, "SETTLER_PASSWORD_FILE").rstrip("\r\n")
     try:
         account: LocalAccount = Account.from_key(Account.decrypt(keystore, password))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError):
         raise UsageError(
             "bad_keystore", "SETTLER_KEYSTORE_FILE does not open with the password in SETTLER_PASSWORD_FILE"
         ) from None
@@ -86,7 +86,7 @@ def _read_private(path: Path, setting: str) -> str:
     try:
         mode = path.stat().st_mode
         text = path.read_text()
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         raise UsageError("missing_setting", f"{setting} names a file that cannot be read: {path}") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise UsageError("key_file_exposed", f"others can read {path}: run `chmod 600 {path}`")

@@ -105,6 +105,14 @@ def test_a_hanging_endpoint_says_nothing(proxy: RpcProxy) -> None:
         ask(proxy, "eth_chainId", timeout=0.3)
 
 
+def test_a_lost_answer_is_that_of_a_call_that_arrived(chain: Chain, proxy: RpcProxy) -> None:
+    proxy.fail("lost", "anvil_mine")
+    before = chain.height()
+    with pytest.raises(requests.ConnectionError):
+        ask(proxy, "anvil_mine", "0x5", "0x0")
+    assert chain.height() >= before + 5
+
+
 def test_a_wrong_chain_id_is_told_consistently(proxy: RpcProxy) -> None:
     proxy.fail("wrong_chain_id", chain_id=42_161)
     assert ask(proxy, "eth_chainId")["result"] == hex(42_161)
