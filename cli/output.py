@@ -26,8 +26,8 @@ ByName = Annotated[str | None, typer.Option("--by", help="Your name, for the aud
 
 def console() -> Console:
     """Where people read results: stdout, never wider than 100 columns."""
-    # Without a terminal (a pipe, a log) there is no narrow window to respect, and hashes stay in one piece.
-    return Console(width=min(WIDTH, Console().width) if sys.stdout.isatty() else WIDTH, highlight=False)
+    # Always that width: a narrow terminal wraps a long line by itself, and a hash stays whole for copying.
+    return Console(width=WIDTH, highlight=False)
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -37,7 +37,14 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def print_facts(title: str, facts: Mapping[str, object]) -> None:
     """A two-column table of names and values."""
-    print_table(title, ("", ""), [(name, value) for name, value in facts.items()], header=False)
+    print_table(title, ("", ""), [(name, _shown(value)) for name, value in facts.items()], header=False)
+
+
+def _shown(value: object) -> object:
+    """A value in a person's words; machines get the JSON."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value == [] else value
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:

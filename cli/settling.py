@@ -85,7 +85,8 @@ def refresh_stats(day: OneDay, json: JsonOption = False, dry_run: DryRun = False
 
 
 def resume(day: OneDay, by: ByName = None, json: JsonOption = False) -> int:
-    """Let a HALTED day go on after a person has looked; leaves a row in the audit log. Safe to repeat."""
+    """Let a HALTED day go on after a person has looked; leaves a row in the audit log. Safe to repeat: a day
+    that is not HALTED is refused and left as it is."""
     from services.resume_day import resume_day
 
     name = ask_by_name(by)

@@ -189,6 +189,10 @@ def open_chain(rpc_url: str, fallback_url: str, *, chain_id: int, says_local: bo
 
     Raises: UsageError ``wrong_chain``; UsageError ``not_local`` when BO_PROFILE=local but the chain is none.
     """
+    if rpc_url == fallback_url and not says_local:
+        raise UsageError(
+            "bad_setting", "RPC_FALLBACK_URL is the same endpoint as RPC_URL; name one of another provider"
+        )
     endpoints = (RpcEndpoint("primary", rpc_url), RpcEndpoint("fallback", fallback_url))
     for endpoint in endpoints:
         found = wire.number(_answered(endpoint, "eth_chainId", []))

@@ -83,6 +83,10 @@ def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
 
 
 def _next(engine: Engine, row: PipelineDay | None, facts: dict[str, Any], day_id: DayId) -> str:
+    if day_id < engine.game.first_day:
+        return f"nothing: the day lies before the contract's first day {engine.game.first_day}"
+    if any(state != "ok" for _, state in artifact_states(engine, day_id)):
+        return f"find out who changed the files; then `bo-engine artifacts restore --day {day_id}`"
     if row is not None and row.status == "DONE":
         return "nothing: the day is settled"
     if row is not None and row.status == "HALTED" and "first_difference" in facts:
