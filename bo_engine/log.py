@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -45,7 +46,11 @@ def _parts_of(secret: str) -> list[str]:
     # name, that of an RPC endpoint is often the key itself, whole or as one of its parts.
     parts = [secret, secret.removeprefix("0x")]
     if "://" in secret:
-        url = urlsplit(secret)
+        try:
+            url = urlsplit(secret)
+        except ValueError:
+            # No URL that Python can read; whatever stands between its marks may be the secret.
+            return [part for part in (*parts, *re.split(r"[/@:?&=#\[\]]", secret)) if len(part) >= 6]
         parts += [
             url.query,
             *(value for _, value in parse_qsl(url.query)),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -52,9 +53,18 @@ def _one_of(*words: str) -> Callable[[str], str]:
 
 
 def _http_url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text):
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", text) or not _is_url(text):
         raise ValueError("an http:// or https:// address")
     return text
+
+
+def _is_url(text: str) -> bool:
+    # Python's own complaint would repeat the password, so only whether it complains is told.
+    try:
+        urlsplit(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _http_urls(text: str) -> tuple[str, ...]:
@@ -65,8 +75,8 @@ def _http_urls(text: str) -> tuple[str, ...]:
 
 
 def _postgres_url(text: str) -> str:
-    if not re.match(r"postgres(ql)?://", text):
-        raise ValueError("a postgresql:// address")
+    if not re.match(r"postgres(ql)?://", text) or not _is_url(text):
+        raise ValueError("a postgresql:// address (percent-encode what is special in its password)")
     return text
 
 
@@ -295,5 +305,8 @@ def load_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
         return Settings(environ)
     if not os.access(path, os.R_OK):
         raise UsageError("missing_env_file", f"the settings file {path} cannot be read")
-    from_file = {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    try:
+        from_file = {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+    except UnicodeDecodeError:
+        raise UsageError("bad_env_file", f"the settings file {path} is not UTF-8 text") from None
     return Settings({**from_file, **environ})

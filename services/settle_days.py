@@ -307,7 +307,10 @@ def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
     if row is None or row.status != "WAITING" or row.not_before is None:
         return None
     block = engine.game.chain.read_final_block()
-    if block.timestamp_s >= row.not_before or engine.game.read_record(block, row.day_id).status != COMMITTED:
+    record = engine.game.read_record(block, row.day_id)
+    # The stored time is for people to read; the chain's own decides, or an edited row could hold winners back.
+    ends_s = record.committed_at_s + engine.game.read_challenge_period_s(block)
+    if record.status != COMMITTED or block.timestamp_s >= ends_s:
         return None
     return _outcome(engine, row.day_id, EXIT_DONE)
 

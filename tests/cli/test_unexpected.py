@@ -7,6 +7,7 @@ import pytest
 
 from bo_engine.errors import EXIT_FAILED
 from cli import main
+from tests.support.played_world import PlayedWorld
 
 SECRET = "canary-password-of-the-database"
 
@@ -44,3 +45,21 @@ def test_without_a_folder_for_logs_the_line_says_so(
     monkeypatch.setattr("sys.argv", ["bo-engine", "settle"])
     assert main._report_unexpected(RuntimeError("x")) == EXIT_FAILED
     assert capsys.readouterr().err.endswith("no details could be written\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://u:Tr0ub[4dor]Sekret@localhost/db"),
+        ("RPC_URL", "http://user:supersecretpass@ho\u2100st/keykeykey"),
+        ("RPC_URL", "http://[secretkeysecret"),
+    ],
+)
+def test_an_address_that_python_cannot_read_is_refused_without_a_part_of_it(
+    played: PlayedWorld, name: str, value: str
+) -> None:
+    done = played.cli("settle", **{name: value})
+    assert done.code == 2
+    assert done.stderr.startswith(f"bo-engine: bad_setting: {name} must be")
+    for part in ("4dor", "supersecretpass", "keykeykey", "secretkey", "Traceback"):
+        assert part not in done.stdout + done.stderr
