@@ -132,8 +132,11 @@ def recount_day(
     """Recount a sealed day: the opening state comes from day_inputs, everything else from the ticket rows.
 
     ``winning_numbers``: six per pool, or nothing at all on a day without tips. ``rates``: bps in force per affiliate,
-    where they differ from the default. Raises: InvalidInput ``recount_not_sealed``; EngineErrors of the database.
+    where they differ from the default. Raises: InvalidInput ``recount_not_sealed``, ``bad_range``; EngineErrors of the
+    database.
     """
+    fits = all(1 <= number <= 49 for numbers in winning_numbers for number in numbers)
+    require_input(fits, "bad_range", f"winning numbers are 1 to 49, the chain told {winning_numbers}")
     drawn = [sum(1 << (number - 1) for number in numbers) for numbers in winning_numbers if len(numbers)]
     given = {
         "day_id": day_id,
