@@ -203,8 +203,10 @@ def deploy_contracts(
     return deployed
 
 
-def fulfil_vrf(w3: Web3, deployed: DeployedContracts, sender: LocalAccount, day_id: DayId) -> int:
-    """Answer the pending VRF request of a day with a word of the system's randomness; return the word.
+def fulfil_vrf(
+    w3: Web3, deployed: DeployedContracts, sender: LocalAccount, day_id: DayId, word: int | None = None
+) -> int:
+    """Answer the pending VRF request of a day with a word of the system's randomness, or a given one; return the word.
 
     Plays Chainlink's part: any funded account may send it. Raises: InvalidInput ``no_vrf_request`` before
     ``requestSeed``; InvariantBroken ``vrf_callback_failed`` if the receiver does not hold the word afterwards.
@@ -212,7 +214,7 @@ def fulfil_vrf(w3: Web3, deployed: DeployedContracts, sender: LocalAccount, day_
     receiver = contract_at(w3, "VRFReceiver", deployed.vrf_receiver)
     request_id, requested_at, _ = receiver.functions.requestOf(day_id).call()
     require_input(requested_at != 0, "no_vrf_request", f"nobody has requested a word for day {day_id} yet")
-    word = secrets.randbelow(WORDS)
+    word = secrets.randbelow(WORDS) if word is None else word
     coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", deployed.vrf_coordinator)
     deployer = LocalSender(w3, sender)
     deployer.wait(

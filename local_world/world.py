@@ -138,9 +138,9 @@ class World:
         """Mine that many blocks at once."""
         self.chain.mine(count)
 
-    def fulfil_vrf(self, day_id: DayId) -> int:
-        """Play Chainlink: answer the day's VRF request with a random word, which is returned."""
-        return fulfil_vrf(self.web3(), self.contracts, self.account("owner"), day_id)
+    def fulfil_vrf(self, day_id: DayId, word: int | None = None) -> int:
+        """Play Chainlink: answer the day's VRF request with a random word, or a given one; it is returned."""
+        return fulfil_vrf(self.web3(), self.contracts, self.account("owner"), day_id, word)
 
     def add_database(self) -> WorldDatabase:
         """Another empty, migrated database with the same logins; it goes with the world."""
