@@ -78,6 +78,8 @@ def test_a_second_payment_beside_an_intent_is_a_ticket_of_its_own(shop: Shop) ->
     settle_shop_day(shop)
     assert shop.intent(intent_id).status == "FINAL"
     assert tickets_of(shop, shop.day) == 2
+    finals = f"SELECT count(*) FROM buy_intents WHERE status = 'FINAL' AND day_id = {shop.day}"  # noqa: S608 - a number
+    assert rows(shop.played, finals) == [(2,)]
     assert rows(shop.played, "SELECT count(*) FROM suspense_events") == [(0,)]
 
 
