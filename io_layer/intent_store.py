@@ -74,19 +74,6 @@ def select_intent(conn: Conn, intent_id: UUID) -> Intent | None:
         return cur.execute(SELECT_INTENT, {"intent_id": intent_id}).fetchone()
 
 
-SELECT_BY_NONCE = """
-    SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
-           tips, signature, tx_hash, ticket_id, failure_reason
-      FROM buy_intents WHERE buyer = %(buyer)s AND nonce = %(nonce)s
-"""
-
-
-def select_intent_by_nonce(conn: Conn, buyer: Wallet, nonce: bytes) -> Intent | None:
-    """The intent that an on-chain purchase belongs to: buyer and nonce name it, whatever the App stored besides."""
-    with conn.cursor(row_factory=args_row(Intent)) as cur:
-        return cur.execute(SELECT_BY_NONCE, {"buyer": buyer, "nonce": nonce}).fetchone()
-
-
 SELECT_BY_STATUS = """
     SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
            tips, signature, tx_hash, ticket_id, failure_reason
@@ -114,14 +101,6 @@ def select_undecided(conn: Conn, final_time: int, limit: int = 1000) -> list[Int
     """Open intents whose end may be known at a final block of this unix time, longest unchanged first."""
     with conn.cursor(row_factory=args_row(Intent)) as cur:
         return cur.execute(SELECT_UNDECIDED, {"final_time": final_time, "limit": limit}).fetchall()
-
-
-COUNT_BY_STATUS = 'SELECT status, count(*) FROM buy_intents GROUP BY status ORDER BY status COLLATE "C"'
-
-
-def count_intents(conn: Conn) -> dict[str, int]:
-    """How many intents stand in each state; states without any are left out."""
-    return dict(conn.execute(COUNT_BY_STATUS).fetchall())
 
 
 MARK_SIGNED = """
@@ -260,15 +239,3 @@ MOVE_BACK = """
 def move_back(conn: Conn, ticket_ids: Sequence[int]) -> int:
     """SEEN -> back, because the block of the ticket was dropped; the count."""
     return conn.execute(MOVE_BACK, {"ticket_ids": list(ticket_ids)}).rowcount
-
-
-SELECT_UNMATCHED = """
-    SELECT t.ticket_id FROM tickets AS t
-     WHERE NOT EXISTS (SELECT FROM buy_intents AS i WHERE i.ticket_id = t.ticket_id)
-     ORDER BY t.ticket_id LIMIT %(limit)s
-"""
-
-
-def select_unmatched_tickets(conn: Conn, limit: int = 1000) -> list[TicketId]:
-    """Tickets that no intent knows, oldest first."""
-    return [TicketId(row[0]) for row in conn.execute(SELECT_UNMATCHED, {"limit": limit}).fetchall()]

@@ -114,18 +114,6 @@ def lock_transaction(conn: Conn, purpose: Purpose) -> JournalTx | None:
         return cur.execute(LOCK_TRANSACTION, purpose._asdict()).fetchone()
 
 
-SELECT_DAY_TRANSACTIONS = """
-    SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
-     WHERE day_id = %(day_id)s ORDER BY tx_id
-"""
-
-
-def select_day_transactions(conn: Conn, day_id: DayId) -> list[JournalTx]:
-    """Everything that was ever sent for a day, oldest first."""
-    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
-        return cur.execute(SELECT_DAY_TRANSACTIONS, {"day_id": day_id}).fetchall()
-
-
 SELECT_OPEN = """
     SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
      WHERE status NOT IN ('FINAL', 'FAILED', 'ADOPTED') ORDER BY tx_id

@@ -43,18 +43,6 @@ def select_lease(conn: Conn, job: str) -> Lease | None:
         return cur.execute(SELECT_LEASE, {"job": job}).fetchone()
 
 
-SELECT_LEASES = """
-    SELECT job, holder, token, expires_at, host, pid, pid_started, expires_at <= clock_timestamp()
-      FROM job_leases ORDER BY job COLLATE "C"
-"""
-
-
-def select_leases(conn: Conn) -> list[Lease]:
-    """All jobs' rows, by job."""
-    with conn.cursor(row_factory=args_row(Lease)) as cur:
-        return cur.execute(SELECT_LEASES).fetchall()
-
-
 ACQUIRE_LEASE = """
     INSERT INTO job_leases AS l (job, holder, token, expires_at, host, pid, pid_started, acquired_at)
     VALUES (%(job)s, %(name)s, 1, clock_timestamp() + make_interval(secs => %(ttl_s)s), %(host)s, %(pid)s,

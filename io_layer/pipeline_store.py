@@ -61,19 +61,6 @@ def select_day(conn: Conn, day_id: DayId) -> PipelineDay | None:
         return cur.execute(SELECT_DAY, {"day_id": day_id}).fetchone()
 
 
-SELECT_DAYS = """
-    SELECT day_id, status, reason, error_code, not_before, export_ok, affiliate_ok, compute_ok, approve_ok, commit_ok,
-           stats_ok, run_id, approved_by, attempts
-      FROM settlement_pipeline_runs WHERE day_id BETWEEN %(first)s AND %(last)s ORDER BY day_id
-"""
-
-
-def select_days(conn: Conn, first: DayId, last: DayId) -> list[PipelineDay]:
-    """The rows of these days, ascending; days without a row are left out."""
-    with conn.cursor(row_factory=args_row(PipelineDay)) as cur:
-        return cur.execute(SELECT_DAYS, {"first": first, "last": last}).fetchall()
-
-
 SELECT_LAST_DONE = "SELECT max(day_id) FROM settlement_pipeline_runs WHERE status = 'DONE'"
 
 

@@ -1,6 +1,6 @@
 """Settlement runs: the result of a computed day with its payouts, pools and trees."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -181,20 +181,6 @@ def _pool_columns(pool: PoolResult) -> dict[str, Any]:
     }
 
 
-SELECT_RUN = """
-    SELECT run_id, day_id, run_hash, status, ruleset_hash, total_payout, affiliate_total, charity_total, net_fee,
-           pool_payout, pool_jackpot_payout, jackpot_hit, winner_root, affiliate_root, settlement_hash, winner_count,
-           affiliate_count, approved_by, kind, void_reason, promotions
-      FROM settlement_runs WHERE run_id = %(run_id)s
-"""
-
-
-def select_run(conn: Conn, run_id: int) -> Run | None:
-    """One run by its id."""
-    with conn.cursor(row_factory=args_row(Run)) as cur:
-        return cur.execute(SELECT_RUN, {"run_id": run_id}).fetchone()
-
-
 SELECT_RUNS = """
     SELECT run_id, day_id, run_hash, status, ruleset_hash, total_payout, affiliate_total, charity_total, net_fee,
            pool_payout, pool_jackpot_payout, jackpot_hit, winner_root, affiliate_root, settlement_hash, winner_count,
@@ -335,19 +321,6 @@ def select_tree(conn: Conn, run_id: int, kind: Kind = "winner") -> bytes | None:
     """The packed tree (``MerkleTree(nodes)`` reads it), or None for an unknown run."""
     row = conn.execute(SELECT_TREE, {"run_id": run_id, "kind": kind}, binary=True).fetchone()
     return bytes(row[0]) if row else None
-
-
-SELECT_NODES = """
-    SELECT n.place, substring(t.nodes FROM 32 * n.index + 1 FOR 32)
-      FROM settlement_trees AS t, unnest(%(indexes)s::integer[]) WITH ORDINALITY AS n (index, place)
-     WHERE t.run_id = %(run_id)s AND t.kind = %(kind)s ORDER BY n.place
-"""
-
-
-def select_nodes(conn: Conn, run_id: int, kind: Kind, indexes: Sequence[int]) -> list[Hash32]:
-    """Single nodes of the stored tree in the order asked for: a proof reads twenty of them, not the whole tree."""
-    rows = conn.execute(SELECT_NODES, {"run_id": run_id, "kind": kind, "indexes": list(indexes)}).fetchall()
-    return [Hash32(row[1]) for row in rows]
 
 
 SELECT_POOLS = """

@@ -9,7 +9,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import args_row
 
 from bo_engine.errors import InvariantBroken
-from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, DayId, Hash32, PoolId, TicketId, Wallet
+from bo_engine.units import ZERO_HASH, Atoms, DayId, Hash32, TicketId, Wallet
 from core.model import PoolDay, Ticket
 from io_layer.database import Conn
 
@@ -35,14 +35,6 @@ class Inserted(NamedTuple):
 
     new_ids: tuple[TicketId, ...]
     finalized_ids: tuple[TicketId, ...]
-
-
-class TicketDigest(NamedTuple):
-    """Enough of a ticket to compare it with the chain."""
-
-    ticket_id: TicketId
-    pool_id: PoolId
-    digest: Hash32
 
 
 # A twin by ticket id, by event or by nonce makes a row "not new"; whether it is the same ticket is checked below.
@@ -101,20 +93,6 @@ def select_ticket_rows(conn: Conn, ticket_ids: Sequence[int]) -> list[TicketRow]
         return cur.execute(SELECT_ROWS, {"ticket_ids": list(ticket_ids)}, binary=True).fetchall()
 
 
-SELECT_BY_TX = """
-    SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
-           tx_hash, log_index, block_number, block_hash, is_final
-      FROM tickets WHERE tx_hash = %(tx_hash)s ORDER BY log_index
-"""
-
-
-def select_tickets_by_tx(conn: Conn, tx_hash: Hash32) -> list[TicketRow]:
-    """The tickets that one transaction bought."""
-    with conn.cursor(row_factory=args_row(_ticket_row)) as cur:
-        return cur.execute(SELECT_BY_TX, {"tx_hash": tx_hash}, binary=True).fetchall()
-
-
-# The stake as bigint: psycopg reads it in C, and 2^63 atoms are nine trillion USDT (more is refused, not cut).
 STREAM_TICKETS = """
     SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake::bigint, tips
       FROM tickets WHERE day_id = %(day_id)s ORDER BY ticket_id
@@ -157,78 +135,6 @@ def select_pool_totals(conn: Conn, day_id: DayId) -> tuple[PoolDay, ...]:
     )
 
 
-SELECT_LAST_DIGEST = """
-    SELECT digest FROM tickets WHERE day_id = %(day_id)s AND pool_id = %(pool_id)s ORDER BY ticket_id DESC LIMIT 1
-"""
-
-
-def select_last_digests(conn: Conn, day_id: DayId) -> tuple[Hash32, ...]:
-    """The last ticket's digest of each pool, zero where there is none."""
-    found = (
-        conn.execute(SELECT_LAST_DIGEST, {"day_id": day_id, "pool_id": pool_id}).fetchone() for pool_id in POOL_IDS
-    )
-    return tuple(Hash32(row[0]) if row else ZERO_HASH for row in found)
-
-
-SELECT_DIGESTS = """
-    SELECT ticket_id, pool_id, digest FROM tickets
-     WHERE day_id = %(day_id)s AND ticket_id > %(after)s ORDER BY ticket_id LIMIT %(limit)s
-"""
-
-
-def stream_digests(conn: Conn, day_id: DayId) -> Iterator[TicketDigest]:
-    """Id, pool and digest of the day's tickets, ascending: to find the first one that differs from the chain."""
-    after = 0
-    while True:
-        with conn.cursor(row_factory=args_row(TicketDigest)) as cur:
-            page = cur.execute(
-                SELECT_DIGESTS, {"day_id": day_id, "after": after, "limit": BATCH_ROWS}, binary=True
-            ).fetchall()
-        yield from page
-        if len(page) < BATCH_ROWS:
-            return
-        after = page[-1].ticket_id
-
-
-def first_difference(ours: Iterator[TicketDigest], chain: Iterator[TicketDigest]) -> str | None:
-    """The first ticket that differs, in words, or None. Both iterators ascend by ticket id."""
-    while True:
-        mine, theirs = next(ours, None), next(chain, None)
-        if mine == theirs:
-            if mine is None:
-                return None
-            continue
-        if theirs is None or (mine is not None and mine.ticket_id < theirs.ticket_id):
-            return f"ticket {mine.ticket_id if mine else 0} is in the database but not on the chain"
-        if mine is None or theirs.ticket_id < mine.ticket_id:
-            return f"ticket {theirs.ticket_id} is on the chain but not in the database"
-        return f"ticket {mine.ticket_id} differs from the chain (pool or digest)"
-
-
-SET_FINAL = """
-    UPDATE tickets SET is_final = true WHERE NOT is_final AND block_number <= %(up_to_block)s
-"""
-
-
-def set_final(conn: Conn, up_to_block: int) -> int:
-    """Mark every ticket up to this final block as final; the count. Check their block hashes before."""
-    return conn.execute(SET_FINAL, {"up_to_block": up_to_block}).rowcount
-
-
-SELECT_NOT_FINAL = """
-    SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
-           tx_hash, log_index, block_number, block_hash, is_final
-      FROM tickets WHERE NOT is_final AND block_number <= %(up_to_block)s ORDER BY ticket_id LIMIT %(limit)s
-"""
-
-
-def select_not_final(conn: Conn, up_to_block: int, limit: int = BATCH_ROWS) -> list[TicketRow]:
-    """Tickets that were seen but are not final yet, oldest first."""
-    with conn.cursor(row_factory=args_row(_ticket_row)) as cur:
-        return cur.execute(SELECT_NOT_FINAL, {"up_to_block": up_to_block, "limit": limit}, binary=True).fetchall()
-
-
-# A row of a dropped block may stand in the way of the same purchase, or of another one with its number, in a later one.
 SELECT_OVERTAKEN = """
     SELECT ticket_id FROM tickets
      WHERE NOT is_final

@@ -1,6 +1,5 @@
 """Where the money of some days went, to the atom: what came in, where each atom is now, and whether both agree."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bo_engine.units import Atoms
@@ -55,8 +54,3 @@ def share_percent(part_atoms: int, whole_atoms: int) -> str:
     """A part of the whole in percent with one decimal, rounded down, for people."""
     tenths = 1000 * part_atoms // whole_atoms if whole_atoms else 0
     return f"{tenths // 10}.{tenths % 10} %"
-
-
-def total_of(amounts: Sequence[str]) -> Atoms:
-    """The sum of decimal strings."""
-    return Atoms(sum(int(amount) for amount in amounts))

@@ -13,7 +13,6 @@ from io_layer.lease_store import (
     release_lease,
     renew_lease,
     select_lease,
-    select_leases,
 )
 from tests.io_layer.builders import refused
 
@@ -49,7 +48,7 @@ def test_a_free_job_is_taken_and_a_held_one_is_not(first: Conn, other: Conn) -> 
         10,
         False,
     )
-    assert [one.job for one in select_leases(first)] == ["settle", "watchdog"]
+    assert select_lease(other, "watchdog") is not None
 
 
 def test_the_token_grows_with_each_acquisition(first: Conn, other: Conn) -> None:

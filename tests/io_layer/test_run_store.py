@@ -14,11 +14,9 @@ from io_layer.run_store import (
     select_affiliate_payouts,
     select_closing_state,
     select_live_run,
-    select_nodes,
     select_open_runs,
     select_payout,
     select_pool_results,
-    select_run,
     select_runs,
     select_tree,
     select_winner_payouts,
@@ -46,7 +44,7 @@ def settle_run(conn: Conn, run_id: int, name: str = "run") -> None:
 
 def test_a_run_comes_back_as_it_was_computed(conn: Conn, any_day: Day, run_id: int) -> None:
     result = any_day.settle()
-    run = select_run(conn, run_id)
+    run = select_live_run(conn, DAY)
     assert run is not None
     assert (run.status, run.run_hash, run.total_payout_atoms) == ("dry_run", hash_of("run"), result.total_payout_atoms)
     assert run.pool_payout == [pool.payout_atoms for pool in result.pools]
@@ -54,12 +52,11 @@ def test_a_run_comes_back_as_it_was_computed(conn: Conn, any_day: Day, run_id: i
     assert select_pool_results(conn, run_id) == result.pools
     assert tuple(select_winner_payouts(conn, run_id)) == result.payouts
     assert tuple(select_affiliate_payouts(conn, run_id)) == result.affiliate_payouts
-    assert select_live_run(conn, DAY) == run
     assert select_payout(conn, run_id, result.payouts[3].wallet) == result.payouts[3].amount_atoms
     assert select_payout(conn, run_id, result.payouts[3].wallet, "affiliate") is None
 
 
-def test_a_proof_reads_only_the_nodes_it_needs(conn: Conn, any_day: Day, run_id: int) -> None:
+def test_both_trees_come_back_as_they_were_built(conn: Conn, any_day: Day, run_id: int) -> None:
     tree = winner_tree(DEPLOYMENT, DAY, any_day.settle().payouts)
     nodes = select_tree(conn, run_id, "winner")
     assert nodes == tree.nodes
@@ -68,7 +65,6 @@ def test_a_proof_reads_only_the_nodes_it_needs(conn: Conn, any_day: Day, run_id:
         select_tree(conn, run_id, "affiliate")
         == affiliate_tree(DEPLOYMENT, DAY, any_day.settle().affiliate_payouts).nodes
     )
-    assert select_nodes(conn, run_id, "winner", [5, 0, 1]) == [tree.node(5), tree.root, tree.node(1)]
 
 
 def test_a_new_run_supersedes_the_older_one(conn: Conn, any_day: Day, run_id: int) -> None:
@@ -103,7 +99,7 @@ def test_a_run_is_approved_by_its_hash_and_only_once(conn: Conn, run_id: int) ->
     assert not mark_committed(conn, run_id)
     assert approve_run(conn, run_id, hash_of("run"), "anna")
     assert not approve_run(conn, run_id, hash_of("run"), "berta")
-    run = select_run(conn, run_id)
+    run = select_live_run(conn, DAY)
     assert run is not None
     assert run.approved_by == "anna"
 

@@ -10,18 +10,11 @@ from core.ruleset import RULESET_1
 from io_layer import ticket_store
 from io_layer.database import Conn, connect
 from io_layer.ticket_store import (
-    TicketDigest,
     count_final_tickets,
     delete_not_final,
-    first_difference,
     insert_tickets,
-    select_last_digests,
-    select_not_final,
     select_pool_totals,
     select_ticket_rows,
-    select_tickets_by_tx,
-    set_final,
-    stream_digests,
     stream_tickets,
 )
 from tests.io_layer.builders import SIX, chain_rows, hash_of, plain_ticket, refused, seal
@@ -39,7 +32,6 @@ def test_a_ticket_comes_back_as_it_was_stored(conn: Conn) -> None:
     rows = chain_rows(TICKETS)
     assert insert_tickets(conn, rows).new_ids == (1, 2, 5, 9)
     assert select_ticket_rows(conn, [9, 5, 2, 1, 77]) == rows
-    assert select_tickets_by_tx(conn, rows[1].tx_hash) == [rows[1]]
     assert list(stream_tickets(conn, DAY)) == TICKETS
 
 
@@ -71,7 +63,6 @@ def test_tickets_stream_in_order_of_their_id_across_batches(conn: Conn, monkeypa
     tickets = [plain_ticket(ticket_id, ticket_id % 5) for ticket_id in range(1, 21)]
     insert_tickets(conn, chain_rows(tickets)[::-1])
     assert list(stream_tickets(conn, DAY)) == tickets
-    assert [one.ticket_id for one in stream_digests(conn, DAY)] == list(range(1, 21))
 
 
 def test_other_statements_and_a_second_stream_run_beside_a_stream(conn: Conn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,15 +93,13 @@ def test_pool_totals_are_those_that_core_folds(conn: Conn) -> None:
     insert_tickets(conn, chain_rows(TICKETS))
     totals = select_pool_totals(conn, DAY)
     assert totals == fold_day(DAY, RULESET_1, TICKETS).sold()
-    assert select_last_digests(conn, DAY) == tuple(pool.digest for pool in totals)
     assert select_pool_totals(conn, DayId(DAY + 1)) == (PoolDay(0, 0, Atoms(0), ZERO_HASH),) * 5
 
 
 def test_a_ticket_becomes_final_with_time_and_then_never_changes(conn: Conn) -> None:
     rows = chain_rows(TICKETS, is_final=False)
     insert_tickets(conn, rows)
-    assert set_final(conn, up_to_block=1002) == 2
-    assert [row.ticket.ticket_id for row in select_not_final(conn, 2000)] == [5, 9]
+    assert insert_tickets(conn, chain_rows(TICKETS[:2])).finalized_ids == (1, 2)
     assert insert_tickets(conn, chain_rows(TICKETS)).finalized_ids == (5, 9)
     for statement in ("UPDATE tickets SET is_final = false", "DELETE FROM tickets WHERE ticket_id = 1"):
         with refused(conn, "ticket_final"):
@@ -123,7 +112,7 @@ def test_a_ticket_of_a_dropped_block_goes_and_its_successor_comes(conn: Conn) ->
     moved = rows[3]._replace(block_hash=hash_of("after the reorg"), block_number=2000)
     assert delete_not_final(conn, [9]) == 1
     assert insert_tickets(conn, [moved]).new_ids == (9,)
-    set_final(conn, 3000)
+    insert_tickets(conn, [moved._replace(is_final=True)])
     assert delete_not_final(conn, [9]) == 0
 
 
@@ -176,16 +165,6 @@ def test_bonus_tips_in_sql_are_those_of_core(conn: Conn) -> None:
 
     rows = conn.execute("SELECT n, bonus_tips(n) FROM generate_series(1, 144) AS n").fetchall()
     assert all(bonus == bonus_tips(paid) for paid, bonus in rows)
-
-
-def test_the_first_difference_to_the_chain_is_named() -> None:
-    ours = [TicketDigest(row.ticket.ticket_id, row.ticket.pool_id, row.digest) for row in chain_rows(TICKETS)]
-    changed = [*ours[:1], ours[1]._replace(digest=hash_of("x")), *ours[2:]]
-    assert first_difference(iter(ours), iter(ours)) is None
-    assert first_difference(iter(ours[:3]), iter(ours)) == "ticket 9 is on the chain but not in the database"
-    assert first_difference(iter(ours), iter(ours[1:])) == "ticket 1 is in the database but not on the chain"
-    assert first_difference(iter(changed), iter(ours)) == "ticket 2 differs from the chain (pool or digest)"
-    assert first_difference(iter([]), iter(ours)) == "ticket 1 is on the chain but not in the database"
 
 
 def test_single_tips_can_be_read_from_the_view(conn: Conn) -> None:
