@@ -3,7 +3,7 @@
 
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check contracts lock clean
+.PHONY: help setup demo test test-all bench check contracts lock clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -30,6 +30,7 @@ help:
 	printf '%s\n' \
 		'make demo       plays lottery days from sale to claim (ARGS="--json", ARGS="--keep")' \
 		'make test       runs the tests; make test-all the slow ones too (ARGS="-k name")' \
+		'make bench      measures a record night (ARGS="--tickets 200000")' \
 		'make check      runs ruff, mypy, import-linter and the layout test' \
 		'make setup      makes .venv and contracts/node_modules; nothing outside this folder is touched' \
 		'make contracts  rebuilds abi/ from contracts/src' \
@@ -81,6 +82,9 @@ test: setup
 
 test-all: setup
 	$(run_pytest) $(ARGS)
+
+bench: setup
+	$(bin)/python -m tests.bench.record_night $(ARGS)
 
 check: setup
 	$(bin)/ruff check .

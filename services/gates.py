@@ -9,7 +9,8 @@ from bo_engine.units import BPS_ONE, POOL_COUNT, POOL_IDS, DayId, hex_of
 from core.bundle import state_hash
 from core.documents.merkle_dumps import affiliate_tree, winner_tree
 from core.fold import fold_day
-from core.model import Payout, PoolResult, Seeds
+from core.model import Deployment, Payout, PoolResult, Seeds
+from core.ruleset import Ruleset
 from core.settle import winning_numbers
 from io_layer.recount import Recount, RecountRules, recount_day
 from io_layer.run_store import (
@@ -256,9 +257,9 @@ def _g13(seen: Evidence) -> Iterator[str]:
         yield from unequal(f"recounted {name}", found, stored)
 
 
-def _recount(seen: Evidence) -> Recount:
-    rules, deployment = seen.opened.ruleset, seen.engine.game.deployment
-    plain = RecountRules(
+def recount_rules(rules: Ruleset, deployment: Deployment) -> RecountRules:
+    """The ruleset in plain values: the recount knows no type of core's."""
+    return RecountRules(
         prices=tuple(int(price) for price in rules.prices_atoms),
         fee_bps=rules.fee_bps,
         rollover_bps=rules.rollover_bps,
@@ -272,6 +273,10 @@ def _recount(seen: Evidence) -> Recount:
         prize_vault=deployment.prize_vault,
         affiliate_vault=deployment.affiliate_vault,
     )
+
+
+def _recount(seen: Evidence) -> Recount:
+    plain = recount_rules(seen.opened.ruleset, seen.engine.game.deployment)
     # The numbers are the contract's own draw, not ours: an error in core's draw shows here as well.
     numbers: tuple[tuple[int, ...], ...] = ()
     seeds = seen.seeds()

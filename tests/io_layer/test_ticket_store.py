@@ -1,9 +1,13 @@
 """Tickets: stored once, streamed in order, never changed once final or sealed."""
 
+import tracemalloc
+
 import pytest
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import ZERO_HASH, Atoms, DayId, Wallet
+from core import fold
+from core.affiliates import referred_stakes
 from core.fold import fold_day
 from core.model import PoolDay
 from core.ruleset import RULESET_1
@@ -19,6 +23,7 @@ from io_layer.ticket_store import (
 )
 from tests.io_layer.builders import SIX, chain_rows, hash_of, plain_ticket, refused, seal
 from tests.support.days import DAY, ticket, wallet
+from tests.support.record_night import fill_day
 
 TICKETS = [
     ticket(1, 0, wallet(100), [SIX] * 8, paid=5, affiliate=wallet(900)),
@@ -188,3 +193,20 @@ def test_a_ticket_added_while_the_day_is_being_sealed_waits_for_the_seal(postgre
     with pytest.raises(InvariantBroken, match="day_sealed"), other.transaction():
         seal(other)
         insert_tickets(other, rows)
+
+
+def test_the_memory_of_a_day_does_not_grow_with_its_tickets(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault N07: what export and compute hold is a batch of tickets and the players, never the day."""
+    monkeypatch.setattr(ticket_store, "BATCH_ROWS", 500)
+    monkeypatch.setattr(fold, "BATCH_TICKETS", 500)
+    peaks = []
+    for tickets in (1_000, 8_000):
+        with connect(postgres_url, application_name="test") as conn, conn.transaction(force_rollback=True):
+            fill_day(conn, tickets, players=50)
+            tracemalloc.start()
+            fold_day(DAY, RULESET_1, stream_tickets(conn, DAY))
+            referred_stakes(stream_tickets(conn, DAY), {}, ruleset=RULESET_1)
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            peaks.append(peak)
+    assert peaks[1] < 2 * peaks[0]
