@@ -53,7 +53,8 @@ def doctor(day: OneDay, json: JsonOption = False) -> int:
 
 
 def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
-    """Show a wallet's way from tickets over matches and shares to its leaf, or to its refund. Reads only."""
+    """Show a wallet's way from tickets over matches and shares to its leaf, from players to its commission, or to its
+    refund. Reads only."""
     from services.explain import explain as account_for
 
     day_id, address = parse_day(day), ask_wallet(wallet)
@@ -77,6 +78,11 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     print_facts(f"Day {day}", {**shown, **drawn})
     print_table("Winning tips", ("ticket", "pool", "numbers", "matches", "share in atoms"), rows)
     _print_leaf(facts)
+    earned = facts["affiliate"]
+    if earned is not None:
+        brought = [(row["player"], row["stake"], row["rate_bps"], row["commission"]) for row in earned["players"]]
+        print_table("As affiliate", ("player", "stake in atoms", "rate in bps", "commission"), brought)
+        _print_leaf(earned)
     return EXIT_DONE
 
 

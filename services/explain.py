@@ -1,5 +1,6 @@
-"""Shows a wallet's day from tickets to leaf: tickets -> matches -> share -> floor -> leaf; or tickets -> refunds."""
+"""Shows a wallet's day down to the leaf: tickets -> matches -> share -> floor; players -> rate -> floor; or refunds."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,17 +9,19 @@ from bo_engine.units import DayId, Wallet, usdt
 from core.model import PoolResult, Ticket
 from core.tickets import own_stake_of
 from core.tips import mask_of, numbers_of, unpack_masks
-from io_layer.run_store import Run, select_live_run, select_pool_results
+from io_layer.artifact_store import select_artifact, stream_artifact
+from io_layer.run_store import Kind, Run, select_live_run, select_pool_results
 from io_layer.ticket_store import select_tickets_of, stream_tickets
 from services.engine import Engine
 from services.make_proof import make_proofs
 
 
 def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
-    """Every winning tip of the wallet with its matches and its share, and the leaf that they add up to. On a voided
-    day every ticket with what it gives back to the wallet.
+    """Every winning tip of the wallet with its matches and its share, and the leaf that they add up to; every player
+    that it brought, with the commission, and the other leaf. On a voided day every ticket with what it gives back to
+    the wallet.
 
-    Raises: InvalidInput ``no_run``, ``no_ticket``.
+    Raises: InvalidInput ``no_run``.
     """
     run = select_live_run(engine.conn, day_id)
     if run is None:
@@ -47,7 +50,7 @@ def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
                         "share": str(share),
                     }
                 )
-    leaf = _leaf(engine, day_id, wallet)
+    leaf = _leaf(engine, day_id, wallet, "winner")
     return {
         "day_id": day_id,
         "wallet": wallet,
@@ -58,8 +61,27 @@ def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
         "sum": str(total),
         "shown_sum": usdt(total),
         "leaf": leaf,
-        "agrees": str(total) == (leaf["amount"] if leaf else "0"),
+        "agrees": _agrees(total, leaf),
+        "affiliate": _commissions(engine, day_id, wallet),
     }
+
+
+def _commissions(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any] | None:
+    """What the wallet earned as an affiliate; None if it brought nobody who bought on the day."""
+    stored = select_artifact(engine.conn, day_id, None, "affiliates.json")
+    if stored is None:
+        return None
+    referred = json.loads(b"".join(stream_artifact(engine.conn, stored)))["referred"]
+    rows = [{**entry} for entry in referred if entry.pop("affiliate") == wallet]
+    if not rows:
+        return None
+    total = sum(int(row["commission"]) for row in rows)
+    leaf = _leaf(engine, day_id, wallet, "affiliate")
+    return {"players": rows, "sum": str(total), "shown_sum": usdt(total), "leaf": leaf, "agrees": _agrees(total, leaf)}
+
+
+def _agrees(total: int, leaf: dict[str, Any] | None) -> bool:
+    return str(total) == (leaf["amount"] if leaf else "0")
 
 
 def _explain_refund(engine: Engine, run: Run, wallet: Wallet) -> dict[str, Any]:
@@ -82,7 +104,7 @@ def _explain_refund(engine: Engine, run: Run, wallet: Wallet) -> dict[str, Any]:
                 rows.append(
                     {"ticket_id": ticket.ticket_id, "pool_id": ticket.pool_id, "part": part, "refund": str(amount)}
                 )
-    leaf = _leaf(engine, run.day_id, wallet)
+    leaf = _leaf(engine, run.day_id, wallet, "winner")
     return {
         "day_id": run.day_id,
         "wallet": wallet,
@@ -93,7 +115,7 @@ def _explain_refund(engine: Engine, run: Run, wallet: Wallet) -> dict[str, Any]:
         "sum": str(total),
         "shown_sum": usdt(total),
         "leaf": leaf,
-        "agrees": str(total) == (leaf["amount"] if leaf else "0"),
+        "agrees": _agrees(total, leaf),
     }
 
 
@@ -107,9 +129,9 @@ def _number_max(engine: Engine, run: Run) -> int:
     return engine.rulesets[run.ruleset_hash].number_max
 
 
-def _leaf(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any] | None:
+def _leaf(engine: Engine, day_id: DayId, wallet: Wallet, kind: Kind) -> dict[str, Any] | None:
     try:
-        leaf: dict[str, Any] | None = make_proofs(engine.conn, engine.game.deployment, day_id, wallet)["winner"]
+        leaf: dict[str, Any] | None = make_proofs(engine.conn, engine.game.deployment, day_id, wallet)[kind]
     except InvalidInput:
         return None
     return leaf
