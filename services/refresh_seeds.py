@@ -49,6 +49,7 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
         seeds = select_seeds(engine.conn, DayId(day))
         if seeds is not None and seeds.complete() is not None:
             continue
+        engine.stop.check()
         facts = engine.game.read_day(block, DayId(day))
         # A voided day is refunded and never drawn: a word asked for now would be paid for in vain.
         if facts.tip_count and facts.record.status != VOIDED:

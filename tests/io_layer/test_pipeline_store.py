@@ -98,7 +98,7 @@ def test_a_halted_day_waits_for_a_person(conn: Conn) -> None:
     assert halt_day(conn, DAY, "digest_differs", "pool 0 has another digest")
     assert not start_day(conn, DAY)
     assert not wait_day(conn, DAY, "x")
-    assert not fail_day(conn, DAY, "x", "y")
+    assert not fail_day(conn, DAY, "export", "x", "y")
     assert resume_day(conn, DAY, "anna")
     assert not resume_day(conn, DAY, "anna")
     assert start_day(conn, DAY)
@@ -107,7 +107,7 @@ def test_a_halted_day_waits_for_a_person(conn: Conn) -> None:
 def test_a_failed_day_is_tried_again(conn: Conn) -> None:
     insert_day(conn, DAY)
     start_day(conn, DAY)
-    assert fail_day(conn, DAY, "bad_tip", "ticket 3 has a bad tip")
+    assert fail_day(conn, DAY, "export", "bad_tip", "ticket 3 has a bad tip")
     assert start_day(conn, DAY)
 
 
