@@ -69,7 +69,8 @@ def _write_down(engine: Engine, lease: Lease, day_id: DayId, error: BaseExceptio
             with _told_anyway(lease):
                 wait_day(engine.conn, day_id, ended.message, error_code=ended.code)
     elif isinstance(error, EngineError):
-        if row.status == "RUNNING":
+        # A day that has FAILED and is refused for the same reason has failed again, though no step began.
+        if row.status == "RUNNING" or (row.status == "FAILED" and row.error_code == error.code):
             _fail(engine, lease, row, error.code, error.message)
     elif isinstance(error, MemoryError):
         _fail(engine, lease, row, OUT_OF_MEMORY.code, OUT_OF_MEMORY.message)
