@@ -4,11 +4,11 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -83,7 +83,7 @@ def main() -> NoReturn:
 
 def _report(error: EngineError) -> int:
     if "--json" not in sys.argv:
-        with _whatever_happens(sys.stdout):
+        with suppress(Exception):
             for document in error.done_before:
                 print_facts(f"Day {document['day_id']}", {name: document[name] for name in ("status", "run_hash")})
     findings = error.findings if isinstance(error, InvariantBroken) else ()
@@ -99,26 +99,16 @@ def _say(
     except Exception:
         # Better without its words than with a secret in them.
         message, findings = "no details could be told", ()
-    with _whatever_happens(sys.stderr):
+    # A line that cannot be written (a full disk, a closed terminal, no memory left) changes no exit code.
+    with suppress(Exception):
         sys.stderr.write("\n".join((f"bo-engine: {code}: {message}", *(f"  - {text}" for text in findings))) + "\n")
         sys.stderr.flush()
     if "--json" in sys.argv:
-        with _whatever_happens(sys.stdout):
+        with suppress(Exception):
             answer = {"error": code, "message": message, "findings": findings, "exit_code": exit_code}
             print_json({**answer, "days": days} if days else answer)
             sys.stdout.flush()
     return exit_code
-
-
-@contextmanager
-def _whatever_happens(stream: TextIO) -> Iterator[None]:
-    """A line that cannot be written (a full disk, a closed terminal, no memory left) changes no exit code."""
-    try:
-        yield
-    except Exception:
-        with suppress(Exception):
-            # What is left in the buffer would fail again when Python ends, and with a code of its own.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _report_unexpected(error: Exception) -> int:

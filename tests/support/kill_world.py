@@ -244,7 +244,7 @@ class Trial:
             if found != self.truth:
                 names = sorted(name for name, _ in found.items() ^ self.truth.items())
                 raise InvariantFailed("I2", f"other result: {names}")
-            self.tally.invariants.update([*check_invariants(played), check_at_rest(played)])
+            self.tally.invariants.update([*check_invariants(played), check_at_rest(played, after_kill=True)])
             self.tally.checks += 1
         except (AssertionError, psycopg.Error) as error:
             self.tally.failures.append(f"{label}: {error}")
