@@ -5,7 +5,7 @@ and the way out. The command line prints them as one line and exits with ``exit_
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -50,6 +50,21 @@ class Unavailable(EngineError):
     """Busy, or waiting for the chain, a seed or a node: cron tries again."""
 
     exit_code = EXIT_LATER
+
+
+class Stopped(EngineError):
+    """Somebody asked this run to end, and it has come to a place where nothing is half done. The next run goes on.
+
+    Not an ``Unavailable``: whoever passes over one thing that does not answer must not pass over this.
+    """
+
+    exit_code = EXIT_LATER
+
+
+INTERRUPTED: Final = Stopped("interrupted", "ended at once; nothing is half done, run the command again")
+OUT_OF_MEMORY: Final = EngineError(
+    "out_of_memory", "the memory that this process may use is full; give it more, nothing is half done"
+)
 
 
 def require_input(holds: bool, code: str, message: str) -> None:

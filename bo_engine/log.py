@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -62,9 +63,19 @@ def _parts_of(secret: str) -> list[str]:
     return [part for part in parts if len(part) >= 8]
 
 
+class _Sink(logging.StreamHandler[TextIO]):
+    """A line that cannot be written is lost, and says so if it can: a log must never stop what it tells of, nor put a
+    trace where people read."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        with suppress(Exception):
+            self.stream.write(json.dumps({"level": "error", "event": "log_line_lost"}) + "\n")
+            self.flush()
+
+
 def start_logging(secrets: Iterable[str], *, stream: TextIO | None = None, verbose: bool = False) -> None:
     """Send all logs of the process to ``stream`` (default stderr) as JSON lines."""
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Sink(stream or sys.stderr)
     handler.setFormatter(JsonLines(secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]

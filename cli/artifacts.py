@@ -21,7 +21,7 @@ def restore(day: OneDay, json: JsonOption = False) -> int:
     with opened_engine() as engine:
         require_writable(engine.artifacts_dir, parse_day(day))
         # Two writers of one folder would clear away each other's half-written files.
-        with held_lease(engine.conn, JOB):
+        with held_lease(engine.conn, JOB, engine.stop):
             facts = restore_artifacts(engine, parse_day(day))
     if json:
         print_json(facts)

@@ -44,7 +44,7 @@ def rebuild_tickets(day: OneDay, json: JsonOption = False) -> int:
     from services.rebuild_tickets import rebuild_tickets as rebuild
     from services.settle_days import JOB
 
-    with opened_engine() as engine, held_lease(engine.conn, JOB) as lease:
+    with opened_engine() as engine, held_lease(engine.conn, JOB, engine.stop) as lease:
         facts = rebuild(engine, lease, parse_day(day))
     if json:
         print_json(facts)

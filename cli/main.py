@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +13,14 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from bo_engine.errors import EXIT_FAILED, EXIT_LATER, EXIT_USAGE, EngineError, InvariantBroken
+from bo_engine.errors import (
+    EXIT_FAILED,
+    EXIT_USAGE,
+    INTERRUPTED,
+    OUT_OF_MEMORY,
+    EngineError,
+    InvariantBroken,
+)
 from bo_engine.log import JsonLines
 from bo_engine.settings import load_settings
 from cli import artifacts, database, jobs, looking, settling
@@ -64,17 +72,20 @@ def main() -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
+    except MemoryError:
+        sys.exit(_report(OUT_OF_MEMORY))
     except Exception as error:
         sys.exit(_report_unexpected(error))
     if code == _TYPER_INTERRUPTED:
-        code = _say("interrupted", "nothing is half done; run the command again", EXIT_LATER)
+        code = _report(INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _report(error: EngineError) -> int:
     if "--json" not in sys.argv:
-        for document in error.done_before:
-            print_facts(f"Day {document['day_id']}", {name: document[name] for name in ("status", "run_hash")})
+        with suppress(Exception):
+            for document in error.done_before:
+                print_facts(f"Day {document['day_id']}", {name: document[name] for name in ("status", "run_hash")})
     findings = error.findings if isinstance(error, InvariantBroken) else ()
     return _say(error.code, error.message, error.exit_code, findings=findings, days=error.done_before)
 
@@ -83,26 +94,36 @@ def _say(
     code: str, message: str, exit_code: int, *, findings: Sequence[str] = (), days: Sequence[dict[str, Any]] = ()
 ) -> int:
     """One line on stderr, its findings below it; with --json one object on stdout as well. Returns the exit code."""
-    message, *findings = (_one_line(_blotted(text)) for text in (message, *findings))
-    sys.stderr.write("\n".join((f"bo-engine: {code}: {message}", *(f"  - {text}" for text in findings))) + "\n")
+    try:
+        message, *findings = (_one_line(_blotted(text)) for text in (message, *findings))
+    except Exception:
+        # Better without its words than with a secret in them.
+        message, findings = "no details could be told", ()
+    # A line that cannot be written (a full disk, a closed terminal, no memory left) changes no exit code.
+    with suppress(Exception):
+        sys.stderr.write("\n".join((f"bo-engine: {code}: {message}", *(f"  - {text}" for text in findings))) + "\n")
+        sys.stderr.flush()
     if "--json" in sys.argv:
-        answer = {"error": code, "message": message, "findings": findings, "exit_code": exit_code}
-        print_json({**answer, "days": days} if days else answer)
+        with suppress(Exception):
+            answer = {"error": code, "message": message, "findings": findings, "exit_code": exit_code}
+            print_json({**answer, "days": days} if days else answer)
+            sys.stdout.flush()
     return exit_code
 
 
 def _report_unexpected(error: Exception) -> int:
     """No traceback reaches an operator: it goes to a file, blotted, and the line names the file."""
-    record = logging.LogRecord("bo", logging.ERROR, "", 0, "unexpected_error", None, (type(error), error, None))
-    record.exc_info = (type(error), error, error.__traceback__)
-    line = JsonLines(_secrets()).format(record)
-    path = _logs_dir() / "unexpected.log"
     try:
+        record = logging.LogRecord("bo", logging.ERROR, "", 0, "unexpected_error", None, (type(error), error, None))
+        record.exc_info = (type(error), error, error.__traceback__)
+        line = JsonLines(_secrets()).format(record)
+        path = _logs_dir() / "unexpected.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(line + "\n")
         where = f"details are in {path}"
-    except OSError:
+    except Exception:
+        # Whatever keeps the trace from being written, the operator is told of the first error.
         where = "no details could be written"
     return _say("unexpected_error", f"{type(error).__name__}, a bug of the engine; {where}", EXIT_FAILED)
 

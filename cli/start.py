@@ -1,10 +1,11 @@
 """How a command starts: settings, logs, the engine's connections, the name of the person."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from bo_engine.errors import InvalidInput, UsageError
 from bo_engine.log import start_logging
@@ -13,6 +14,10 @@ from bo_engine.units import Wallet, parse_typed_wallet
 
 if TYPE_CHECKING:
     from services.engine import Engine
+    from services.stop import Stop
+
+# A deploy or the machine's own end, Ctrl-C, a terminal that was closed.
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def loaded_settings() -> Settings:
@@ -24,12 +29,35 @@ def loaded_settings() -> Settings:
 
 @contextmanager
 def opened_engine() -> Iterator["Engine"]:
-    """The engine with its database and chain, closed at the end."""
+    """The engine with its database and chain, closed at the end. Signals ask it to stop at the next safe point."""
     from services.engine import open_engine
 
     settings = loaded_settings()
-    with _story() as tell, open_engine(settings, tell=tell) as engine:
+    with _stoppable() as stop, _story() as tell, open_engine(settings, tell=tell, stop=stop) as engine:
         yield engine
+
+
+@contextmanager
+def _stoppable() -> Iterator["Stop"]:
+    """Signals that end a process ask the work to end instead. One that the process was started to ignore (nohup, a job
+    in the background) stays ignored."""
+    from services.stop import Stop
+
+    stop = Stop()
+
+    def ask(number: int, frame: Any) -> None:
+        if sys.stderr.isatty():
+            with suppress(OSError):
+                os.write(2, b"\nstops at the next safe point; once more ends it at once, which is safe too\n")
+        stop.ask(signal.Signals(number).name)
+
+    heard = [number for number in _ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, ask) for number in heard}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def ask_wallet(text: str) -> Wallet:
@@ -58,6 +86,12 @@ def _story() -> Iterator[Callable[[str], None]]:
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress.start()
+    try:
         task = progress.add_task("connecting", total=None)
         yield lambda text: progress.update(task, description=text)
+    finally:
+        # A terminal that was closed meanwhile must not hide how the work ended.
+        with suppress(OSError):
+            progress.stop()

@@ -5,7 +5,7 @@ agree value by value: a node that lies or lags alone can delay a day but never c
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -184,8 +184,12 @@ class ChainReader:
         return values[0] if len(values) == 1 else values
 
 
-def open_chain(rpc_url: str, fallback_url: str, *, chain_id: int, says_local: bool) -> ChainReader:
+def open_chain(
+    rpc_url: str, fallback_url: str, *, chain_id: int, says_local: bool, wait: Callable[..., None] = time.sleep
+) -> ChainReader:
     """Connect to both endpoints and check that they are on the chain that the settings name.
+
+    ``wait`` is how time passes between two tries; it may end the run.
 
     Raises: UsageError ``wrong_chain``; UsageError ``not_local`` when BO_PROFILE=local but the chain is none.
     """
@@ -193,7 +197,10 @@ def open_chain(rpc_url: str, fallback_url: str, *, chain_id: int, says_local: bo
         raise UsageError(
             "bad_setting", "RPC_FALLBACK_URL is the same endpoint as RPC_URL; name one of another provider"
         )
-    endpoints = (RpcEndpoint("primary", rpc_url), RpcEndpoint("fallback", fallback_url))
+    endpoints = (
+        RpcEndpoint("primary", rpc_url, wait=wait),
+        RpcEndpoint("fallback", fallback_url, wait=wait),
+    )
     for endpoint in endpoints:
         found = wire.number(_answered(endpoint, "eth_chainId", []))
         if found != chain_id:

@@ -1,5 +1,6 @@
 """Where each day stands: one row a day, one flag a step. Each move is a compare-and-set and says if it happened."""
 
+from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
 from psycopg.rows import args_row
@@ -86,17 +87,25 @@ def start_day(conn: Conn, day_id: DayId) -> bool:
 
 # One constant per step, so that no SQL text is put together from parts.
 FINISH_STEP: Final[dict[Step, str]] = {
-    "export": """UPDATE settlement_pipeline_runs SET export_ok = true
+    "export": """UPDATE settlement_pipeline_runs
+                    SET export_ok = true, failed_step = NULL, failed_code = NULL, failed_at = '{}'
                   WHERE day_id = %(day_id)s AND NOT export_ok AND status = 'RUNNING'""",
-    "affiliate": """UPDATE settlement_pipeline_runs SET affiliate_ok = true
+    "affiliate": """UPDATE settlement_pipeline_runs
+                       SET affiliate_ok = true, failed_step = NULL, failed_code = NULL, failed_at = '{}'
                      WHERE day_id = %(day_id)s AND export_ok AND NOT affiliate_ok AND status = 'RUNNING'""",
-    "compute": """UPDATE settlement_pipeline_runs SET compute_ok = true, run_id = %(run_id)s
+    "compute": """UPDATE settlement_pipeline_runs
+                     SET compute_ok = true, run_id = %(run_id)s,
+                         failed_step = NULL, failed_code = NULL, failed_at = '{}'
                    WHERE day_id = %(day_id)s AND affiliate_ok AND NOT compute_ok AND status = 'RUNNING'""",
-    "approve": """UPDATE settlement_pipeline_runs SET approve_ok = true, approved_by = %(approved_by)s
+    "approve": """UPDATE settlement_pipeline_runs
+                     SET approve_ok = true, approved_by = %(approved_by)s,
+                         failed_step = NULL, failed_code = NULL, failed_at = '{}'
                    WHERE day_id = %(day_id)s AND compute_ok AND NOT approve_ok AND status = 'RUNNING'""",
-    "commit": """UPDATE settlement_pipeline_runs SET commit_ok = true
+    "commit": """UPDATE settlement_pipeline_runs
+                    SET commit_ok = true, failed_step = NULL, failed_code = NULL, failed_at = '{}'
                   WHERE day_id = %(day_id)s AND approve_ok AND NOT commit_ok AND status = 'RUNNING'""",
-    "stats": """UPDATE settlement_pipeline_runs SET stats_ok = true
+    "stats": """UPDATE settlement_pipeline_runs
+                   SET stats_ok = true, failed_step = NULL, failed_code = NULL, failed_at = '{}'
                  WHERE day_id = %(day_id)s AND commit_ok AND NOT stats_ok AND status = 'RUNNING'""",
 }
 
@@ -127,15 +136,24 @@ def wait_day(
     return conn.execute(WAIT_DAY, given).rowcount == 1
 
 
+# The right sides see the row as it was: the same step and the same code make the row of failures one longer.
 FAIL_DAY = """
-    UPDATE settlement_pipeline_runs SET status = 'FAILED', reason = %(reason)s, error_code = %(error_code)s
-     WHERE day_id = %(day_id)s AND status IN ('RUNNING', 'WAITING')
+    UPDATE settlement_pipeline_runs
+       SET status = 'FAILED', reason = %(reason)s, error_code = %(error_code)s,
+           failed_at = CASE WHEN failed_step = %(step)s AND failed_code = %(error_code)s THEN failed_at
+                            ELSE '{}'::timestamptz[] END || clock_timestamp(),
+           failed_step = %(step)s, failed_code = %(error_code)s
+     WHERE day_id = %(day_id)s AND status IN ('RUNNING', 'WAITING', 'FAILED')
+    RETURNING failed_at
 """
 
 
-def fail_day(conn: Conn, day_id: DayId, error_code: str, reason: str) -> bool:
-    """RUNNING -> FAILED: wrong data; the next tick tries again."""
-    return conn.execute(FAIL_DAY, {"day_id": day_id, "error_code": error_code, "reason": reason}).rowcount == 1
+def fail_day(conn: Conn, day_id: DayId, step: Step, error_code: str, reason: str) -> list[datetime]:
+    """-> FAILED: the next tick tries again. When this step failed with this code, times in a row:
+    neither a run that was killed nor one that had to wait counts, or breaks the row. Empty: the day did not fail."""
+    given = {"day_id": day_id, "step": step, "error_code": error_code, "reason": reason}
+    row = conn.execute(FAIL_DAY, given).fetchone()
+    return list(row[0]) if row else []
 
 
 HALT_DAY = """
@@ -151,13 +169,14 @@ def halt_day(conn: Conn, day_id: DayId, error_code: str, reason: str) -> bool:
 
 RESUME_DAY = """
     UPDATE settlement_pipeline_runs
-       SET status = 'WAITING', reason = %(reason)s, error_code = NULL, not_before = NULL, attempts = 0
+       SET status = 'WAITING', reason = %(reason)s, error_code = NULL, not_before = NULL, attempts = 0,
+           failed_step = NULL, failed_code = NULL, failed_at = '{}'
      WHERE day_id = %(day_id)s AND status = 'HALTED'
 """
 
 
 def resume_day(conn: Conn, day_id: DayId, by: str) -> bool:
-    """HALTED -> WAITING. Write the audit row in the same transaction."""
+    """HALTED -> WAITING; failures count anew. Write the audit row in the same transaction."""
     return conn.execute(RESUME_DAY, {"day_id": day_id, "reason": f"resumed by {by}"}).rowcount == 1
 
 

@@ -7,7 +7,7 @@ call has one deadline, a bounded number of tries, a size cap, and an error names
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import requests
@@ -48,8 +48,11 @@ def _refusal(endpoint: str, method: str, error: object) -> RpcRefused:
 class RpcEndpoint:
     """One endpoint, named ``primary`` or ``fallback`` wherever people read it."""
 
-    def __init__(self, name: str, url: str, *, timeout_s: float = _TIMEOUT_S) -> None:
+    def __init__(
+        self, name: str, url: str, *, timeout_s: float = _TIMEOUT_S, wait: Callable[..., None] = time.sleep
+    ) -> None:
         self.name = name
+        self._wait = wait
         self._provider = HTTPProvider(url, exception_retry_configuration=None)
         self._session = requests.Session()
         self._timeout_s = timeout_s
@@ -78,7 +81,8 @@ class RpcEndpoint:
                 reason = "an answer without a result"
             if attempt + 1 < tries:
                 # Jitter only spreads retries in time; nothing that is computed depends on it.
-                time.sleep(0.1 * 2**attempt * (1 + random.random()))  # noqa: S311
+                pause_s = 0.1 * 2**attempt * (1 + random.random())  # noqa: S311
+                self._wait(pause_s)
         message = f"the {self.name} RPC endpoint gave no usable answer to {method}: {reason}"
         raise Unavailable("rpc_unreachable", message)
 

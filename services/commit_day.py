@@ -244,7 +244,7 @@ def _wait_for(
                 "waiting_for_chain",
                 f"{purpose.function} of day {run.day_id} is sent and not final yet; the next tick goes on",
             )
-        time.sleep(_POLL_S)
+        engine.stop.wait(_POLL_S)
 
 
 def _shown(tx_hash: Hash32 | None) -> str | None:

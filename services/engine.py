@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bo_engine.errors import InvalidInput, InvariantBroken, UsageError, require_input
@@ -18,13 +18,15 @@ from io_layer.chain_reader import open_chain
 from io_layer.database import Conn, connect
 from io_layer.game_chain import DayOnChain, GameChain, open_game
 from io_layer.run_store import select_closing_state
+from services.stop import Stop
 
 EMPTY_STATE = PoolState(Atoms(0), Atoms(0), Atoms(0), 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """One command's connections. ``tell`` takes a line of the story for the person who watches."""
+    """One command's connections. ``tell`` takes a line of the story for the person who watches; ``stop`` knows whether
+    somebody has asked the command to end."""
 
     settings: Settings
     conn: Conn
@@ -32,6 +34,7 @@ class Engine:
     rulesets: Mapping[Hash32, Ruleset]
     artifacts_dir: Path
     tell: Callable[[str], None]
+    stop: Stop = field(default_factory=Stop)
 
     def read_closed_day(self, day_id: DayId) -> DayOnChain:
         """The day's facts at a final block.
@@ -83,18 +86,25 @@ class Engine:
 
 
 @contextmanager
-def open_engine(settings: Settings, *, tell: Callable[[str], None], name: str = "bo-engine") -> Iterator[Engine]:
+def open_engine(
+    settings: Settings, *, tell: Callable[[str], None], name: str = "bo-engine", stop: Stop | None = None
+) -> Iterator[Engine]:
     """Connect to the database and to both RPC endpoints, and check each.
 
     Raises: UsageError for anything that the settings get wrong; Unavailable for what does not answer.
     """
+    stop = stop or Stop()
     rulesets = load_rulesets(settings.ruleset_files)
     chain = open_chain(
-        settings.rpc_url, settings.rpc_fallback_url, chain_id=settings.chain_id, says_local=settings.is_local
+        settings.rpc_url,
+        settings.rpc_fallback_url,
+        chain_id=settings.chain_id,
+        says_local=settings.is_local,
+        wait=stop.wait,
     )
     game = open_game(chain, settings.settlement_address)
     with connect(settings.database_url, application_name=name) as conn:
-        yield Engine(settings, conn, game, rulesets, settings.artifacts_dir, tell)
+        yield Engine(settings, conn, game, rulesets, settings.artifacts_dir, tell, stop)
 
 
 def load_rulesets(files: tuple[Path, ...]) -> dict[Hash32, Ruleset]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bo_engine.errors import EngineError, InvariantBroken, Unavailable
+from bo_engine.errors import EngineError, InvariantBroken, Stopped, Unavailable
 from bo_engine.units import BPS_ONE, POOL_COUNT, POOL_IDS, DayId, hex_of
 from core.bundle import state_hash
 from core.documents.merkle_dumps import affiliate_tree, winner_tree
@@ -87,8 +87,8 @@ Check = Callable[[Evidence], Iterator[str]]
 def check_gates(engine: Engine, opened: Opened, checks: Mapping[str, Check] | None = None) -> list[Finding]:
     """Run all gates (or G1, G2 and those given) for the day's open run, at the final block of ``opened``.
 
-    A gate that cannot even look is a finding; only a node or a database that does not answer is passed on
-    (Unavailable), because the next tick may well succeed.
+    A gate that cannot even look is a finding; only a node or a database that does not answer (Unavailable) and the
+    wish to end (Stopped) are passed on, because the next tick may well succeed.
     """
     runs = select_open_runs(engine.conn, opened.day_id)
     findings = [Finding("G1", bool(runs), "" if runs else "compute has not left a run for this day")]
@@ -99,7 +99,7 @@ def check_gates(engine: Engine, opened: Opened, checks: Mapping[str, Check] | No
     for gate, check in (checks or SETTLEMENT_CHECKS).items():
         try:
             details = list(check(evidence))
-        except Unavailable:
+        except (Unavailable, Stopped):
             raise
         except EngineError as error:
             details = [str(error)]
@@ -186,7 +186,7 @@ def _g9(seen: Evidence) -> Iterator[str]:
         sold = fold_day(
             seen.opened.day_id, seen.opened.ruleset, stream_tickets(seen.engine.conn, seen.opened.day_id)
         ).sold()
-    except Unavailable:
+    except (Unavailable, Stopped):
         raise
     except EngineError as error:
         yield f"{error.message}; {first_difference(seen.engine, seen.opened)}"

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from bo_engine.errors import EngineError
+from bo_engine.log import get_logger
 from io_layer.database import Conn
 from io_layer.lease_store import Holder, acquire_lease, guard_lease, release_lease, renew_lease, select_lease
+from services.stop import Stop
 
 TTL_S: Final = 900
+_LOG = get_logger("lease")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,33 +25,43 @@ class Lease:
     conn: Conn
     job: str
     token: int
+    stop: Stop
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction that commits only while the lease is ours. Raises: Unavailable ``lease_lost``."""
+        """A transaction that commits only while the lease is ours, and begins only while nobody asks the run to end.
+
+        Raises: Unavailable ``lease_lost``; Stopped.
+        """
+        self.stop.check()
         with self.conn.transaction():
             guard_lease(self.conn, self.job, self.token)
             yield
 
     def renew(self) -> None:
-        """Hold it longer; called between steps. Raises: Unavailable ``lease_lost``."""
+        """Hold it longer; called between steps. Raises: Unavailable ``lease_lost``; Stopped."""
+        self.stop.check()
         renew_lease(self.conn, self.job, self.token, TTL_S)
 
 
 @contextmanager
-def held_lease(conn: Conn, job: str) -> Iterator[Lease]:
+def held_lease(conn: Conn, job: str, stop: Stop | None = None) -> Iterator[Lease]:
     """Take the job's lease, give it back at the end.
 
     The lease of a process of this host that is dead is taken over at once; that of another host when it expires.
-    Raises: Unavailable ``lease_held``, naming the holder.
+    ``stop``: whoever may ask this run to end. Raises: Unavailable ``lease_held``, naming the holder; Stopped.
     """
+    stop = stop or Stop()
     host, pid = socket.gethostname(), os.getpid()
     holder = Holder(name=f"{host} process {pid}", host=host, pid=pid, pid_started=_started(pid) or 0)
-    lease = Lease(conn, job, acquire_lease(conn, job, holder, TTL_S, dead_token=_dead_token(conn, job, host)))
-    try:
-        yield lease
-    finally:
-        _give_back(lease)
+    # From before it is taken until after it is given back, so that no wish to end comes between.
+    with stop.working():
+        token = acquire_lease(conn, job, holder, TTL_S, dead_token=_dead_token(conn, job, host))
+        lease = Lease(conn, job, token, stop)
+        try:
+            yield lease
+        finally:
+            _give_back(lease)
 
 
 def _give_back(lease: Lease) -> None:
@@ -57,6 +70,9 @@ def _give_back(lease: Lease) -> None:
         release_lease(lease.conn, lease.job, lease.token)
     except EngineError:
         return
+    except Exception as error:
+        # Whatever it is, it must not take the place of the error that ends the run.
+        _LOG.error("lease_not_released", extra={"job": lease.job, "reason": type(error).__name__})
 
 
 def _dead_token(conn: Conn, job: str, host: str) -> int | None:

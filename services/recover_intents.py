@@ -120,6 +120,7 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
 
 def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     for intent in select_undecided(engine.conn, final.timestamp_s):
+        engine.stop.check()
         if intent.status == "SUBMITTED" and intent.tx_hash is not None:
             try:
                 receipt = read_receipt(engine.game.chain, intent.tx_hash, final)

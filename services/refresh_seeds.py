@@ -49,6 +49,7 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
         seeds = select_seeds(engine.conn, DayId(day))
         if seeds is not None and seeds.complete() is not None:
             continue
+        engine.stop.check()
         facts = engine.game.read_day(block, DayId(day))
         # A voided day is refunded and never drawn: a word asked for now would be paid for in vain.
         if facts.tip_count and facts.record.status != VOIDED:
@@ -87,12 +88,13 @@ def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refresh
         send_once(engine, lease, purpose, (day_id,), is_under_way=lambda: engine.game.is_seed_requested_at_head(day_id))
         done.requested.append(day_id)
         raise Unavailable("vrf_requested", "the VRF word is requested and not answered yet")
+    # First, because a day whose seeds are complete is not looked at again.
+    close_purpose(engine, lease, purpose)
     with lease.transaction():
         insert_vrf_request(engine.conn, day_id, facts.vrf_request_id, facts.vrf_requested_block)
         if facts.vrf_word is not None:
             insert_vrf_word(engine.conn, day_id, facts.vrf_word)
             done.words.append(day_id)
-    close_purpose(engine, lease, purpose)
     if facts.vrf_word is None:
         raise Unavailable("vrf_pending", "the VRF word is requested and not answered yet")
 

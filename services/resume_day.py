@@ -21,7 +21,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
 
     Raises: InvalidInput ``day_not_halted``; Unavailable ``lease_held``.
     """
-    with held_lease(engine.conn, JOB) as lease:
+    with held_lease(engine.conn, JOB, engine.stop) as lease:
         row = select_day(engine.conn, day_id)
         status = row.status if row else "unknown"
         require_input(

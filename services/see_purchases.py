@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from bo_engine.errors import Unavailable
 from io_layer.database import Conn
 from io_layer.game_chain import PurchasedTicket
-from io_layer.intent_store import move_back, select_intents
+from io_layer.intent_store import Intent, move_back, select_intents
 from io_layer.ticket_store import (
     TicketRow,
     delete_not_final,
@@ -29,7 +29,7 @@ def see_purchases(engine: Engine, lease: Lease) -> int:
     """
     intents = [one for one in select_intents(engine.conn, ("SUBMITTED", "SEEN")) if one.tx_hash is not None]
     try:
-        found = [engine.game.read_purchase_at_head(one.tx_hash, one.buyer, one.nonce) for one in intents if one.tx_hash]
+        found = [_at_head(engine, one) for one in intents]
     except Unavailable:
         return 0
     final_tickets = select_highest_ticket(engine.conn)
@@ -46,6 +46,11 @@ def see_purchases(engine: Engine, lease: Lease) -> int:
             delete_not_final(engine.conn, stale)
             finalize_buy_intents(engine.conn, rows)
     return len(rows)
+
+
+def _at_head(engine: Engine, intent: Intent) -> PurchasedTicket | None:
+    engine.stop.check()
+    return engine.game.read_purchase_at_head(intent.tx_hash, intent.buyer, intent.nonce) if intent.tx_hash else None
 
 
 def drop_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) -> None:

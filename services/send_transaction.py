@@ -97,8 +97,11 @@ def send_once(
         _broadcast(engine, lease, stored.tx_id, live[-1])
         return live[-1].tx_hash
     _simulate(engine, signer, purpose, calldata, is_under_way)
-    attempt = _sign(engine, lease, signer, purpose, calldata)
-    _broadcast(engine, lease, attempt.tx_id, attempt)
+    engine.stop.check()
+    # What is signed is sent, too: whoever stops the engine for an hour shall not find a day half way out of the door.
+    with engine.stop.finishing():
+        attempt = _sign(engine, lease, signer, purpose, calldata)
+        _broadcast(engine, lease, attempt.tx_id, attempt)
     return attempt.tx_hash
 
 

@@ -1,7 +1,6 @@
 """Settles days, oldest first, step by step; every step may be killed and started again (rules of section 4)."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,8 +9,6 @@ from bo_engine.errors import (
     EXIT_FAILED,
     EngineError,
     InvalidInput,
-    InvariantBroken,
-    Unavailable,
     UsageError,
     require_invariant,
 )
@@ -22,9 +19,7 @@ from io_layer.pipeline_store import (
     STEPS,
     PipelineDay,
     Step,
-    fail_day,
     finish_day,
-    halt_day,
     insert_day,
     select_day,
     select_last_done,
@@ -40,6 +35,7 @@ from services.day_work import Opened, open_day, seeds_of_day
 from services.engine import Engine, require_writable
 from services.export_affiliates import export_affiliates
 from services.export_day import export_day
+from services.guard_day import guarded
 from services.lease import Lease, held_lease
 from services.refresh_stats import refresh_stats
 from services.send_transaction import checked_signer, transaction_hash
@@ -93,7 +89,7 @@ def settle_days(engine: Engine, *, day: DayId | None) -> list[DayOutcome]:
     if not due:
         return []
     outcomes: list[DayOutcome] = []
-    with held_lease(engine.conn, JOB) as lease:
+    with held_lease(engine.conn, JOB, engine.stop) as lease:
         for day_id in due:
             try:
                 outcome = _settle_day(engine, lease, day_id)
@@ -133,7 +129,7 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
     """
     name = _step_name(step)
     require_writable(engine.artifacts_dir, day_id)
-    with held_lease(engine.conn, JOB) as lease:
+    with held_lease(engine.conn, JOB, engine.stop) as lease:
         row = select_day(engine.conn, day_id)
         _require_earlier_steps(row, name, day_id)
         if row is not None and row.status == "DONE":
@@ -156,7 +152,7 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
                 mirror_artifacts(engine, day_id)
             return _run(engine, lease, opened, name, by)
 
-        outcome = _guarded(engine, lease, day_id, work)
+        outcome = guarded(engine, lease, day_id, work)
         if outcome.status == "RUNNING":
             _rest(engine, lease, outcome, row if row is not None and row.is_done(name) else None)
         return outcome
@@ -214,7 +210,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
             require_invariant(finish_day(engine.conn, day_id), "day_not_finished", f"day {day_id} does not become DONE")
         return _outcome(engine, day_id, EXIT_DONE)
 
-    return _guarded(engine, lease, day_id, work)
+    return guarded(engine, lease, day_id, work)
 
 
 def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | None) -> DayOutcome:
@@ -243,51 +239,6 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
     return outcome
 
 
-def _guarded(engine: Engine, lease: Lease, day_id: DayId, work: Callable[[], DayOutcome]) -> DayOutcome:
-    """Turn an error into the day's state. What is refused before a step has begun leaves the day as it was; only an
-    alarm, and what a day under way waits for, are written down."""
-    try:
-        return work()
-    except InvariantBroken as error:
-        with _told_anyway(lease):
-            insert_day(engine.conn, day_id)
-            halt_day(engine.conn, day_id, error.code, _told(error))
-        raise
-    except EngineError as error:
-        if error.code in ("lease_lost", "database_unreachable"):
-            raise
-        row = _row_if_readable(engine, day_id)
-        if row is not None and isinstance(error, Unavailable):
-            with _told_anyway(lease):
-                wait_day(engine.conn, day_id, error.message, error_code=error.code)
-        elif row is not None and row.status == "RUNNING":
-            with _told_anyway(lease):
-                fail_day(engine.conn, day_id, error.code, error.message)
-        raise
-    except Exception as error:
-        # A bug of ours must not leave the day RUNNING for ever; the next tick tries again.
-        with _told_anyway(lease):
-            fail_day(engine.conn, day_id, "unexpected_error", type(error).__name__)
-        raise
-
-
-def _row_if_readable(engine: Engine, day_id: DayId) -> PipelineDay | None:
-    try:
-        return select_day(engine.conn, day_id)
-    except EngineError:
-        return None
-
-
-@contextmanager
-def _told_anyway(lease: Lease) -> Iterator[None]:
-    """A transaction that writes an error down. If that fails too, the first error is still the one that is told."""
-    try:
-        with lease.transaction():
-            yield
-    except EngineError as error:
-        _LOG.error("state_not_written", extra={"code": error.code, "reason": error.message})
-
-
 def _require_key(engine: Engine, opened: Opened) -> None:
     """A day that still needs a transaction needs the SETTLER's key: better told now than after all the work.
 
@@ -295,10 +246,6 @@ def _require_key(engine: Engine, opened: Opened) -> None:
     """
     if opened.facts.record.status not in (RELEASED, VOIDED):
         checked_signer(engine)
-
-
-def _told(error: InvariantBroken) -> str:
-    return "; ".join((error.message, *error.findings))
 
 
 def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:

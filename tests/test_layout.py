@@ -37,7 +37,10 @@ MAX_CODE_LINES = 600
 PURE = ("bo_engine", "core", "merkle", "abi")
 MONEY = (*PURE, "io_layer", "services", "workers", "watchdog")
 # Outside PURE, durations in seconds may be floats: in these files, under names that end in _s.
-DURATIONS_IN = {"io_layer/drand_client.py", "io_layer/http_body.py", "io_layer/rpc.py", "services/commit_day.py"}
+DURATIONS_IN = {
+    *("io_layer/drand_client.py", "io_layer/http_body.py", "io_layer/rpc.py"),
+    *("services/commit_day.py", "services/stop.py"),
+}
 DURATION = re.compile(r"\w*_[sS]|deadline")
 FLOAT_NAMES = {"float", "float16", "float32", "float64", "true_divide", "mean", "average"}
 FLOAT_MODULES = {"decimal", "fractions", "statistics", "cmath"}

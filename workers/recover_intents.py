@@ -11,5 +11,5 @@ JOB: Final = "recover-intents"
 
 def run(engine: Engine) -> Recovered:
     """Run once, under the job's lease."""
-    with held_lease(engine.conn, JOB) as lease:
+    with held_lease(engine.conn, JOB, engine.stop) as lease:
         return recover_intents(engine, lease)

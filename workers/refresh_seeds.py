@@ -11,5 +11,5 @@ JOB: Final = "refresh-seeds"
 
 def run(engine: Engine) -> Refreshed:
     """Run once, under the job's lease."""
-    with held_lease(engine.conn, JOB) as lease:
+    with held_lease(engine.conn, JOB, engine.stop) as lease:
         return refresh_seeds(engine, lease)

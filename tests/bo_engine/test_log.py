@@ -53,3 +53,27 @@ def test_a_trace_is_blotted_too() -> None:
     line = JsonLines((RPC,)).format(record)
     assert "key-0123456789" not in line
     assert "ValueError: cannot reach ***" in json.loads(line)["trace"]
+
+
+def test_a_line_that_cannot_be_made_or_written_stops_nothing_and_leaves_no_trace(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Hostile:
+        def __str__(self) -> str:
+            raise RuntimeError("a trace")
+
+    class FullDisk(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    stream = io.StringIO()
+    kept = logging.getLogger().handlers[:]
+    try:
+        start_logging((), stream=stream)
+        get_logger("test").error("step_failed", extra={"what": Hostile()})
+        start_logging((), stream=FullDisk())
+        get_logger("test").error("step_failed")
+    finally:
+        logging.getLogger().handlers[:] = kept
+    assert json.loads(stream.getvalue()) == {"level": "error", "event": "log_line_lost"}
+    assert capsys.readouterr() == ("", "")

@@ -47,6 +47,20 @@ def test_without_a_folder_for_logs_the_line_says_so(
     assert capsys.readouterr().err.endswith("no details could be written\n")
 
 
+def test_a_bug_whose_trace_cannot_even_be_made_is_told_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fault P08. Without the secrets nothing can be blotted, so its words stay untold."""
+
+    def broken() -> tuple[str, ...]:
+        raise RuntimeError("the second error")
+
+    monkeypatch.setattr("sys.argv", ["bo-engine", "settle"])
+    monkeypatch.setattr(main, "_secrets", broken)
+    assert main._report_unexpected(RuntimeError("x")) == EXIT_FAILED
+    assert capsys.readouterr().err == "bo-engine: unexpected_error: no details could be told\n"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -1,7 +1,8 @@
 """A settle run may be ended between any two of its steps; cron's next ticks finish the day as if nothing had been.
 
-Faults P01 (every boundary), P02 (twice), P03 and P04 (around the broadcast), P05 (around finality), D01 (PostgreSQL
-crashed) and D02 (answer lost after COMMIT). The boundaries are found by watching a run (tests/support/boundaries.py).
+Faults P01 (every boundary), P02 (twice), P03 and P04 (around the broadcast), P05 (around finality), P06 (SIGTERM),
+D01 (PostgreSQL crashed) and D02 (answer lost after COMMIT). The boundaries are found by watching a run
+(tests/support/boundaries.py).
 After each: the same run_hash, the same bytes, one commit, one release, all invariants (tests/invariants), and no manual
 step. KILL_SEED chooses another sample.
 """
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.world
 SEED = os.environ.get("KILL_SEED", "1")
 STRETCHES = ("first", "second")
 KILLS = ("kill_before", "kill_after")
+ENDINGS = ("term_before", "term_after")
 CRASHES = [(f"pause_{moment}", then) for moment in ("before", "after") for then in ("go", "late", "die")]
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -57,6 +59,7 @@ def test_a_run_killed_at_sampled_boundaries_is_finished_by_the_next_ticks(
         numbers = [one.number for one in trial.boundaries]
         trial.kill(rng.choice(numbers), rng.choice(KILLS), again=(rng.choice(numbers), rng.choice(KILLS)))
         trial.kill(rng.choice(losable(trial)).number, "lost")
+        trial.ask_to_end(rng.choice(numbers), rng.choice(ENDINGS))
         trial.crash_database(rng.choice(numbers), *rng.choice(CRASHES))
         told(record_property, trial)
 
@@ -92,6 +95,19 @@ def test_a_run_killed_at_every_boundary_is_finished_by_the_next_ticks(
     with opened_trial(stretch, runner, played) as trial:
         for boundary in trial.boundaries[shard::4]:
             trial.kill(boundary.number, flavour)
+        told(record_property, trial)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(4))
+@pytest.mark.parametrize("flavour", ENDINGS)
+@pytest.mark.parametrize("stretch", STRETCHES)
+def test_a_run_asked_to_end_at_every_boundary_ends_tidily_and_is_finished_by_the_next_ticks(
+    stretch: str, flavour: str, shard: int, runner: Runner, played: PlayedWorld, record_property: Record
+) -> None:
+    with opened_trial(stretch, runner, played) as trial:
+        for boundary in trial.boundaries[shard::4]:
+            trial.ask_to_end(boundary.number, flavour)
         told(record_property, trial)
 
 

@@ -21,7 +21,7 @@ from services.artifacts import restore_artifacts
 from tests.invariants.facts import Facts, InvariantFailed, files_on_disk, opened_facts
 from tests.support.played_world import PlayedWorld
 
-__all__ = ["InvariantFailed", "check_invariants", "files_on_disk"]
+__all__ = ["InvariantFailed", "check_at_rest", "check_invariants", "files_on_disk"]
 
 _COMMITTED, _RELEASED, _VOIDED = 1, 2, 3
 _STATE = ("carry", "reserve", "last_rollover", "streak")
@@ -40,6 +40,26 @@ def check_invariants(played: PlayedWorld, *, knows_all_sends: bool = True) -> li
             _check_journal(facts)
     _check_files(played)
     return sorted({*_CHECKS, "I12", *(["I11"] if knows_all_sends else [])}, key=lambda name: int(name[1:]))
+
+
+def check_at_rest(played: PlayedWorld, *due: DayId, after_kill: bool = False) -> str:
+    """I14: nothing runs, no lease is held, nothing that was signed still waits to be sent; each ``due`` day is DONE, or
+    HALTED for a person. Its id.
+
+    ``after_kill``: a killed run may have left its lease behind when nothing was due any more; whoever needs it, takes
+    it from the dead.
+    """
+    with opened_facts(played) as facts:
+        running = facts.rows("SELECT day_id FROM settlement_pipeline_runs WHERE status = 'RUNNING'")
+        _require(not running, "I14", f"nobody works on {running}")
+        held = facts.rows("SELECT job, holder FROM job_leases WHERE holder IS NOT NULL")
+        _require(after_kill or not held, "I14", f"not given back: {held}")
+        unsent = facts.rows("SELECT tx_id FROM chain_transaction_attempts WHERE state = 'SIGNED'")
+        _require(not unsent, "I14", f"signed and not sent: {unsent}")
+        ended = facts.rows("SELECT day_id FROM settlement_pipeline_runs WHERE status IN ('DONE', 'HALTED')")
+        left = {*due} - {row["day_id"] for row in ended}
+        _require(not left, "I14", f"not settled: {sorted(left)}")
+    return "I14"
 
 
 def _require(holds: bool, invariant: str, found: str) -> None:

@@ -97,7 +97,7 @@ def test_a_halted_day_waits_for_a_person(conn: Conn) -> None:
     assert halt_day(conn, DAY, "digest_differs", "pool 0 has another digest")
     assert not start_day(conn, DAY)
     assert not wait_day(conn, DAY, "x")
-    assert not fail_day(conn, DAY, "x", "y")
+    assert not fail_day(conn, DAY, "export", "x", "y")
     assert resume_day(conn, DAY, "anna")
     assert not resume_day(conn, DAY, "anna")
     assert start_day(conn, DAY)
@@ -106,8 +106,27 @@ def test_a_halted_day_waits_for_a_person(conn: Conn) -> None:
 def test_a_failed_day_is_tried_again(conn: Conn) -> None:
     insert_day(conn, DAY)
     start_day(conn, DAY)
-    assert fail_day(conn, DAY, "bad_tip", "ticket 3 has a bad tip")
+    assert fail_day(conn, DAY, "export", "bad_tip", "ticket 3 has a bad tip")
     assert start_day(conn, DAY)
+
+
+def test_only_equal_failures_of_a_step_stand_in_one_row(conn: Conn, run_id: int) -> None:
+    def fails(step: Step, code: str) -> int:
+        assert start_day(conn, DAY)
+        return len(fail_day(conn, DAY, step, code, "x"))
+
+    insert_day(conn, DAY)
+    assert [fails("export", "a"), fails("export", "a")] == [1, 2]
+    assert start_day(conn, DAY) and wait_day(conn, DAY, "the chain")  # 75: neither counts nor breaks the row
+    assert start_day(conn, DAY) and start_day(conn, DAY)  # and no more does a run that was killed
+    assert [fails("export", "a"), fails("export", "b"), fails("export", "a")] == [3, 1, 1]
+    assert start_day(conn, DAY) and finish(conn, "export", run_id) and finish(conn, "affiliate", run_id)
+    assert [fails("compute", "a"), fails("compute", "a")] == [1, 2]
+    assert start_day(conn, DAY) and finish(conn, "compute", run_id)
+    assert rewind_day(conn, DAY, "compute")
+    assert fails("compute", "a") == 1  # it has succeeded in between
+    assert halt_day(conn, DAY, "poison", "y") and resume_day(conn, DAY, "anna")
+    assert fails("compute", "a") == 1
 
 
 def test_a_vetoed_day_goes_back_and_forgets_the_later_steps(conn: Conn, run_id: int) -> None:

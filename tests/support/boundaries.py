@@ -23,7 +23,10 @@ import psycopg
 from psycopg import _copy, _cursor_base, client_cursor
 from psycopg.pq import TransactionStatus
 
-FLAVOURS: Final = ("none", "kill_before", "kill_after", "lost", "pause_before", "pause_after")
+FLAVOURS: Final = (
+    *("none", "kill_before", "kill_after", "lost"),
+    *("pause_before", "pause_after", "term_before", "term_after"),
+)
 _READ_RPC: Final = re.compile(
     r"^(eth_(call|get|blockNumber|chainId|estimateGas|gasPrice|feeHistory|syncing)|net_|web3_)"
 )
@@ -63,7 +66,7 @@ class Plan:
     """What happens at which boundary.
 
     ``lost``: it happens, but the connection breaks before the answer is read. ``pause_*``: the process tells the
-    test, and goes on or dies as the test answers.
+    test, and goes on or dies as the test answers. ``term_*``: the process is asked to end (SIGTERM).
     """
 
     flavour: str = "none"
@@ -128,6 +131,8 @@ class Watch:
             return
         if self._plan.flavour == f"kill_{moment}":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self._plan.flavour == f"term_{moment}":
+            os.kill(os.getpid(), signal.SIGTERM)
         if self._plan.flavour == f"pause_{moment}" and self._ask({"paused": boundary.label}) == "die":
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -44,12 +44,15 @@ class Tally:
     def lines(self) -> list[str]:
         """For a person."""
         flavours = ", ".join(f"{name} {count}" for name, count in sorted(self.flavours.items()))
+        counts = Counter(point.rpartition(" ")[0] for point in self.points)
+        stretches = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
         invariants = " ".join(sorted(self.invariants, key=lambda name: int(name[1:])))
         return [
             f"points: {len(self.points)} boundaries, {sum(self.flavours.values())} runs ended there; "
             f"{self.not_reached} runs were over before",
+            f"stretches: {stretches}",
             f"flavours: {flavours}",
-            f"afterwards: {self.ticks} ticks of settle, nobody helped",
+            f"afterwards: {self.ticks} ticks of cron, nobody helped",
             f"invariants: {invariants}, checked {self.checks} times",
             f"failures: {len(self.failures)}",
             *(f"  {failure}" for failure in self.failures),

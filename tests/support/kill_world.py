@@ -1,4 +1,4 @@
-"""Kills settle runs at chosen boundaries and lets cron's next ticks finish the day; the truth is an undisturbed run."""
+"""Ends runs at chosen boundaries and lets cron's next ticks finish the work; the truth is an undisturbed run."""
 
 import json
 import os
@@ -6,17 +6,18 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import sql
 
 from bo_engine.settings import SETTINGS
-from tests.invariants.checker import InvariantFailed, check_invariants, files_on_disk
+from bo_engine.units import DayId
+from tests.invariants.checker import InvariantFailed, check_at_rest, check_invariants, files_on_disk
 from tests.support.boundaries import Boundary
 from tests.support.kill_summary import Tally
 from tests.support.played_world import PlayedWorld
@@ -143,46 +144,60 @@ class Moment:
             shutil.rmtree(Path(self._copy.env["ARTIFACTS_DIR"]).parent, ignore_errors=True)
 
 
+#: What an undisturbed run gives, by name: digests of files and tables, the run_hash.
+Truth: TypeAlias = Mapping[str, str]
+
+
 @dataclass(frozen=True)
-class Truth:
-    """What an undisturbed run gives."""
+class Course:
+    """A command, and what cron, time and other people do until its work is done."""
 
-    run_hash: str
-    files: dict[str, str]
-
-    def differences(self, other: "Truth") -> set[str]:
-        """Names of files that are not the same; ``run_hash``."""
-        names = {name for name, _ in self.files.items() ^ other.files.items()}
-        return names | ({"run_hash"} if self.run_hash != other.run_hash else set())
+    arguments: tuple[str, ...]
+    to_the_end: Callable[[Runner, PlayedWorld], int]  # the number of ticks
+    truth: Callable[[PlayedWorld], Truth]
+    code: int = 0  # of the undisturbed run
 
 
 class Trial:
-    """One stretch of a day's settling (a moment, and the run that starts there), tried again and again."""
+    """One stretch of work (a moment, and the run that starts there), tried again and again."""
 
-    def __init__(self, name: str, runner: Runner, played: PlayedWorld) -> None:
+    def __init__(self, name: str, runner: Runner, played: PlayedWorld, course: Course) -> None:
         self.name = name
         self.runner = runner
+        self.course = course
         self.moment = Moment(played)
         self.tally = Tally()
         first = self.moment.restored()
-        listed = runner.run(first.env)
-        assert listed.code == 0, listed.told
+        listed = runner.run(first.env, course.arguments)
+        assert listed.code == course.code, listed.told
         assert not listed.unseen, f"changes that no boundary stands for: {listed.unseen}"
         self.boundaries = listed.boundaries
         # Undisturbed, as far as this goes: each run came to its end by itself.
-        if json.loads(listed.stdout)["days"][0]["status"] == "WAITING":
-            first.pass_challenge()
-        settle_to_the_end(runner, first)
+        course.to_the_end(runner, first)
         check_invariants(first)
-        self.truth = Truth(settled_run_hash(first), deterministic(first))
+        self.truth = course.truth(first)
 
     def kill(self, at: int, flavour: str, *, again: tuple[int, str] | None = None) -> None:
-        """End the run at a boundary (and the next one at another), then let cron finish the day."""
+        """End the run at a boundary (and the next one at another), then let cron finish the work."""
         played = self.moment.restored()
         self._run(played, at, flavour)
         if again is not None:
             self._run(played, *again)
         self._finish(played, f"{self.name} {flavour} {at}{f' then {again}' if again else ''}")
+
+    def ask_to_end(self, at: int, flavour: str) -> None:
+        """SIGTERM at a boundary: the run ends soon, tidily, and with 75, or it was as good as done."""
+        played = self.moment.restored()
+        ended = self.runner.run(played.env, self.course.arguments, flavour=flavour, at=at)
+        self._count(flavour, at, len(ended.boundaries) >= at)
+        label = f"{self.name} {flavour} {at}"
+        if ended.code not in (self.course.code, 75) or "Traceback" in ended.stderr:
+            self.tally.failures.append(f"{label}: {ended.told}")
+        try:
+            check_at_rest(played)
+        except InvariantFailed as error:
+            self.tally.failures.append(f"{label}: {error}")
+        self._finish(played, label)
 
     def crash_database(self, at: int, flavour: str, then: str) -> None:
         """PostgreSQL crashes while the run stands at a boundary; it is back before (``go``, ``die``) or after the run
@@ -199,20 +214,20 @@ class Trial:
                 server.restart()
             return "die" if then == "die" else "go"
 
-        ended = self.runner.run(played.env, flavour=flavour, at=at, when_paused=crash)
+        ended = self.runner.run(played.env, self.course.arguments, flavour=flavour, at=at, when_paused=crash)
         if then == "late" and ended.was_paused:
             server.restart()
         label = f"{self.name} database crashed, {flavour} {at}, {then}"
         self._count(f"crash_{flavour.removeprefix('pause_')}_{then}", at, ended.was_paused)
-        wanted = (-9,) if then == "die" else (0, 75)
+        wanted = (-9,) if then == "die" else (self.course.code, 75)
         if ended.was_paused and ended.code not in wanted:
             self.tally.failures.append(f"{label}: {ended.told}")
         self._finish(played, label)
 
     def _run(self, played: PlayedWorld, at: int, flavour: str) -> None:
-        ended = self.runner.run(played.env, flavour=flavour, at=at)
+        ended = self.runner.run(played.env, self.course.arguments, flavour=flavour, at=at)
         self._count(flavour, at, len(ended.boundaries) >= at)
-        if flavour == "lost" and ended.code not in (0, 75):
+        if flavour == "lost" and ended.code not in (self.course.code, 75):
             self.tally.failures.append(f"{self.name} lost {at}: {ended.told}")
 
     def _count(self, flavour: str, at: int, reached: bool) -> None:
@@ -224,11 +239,12 @@ class Trial:
 
     def _finish(self, played: PlayedWorld, label: str) -> None:
         try:
-            self.tally.ticks += settle_to_the_end(self.runner, played)
-            found = Truth(settled_run_hash(played), deterministic(played))
+            self.tally.ticks += self.course.to_the_end(self.runner, played)
+            found = self.course.truth(played)
             if found != self.truth:
-                raise InvariantFailed("I2", f"other result: {sorted(self.truth.differences(found))}")
-            self.tally.invariants.update(check_invariants(played))
+                names = sorted(name for name, _ in found.items() ^ self.truth.items())
+                raise InvariantFailed("I2", f"other result: {names}")
+            self.tally.invariants.update([*check_invariants(played), check_at_rest(played, after_kill=True)])
             self.tally.checks += 1
         except (AssertionError, psycopg.Error) as error:
             self.tally.failures.append(f"{label}: {error}")
@@ -251,30 +267,29 @@ def settle_to_the_end(runner: Runner, played: PlayedWorld) -> int:
     raise AssertionError(f"not done after {MAX_TICKS} ticks: {ended.told}")
 
 
+def settled_truth(played: PlayedWorld, day: DayId | None = None) -> Truth:
+    """The run_hash of a settled day (the world's first), and sha256 of its files that every machine writes alike."""
+    day = day or played.day
+    asked = "SELECT '0x' || encode(run_hash, 'hex') FROM settlement_runs WHERE day_id = %s AND status = 'settled'"
+    with psycopg.connect(played.env["MIGRATION_DATABASE_URL"]) as conn:
+        row = conn.execute(asked, [day]).fetchone()
+    assert row is not None, f"day {day} is not settled"
+    files = {name: digest for name, digest in files_on_disk(played, day).items() if name != "provenance.json"}
+    return {"run_hash": str(row[0]), **files}
+
+
+SETTLING = Course(SETTLE, settle_to_the_end, settled_truth)
+
+
 @contextmanager
-def opened_trial(name: str, runner: Runner, played: PlayedWorld) -> Iterator[Trial]:
-    """The stretch ``first`` (export to commit) or ``second`` (release to stats) of the world's first day."""
+def opened_trial(name: str, runner: Runner, played: PlayedWorld, course: Course = SETTLING) -> Iterator[Trial]:
+    """A trial of the world as it is now; ``second`` is the stretch from the first day's release to its stats."""
     if name == "second":
         ended = runner.run(played.env)
         assert ended.code == 0, ended.told
         played.pass_challenge()
-    trial = Trial(name, runner, played)
+    trial = Trial(name, runner, played, course)
     try:
         yield trial
     finally:
         trial.moment.forget()
-
-
-def settled_run_hash(played: PlayedWorld) -> str:
-    """The run_hash of the world's first day; it must be settled."""
-    asked = "SELECT '0x' || encode(run_hash, 'hex') FROM settlement_runs WHERE day_id = %s AND status = 'settled'"
-    with psycopg.connect(played.env["MIGRATION_DATABASE_URL"]) as conn:
-        row = conn.execute(asked, [played.day]).fetchone()
-    assert row is not None, f"day {played.day} is not settled"
-    return str(row[0])
-
-
-def deterministic(played: PlayedWorld) -> dict[str, str]:
-    """sha256 of the day's files that every undisturbed machine writes alike."""
-    files = files_on_disk(played, played.day)
-    return {name: digest for name, digest in files.items() if name != "provenance.json"}

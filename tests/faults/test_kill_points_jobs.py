@@ -1,0 +1,213 @@
+"""The other commands that write may be ended anywhere, too: refresh-seeds, recover-intents, settle on a voided day.
+
+As test_kill_points.py does for a settle run: the same machinery, the same faults (P01 to P06, D01, D02), the same
+invariants afterwards. KILL_SEED chooses another sample.
+"""
+
+import json
+import random
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+from bo_engine.units import DayId, day_end
+from tests.faults.test_kill_points import CRASHES, ENDINGS, KILLS, SEED, Record, losable, told
+from tests.support.kill_world import MAX_TICKS, Course, Runner, Trial, Truth, opened_trial, settled_truth
+from tests.support.observed import event_count, rows, run_steps
+from tests.support.played_world import PlayedWorld
+from tests.support.shop import opened_shop
+from tests.support.voiding import after_close, void_as_planned
+from workers import refresh_seeds
+
+pytestmark = pytest.mark.world
+
+RECOVER = ("recover-intents", "--json")
+REFRESH = ("refresh-seeds", "--json")
+
+
+def later(played: PlayedWorld) -> DayId:
+    """The day after the world's first: the one that these commands work on."""
+    return DayId(played.day + 1)
+
+
+# -- recover-intents ---------------------------------------------------------------------------------------------------
+
+
+def bought_and_not_known(played: PlayedWorld) -> Course:
+    """Purchases with and without an intent, one that was reverted, one that was never sent."""
+    day = later(played)
+    played.sell(day, buyers=4, seed=5)
+    with opened_shop(played) as shop:
+        shop.submit(shop.order(equipped=False))
+        shop.sign(shop.order())
+        played.chain.advance_to(day_end(day))
+    return Course(RECOVER, ticks_until_done, recovered)
+
+
+def ticks_until_done(runner: Runner, played: PlayedWorld) -> int:
+    """Run recover-intents as cron does."""
+    for tick in range(1, MAX_TICKS + 1):
+        ended = runner.run(played.env, RECOVER)
+        if ended.code == 0:
+            return tick
+        assert ended.code == 75, ended.told
+    raise AssertionError(ended.told)
+
+
+#: What the database itself makes up: ids and times.
+_MADE_UP = ["intent_id", "created_at", "updated_at", "first_seen_at"]
+
+
+def recovered(played: PlayedWorld) -> Truth:
+    """Tickets, intents and what is in suspense."""
+    dumps = {
+        name: f"""SELECT encode(sha256(coalesce(string_agg(line, E'\\n' ORDER BY line), '')::bytea), 'hex')
+                    FROM (SELECT (to_jsonb(t) - %s::text[])::text AS line FROM {name} AS t) AS r"""  # noqa: S608
+        for name in ("tickets", "buy_intents", "suspense_events")
+    }
+    with psycopg.connect(played.env["MIGRATION_DATABASE_URL"]) as conn:
+        found = {name: conn.execute(dump.encode(), [_MADE_UP]).fetchone() for name, dump in dumps.items()}
+    return {name: str(row[0]) for name, row in found.items() if row}
+
+
+# -- refresh-seeds -----------------------------------------------------------------------------------------------------
+
+
+def closed_and_not_seeded(played: PlayedWorld) -> Course:
+    """A closed day whose VRF word nobody has asked for."""
+    played.sell(later(played), buyers=2, min_tips=2)
+    played.close(later(played), has_tips=False)
+    return Course(REFRESH, seeded_to_the_end, seeded, code=75)
+
+
+def answered_and_not_collected(played: PlayedWorld) -> Course:
+    """Chainlink has answered and the drand round is due: both seeds are there to be fetched."""
+    closed_and_not_seeded(played)
+    with played.engine() as engine:
+        refresh_seeds.run(engine)
+    chainlink_answers(played)
+    return Course(REFRESH, seeded_to_the_end, seeded)
+
+
+def chainlink_answers(played: PlayedWorld) -> None:
+    """The word comes when it was asked for, and the time of the drand round passes."""
+    day, drand = later(played), played.world.ruleset.drand
+    is_asked = event_count(played, "SeedRequested", day, contract="VRFReceiver") == 1
+    if is_asked and event_count(played, "SeedFulfilled", day, contract="VRFReceiver") == 0:
+        played.world.fulfil_vrf(day)
+        played.chain.advance_to(day_end(day) + drand.delay_s + 2 * drand.period_s)
+    played.chain.mine(2)
+
+
+def seeded_to_the_end(runner: Runner, played: PlayedWorld) -> int:
+    """Run refresh-seeds as cron does, with Chainlink in between."""
+    for tick in range(1, MAX_TICKS + 1):
+        ended = runner.run(played.env, REFRESH)
+        if ended.code == 0:
+            return tick
+        assert ended.code == 75, ended.told
+        chainlink_answers(played)
+    raise AssertionError(ended.told)
+
+
+def seeded(played: PlayedWorld) -> Truth:
+    """One request, one transaction, the word of the chain, the beacon of the day's round."""
+    day = later(played)
+    query = f"SELECT vrf_word, drand_round, encode(drand_signature, 'hex') FROM day_seeds WHERE day_id = {day}"  # noqa: S608
+    ((word, drand_round, signature),) = rows(played, query)
+    sent = f"""SELECT a.state FROM chain_transaction_attempts AS a JOIN chain_transactions AS t USING (tx_id)
+                WHERE t.day_id = {day}"""  # noqa: S608
+    with played.engine() as engine:
+        on_chain = engine.game.read_day(engine.game.chain.read_final_block(), day).vrf_word
+    return {
+        "requests": str(event_count(played, "SeedRequested", day, contract="VRFReceiver")),
+        "transactions": str(rows(played, sent)),
+        "word": "the chain's" if word is not None and int(word) == on_chain else f"{word}, not {on_chain}",
+        "beacon": f"{drand_round} {signature}",
+    }
+
+
+# -- a voided day ------------------------------------------------------------------------------------------------------
+
+
+def begun_and_voided(played: PlayedWorld) -> Course:
+    """A day that was exported as a settlement and voided by the owner, because its VRF word never came."""
+    day = later(played)
+    played.settle_through()
+    played.sell(day, buyers=3, min_tips=5)
+    played.close(day, has_tips=False)
+    run_steps(played, "export", "affiliates", day=day)
+    after_close(played, day, 3)
+    void_as_planned(played, day)
+    # By name, because three more days are closed by now.
+    arguments = ("settle", "--day", str(day), "--json")
+
+    def to_the_end(runner: Runner, played: PlayedWorld) -> int:
+        for tick in range(1, MAX_TICKS + 1):
+            ended = runner.run(played.env, arguments)
+            is_over = ended.code == 1 and json.loads(ended.stdout)["error"] == "day_settled"
+            if ended.code == 0 or is_over:
+                return tick
+            assert ended.code == 75, ended.told
+        raise AssertionError(ended.told)
+
+    return Course(arguments, to_the_end, lambda played: settled_truth(played, day))
+
+
+# -- the trials --------------------------------------------------------------------------------------------------------
+
+STRETCHES: dict[str, Callable[[PlayedWorld], Course]] = {
+    "intents recovered": bought_and_not_known,
+    "seeds requested": closed_and_not_seeded,
+    "seeds collected": answered_and_not_collected,
+    "day voided": begun_and_voided,
+}
+
+
+def sampled(trial: Trial, rng: random.Random) -> None:
+    """A kill where the world outside changes for good and one anywhere, one answer lost, one wish to end."""
+    numbers = [one.number for one in trial.boundaries]
+    trial.kill(rng.choice(losable(trial)).number, rng.choice(KILLS))
+    trial.kill(rng.choice(numbers), rng.choice(KILLS))
+    trial.kill(rng.choice(losable(trial)).number, "lost")
+    trial.ask_to_end(rng.choice(numbers), rng.choice(ENDINGS))
+
+
+@pytest.mark.parametrize("stretch", STRETCHES)
+def test_a_job_ended_at_sampled_boundaries_is_finished_by_the_next_ticks(
+    stretch: str, runner: Runner, played: PlayedWorld, record_property: Record
+) -> None:
+    with opened_trial(stretch, runner, played, STRETCHES[stretch](played)) as trial:
+        sampled(trial, random.Random(f"{SEED} {stretch}"))
+        told(record_property, trial)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(3))
+@pytest.mark.parametrize("flavour", [*KILLS, *ENDINGS])
+@pytest.mark.parametrize("stretch", STRETCHES)
+def test_a_job_ended_at_every_boundary_is_finished_by_the_next_ticks(
+    stretch: str, flavour: str, shard: int, runner: Runner, played: PlayedWorld, record_property: Record
+) -> None:
+    with opened_trial(stretch, runner, played, STRETCHES[stretch](played)) as trial:
+        for boundary in trial.boundaries[shard::3]:
+            (trial.ask_to_end if flavour in ENDINGS else trial.kill)(boundary.number, flavour)
+        told(record_property, trial)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stretch", STRETCHES)
+def test_a_job_killed_twice_or_left_without_an_answer_or_a_database_is_finished_by_the_next_ticks(
+    stretch: str, runner: Runner, played: PlayedWorld, record_property: Record
+) -> None:
+    rng = random.Random(f"{SEED} twice {stretch}")
+    with opened_trial(stretch, runner, played, STRETCHES[stretch](played)) as trial:
+        numbers = [one.number for one in trial.boundaries]
+        for _ in range(5):
+            trial.kill(rng.choice(numbers), rng.choice(KILLS), again=(rng.choice(numbers), rng.choice(KILLS)))
+        for boundary in losable(trial):
+            trial.kill(boundary.number, "lost")
+        for number in rng.sample(numbers, min(len(numbers), 20)):
+            trial.crash_database(number, *rng.choice(CRASHES))
+        told(record_property, trial)
