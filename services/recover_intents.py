@@ -16,10 +16,10 @@ from io_layer.chain_sender import read_receipt
 from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
 from io_layer.game_chain import PurchasedTicket
 from io_layer.intent_store import mark_expired, mark_failed, select_undecided
-from io_layer.pipeline_store import select_last_done
 from io_layer.ticket_store import count_final_tickets, select_highest_ticket
 from services.engine import Engine
 from services.finalize_buy_intent import Finalized, finalize_buy_intents
+from services.first_unsettled_day import first_unsettled_day
 from services.lease import Lease
 from services.see_purchases import drop_overtaken, see_purchases, ticket_row
 
@@ -67,7 +67,9 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
 def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     cursor = select_cursor(engine.conn, CURSOR)
     if cursor is not None and cursor.block_number > final.number:
-        return  # an endpoint lags behind what we have read from it before: nothing new is final for both
+        # An endpoint lags behind what we have read from it before: nothing new is final for both.
+        _refuse_unknown_cursor(engine, cursor)
+        return
     if cursor is not None and engine.game.chain.read_block(cursor.block_number).block_hash != _hex(cursor.block_hash):
         raise InvariantBroken(
             "final_block_changed", f"block {cursor.block_number} was final and has another hash now: stop and look"
@@ -93,13 +95,27 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
         )
 
 
+def _refuse_unknown_cursor(engine: Engine, cursor: EventCursor) -> None:
+    """A cursor beyond every endpoint's head was never read from this chain; following it would lose tickets.
+
+    Raises: InvariantBroken ``cursor_ahead``; Unavailable for endpoints that do not answer.
+    """
+    heads = [engine.game.chain.read_head_number(endpoint) for endpoint in engine.game.chain.endpoints]
+    if cursor.block_number > max(heads):
+        raise InvariantBroken(
+            "cursor_ahead",
+            f"the cursor {cursor.name} says that block {cursor.block_number} was read, but the endpoints' newest is "
+            f"{max(heads)}: the chain is not the one that it was, or the row was edited; if so, delete the row and the "
+            "purchases are read again from FIRST_BLOCK",
+        )
+
+
 def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     """A row that was lost after it was stored lies behind the cursor: an unsettled day that lacks one is read again.
 
     Raises: InvariantBroken ``logs_incomplete`` when the logs of a whole day bring fewer tickets than it has sold.
     """
-    last_done = select_last_done(engine.conn)
-    first = engine.game.first_day if last_done is None else last_done + 1
+    first = first_unsettled_day(engine, final)
     for day in range(first, day_of(final.timestamp_s) + 1):
         day_id = DayId(day)
         sold = sum(pool.ticket_count for pool in engine.game.read_pool_days(final, day_id))
