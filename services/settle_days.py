@@ -201,8 +201,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
         opened = open_day(engine, day_id)
         if opened.is_voided:
             set_settlement_aside(engine, lease, opened)
-        if opened.facts.record.status not in (RELEASED, VOIDED):
-            require_known_nonces(engine, lease)
+        require_known_nonces(engine, lease)
         seeds_of_day(engine, opened)
         _require_key(engine, opened)
         if row is not None:
@@ -240,7 +239,8 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
         with lease.transaction():
             wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
         return _outcome(engine, day_id, EXIT_DONE)
-    mirror_artifacts(engine, day_id)
+    # A day that was settled before by a database that is lost has a provenance.json of that database's journal.
+    mirror_artifacts(engine, day_id, just_stored=("provenance.json",) if step == "commit" else ())
     _LOG.info("step_done", extra={"step": step, "day_id": day_id, "facts": result})
     outcome = _outcome(engine, day_id, EXIT_DONE)
     outcome.facts.update(result)
