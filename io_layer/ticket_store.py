@@ -215,6 +215,14 @@ def set_final(conn: Conn, up_to_block: int) -> int:
     return conn.execute(SET_FINAL, {"up_to_block": up_to_block}).rowcount
 
 
+SET_THESE_FINAL = "UPDATE tickets SET is_final = true WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) AND NOT is_final"
+
+
+def set_these_final(conn: Conn, ticket_ids: Sequence[int]) -> int:
+    """Mark tickets whose facts a final block has confirmed; the count."""
+    return conn.execute(SET_THESE_FINAL, {"ticket_ids": list(ticket_ids)}).rowcount
+
+
 SELECT_NOT_FINAL = """
     SELECT ticket_id, day_id, pool_id, buyer, paid_tips, voucher_tips, affiliate, stake, tips, digest, nonce, gas_cost,
            tx_hash, log_index, block_number, block_hash, is_final

@@ -3,15 +3,23 @@
 The places are not a list of ours: every column of money of every table that holds rows of an approved day is tried.
 """
 
+import os
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 import pytest
 
 from bo_engine.errors import EngineError
 from tests.invariants.checker import check_invariants
+from tests.support.kill_world import Moment
 from tests.support.observed import pipeline, rows, run_steps, settler_nonce
 from tests.support.played_world import PlayedWorld
 
 pytestmark = pytest.mark.world
+
+SEED = os.environ.get("KILL_SEED", "1")
 
 MONEY = """
     SELECT table_name, column_name, data_type FROM information_schema.columns
@@ -70,15 +78,63 @@ def stops(played: PlayedWorld, nonce: int, where: str) -> str:
     raise AssertionError(f"{where}: one atom more, and the day was settled")
 
 
-def try_everywhere(played: PlayedWorld, prepared: str, *, places_of_moment: list[tuple[str, str, str]]) -> dict[str, str]:
+def try_places(moment: Moment, wanted: list[tuple[str, str, str]], *, challenge_over: bool) -> dict[str, str]:
     """Flip one place after the other, each in a fresh copy of the moment; the code that each ended with."""
     found = {}
-    for table, column, kind in places_of_moment:
-        with fresh_copy(played, prepared):
-            if flip(played, table, column, kind):
-                found[f"{table}.{column}"] = stops(played, settler_nonce(played), f"{table}.{column}")
+    for table, column, kind in wanted:
+        played = moment.restored()
+        if flip(played, table, column, kind):
+            if challenge_over:
+                played.pass_challenge()
+            found[f"{table}.{column}"] = stops(played, settler_nonce(played), f"{table}.{column}")
     return found
 
 
-def test_placeholder(played: PlayedWorld) -> None:
-    assert run_steps and check_invariants
+@contextmanager
+def moment_after(played: PlayedWorld, *steps: str) -> Iterator[Moment]:
+    """The day approved, or committed."""
+    if steps:
+        run_steps(played, *steps)
+    else:
+        assert played.settle()[0].run_status == "committed"
+    moment = Moment(played)
+    try:
+        yield moment
+    finally:
+        moment.forget()
+
+
+APPROVED = ("export", "affiliates", "compute", "approve")
+MOMENTS = [APPROVED, ()]
+#: Changed behind the approval without touching what is signed: only the digest of the approved rows tells.
+HIDDEN = ("day_inputs.carry", "settlement_pool_results.closing_reserve", "settlement_pool_results.tier_each")
+
+
+def finishes(moment: Moment) -> None:
+    """Without a flipped bit the same moment is settled to its end."""
+    played = moment.restored()
+    if played.settle()[0].status != "DONE":
+        played.pass_challenge()
+        assert played.settle()[0].status == "DONE"
+    check_invariants(played)
+
+
+@pytest.mark.parametrize("steps", MOMENTS, ids=["approved", "committed"])
+def test_one_atom_more_in_a_stored_amount_stops_the_day(played: PlayedWorld, steps: tuple[str, ...]) -> None:
+    with moment_after(played, *steps) as moment:
+        every = places(played)
+        sample = [place for place in every if f"{place[0]}.{place[1]}" in HIDDEN]
+        sample += random.Random(f"{SEED} {steps}").sample([place for place in every if place not in sample], 3)
+        found = try_places(moment, sample, challenge_over=not steps)
+        assert set(HIDDEN) <= set(found)
+        finishes(moment)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", MOMENTS, ids=["approved", "committed"])
+def test_one_atom_more_in_any_stored_amount_stops_the_day(played: PlayedWorld, steps: tuple[str, ...]) -> None:
+    with moment_after(played, *steps) as moment:
+        every = places(played)
+        found = try_places(moment, every, challenge_over=not steps)
+        assert set(found) == {f"{table}.{column}" for table, column, _ in every}
+        finishes(moment)

@@ -106,10 +106,10 @@ def test_a_reorg_moves_a_seen_intent_back(conn: Conn) -> None:
 
 def test_a_ticket_that_no_intent_knows_is_adopted_once(conn: Conn) -> None:
     insert_tickets(conn, [ROW])
-    assert select_unmatched_tickets(conn) == [7]
+    assert select_unmatched_tickets(conn, DayId(0)) == [7]
     assert insert_adopted(conn, [TICKET.ticket_id])
     assert not insert_adopted(conn, [TICKET.ticket_id])
-    assert select_unmatched_tickets(conn) == []
+    assert select_unmatched_tickets(conn, DayId(0)) == []
     assert [intent.status for intent in select_intents(conn, ["SEEN", "FINAL"])] == ["SEEN"]
     move_back(conn, [7])
     assert [intent.status for intent in select_intents(conn, ["SUBMITTED"])] == ["SUBMITTED"]
