@@ -21,8 +21,10 @@ from io_layer.database import Conn, connect
 from local_world.databases import with_database
 from tests.invariants.checker import check_invariants
 from tests.support.commands import wait_until
-from tests.support.observed import event_count, pipeline, settler_nonce, true_run_hash
+from tests.support.observed import event_count, pipeline, rows, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
+from tests.support.shop import opened_shop
+from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -171,3 +173,91 @@ def test_the_real_limit_ends_the_command_in_bounded_time(played: PlayedWorld) ->
         done = played.cli("settle", "--json")
         assert (done.code, json.loads(done.stdout)["error"]) == (75, "database_locked")
         assert 9 < time.monotonic() - started < 40
+
+
+# -- finding 6: what the App's login can hold --------------------------------------------------------------------------
+
+
+def test_nothing_that_the_apps_login_can_lock_delays_settling(played: PlayedWorld) -> None:
+    """Session locks on every number that the engine ever used, rows and tables as far as its rights go."""
+    run_hash, nonce = true_run_hash(played), settler_nonce(played)
+    with somebody(played, app_url(played)) as app:
+        app.execute("SELECT pg_advisory_lock(16975, %s), pg_advisory_lock(16962, 0)", [played.day])
+        app.execute("SELECT FROM buy_intents FOR UPDATE")
+        app.execute("LOCK TABLE users, push_subscriptions IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), app.transaction():
+            app.execute("SELECT FROM engine_locks FOR UPDATE")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), app.transaction():
+            app.execute("SELECT lock_day(%s, true)", [played.day])
+        started = time.monotonic()
+        finishes(played, run_hash, nonce)
+        assert time.monotonic() - started < 20
+
+
+def test_purchases_come_home_while_the_app_holds_their_intents_and_the_intents_follow(played: PlayedWorld) -> None:
+    with opened_shop(played) as shop:
+        locked, free = shop.submit(shop.order()), shop.submit(shop.order())
+        created, permit, signature = shop.sign(shop.order())
+        with somebody(played, app_url(played)) as app, somebody(played, app_url(played)) as squatter:
+            app.execute("SELECT FROM buy_intents WHERE intent_id = %s FOR UPDATE", [locked])
+            # The buyer and nonce of a purchase that no intent knows, in a transaction that never ends.
+            with played.engine() as engine:
+                engine.conn.execute("DELETE FROM buy_intents WHERE intent_id = %s", [created])
+            shop.send(permit, signature)
+            played.chain.finalize()
+            columns = "buyer, day_id, pool_id, paid_tips, voucher_tips, gas_cost, deadline, nonce, tips"
+            squatter.execute(
+                f"INSERT INTO buy_intents ({columns}) VALUES (%s, %s, 0, 1, 0, 0, 1, %s, %s)".encode(),  # noqa: S608
+                [permit.buyer, permit.day_id, permit.nonce, permit.tips],
+            )
+            started = time.monotonic()
+            done = played.cli("recover-intents", "--json")
+            assert (done.code, json.loads(done.stdout)["error"]) == (75, "intents_locked")
+            assert time.monotonic() - started < 15
+            day = f"SELECT count(*) FROM tickets WHERE is_final AND day_id = {shop.day}"  # noqa: S608
+            assert rows(played, day) == [(3,)]
+        assert played.cli("recover-intents").code == 0
+        assert {shop.intent(one).status for one in (locked, free)} == {"FINAL"}
+        assert rows(played, "SELECT count(*) FROM tickets t LEFT JOIN buy_intents i USING (ticket_id) "
+                            "WHERE i.status IS DISTINCT FROM 'FINAL'") == [(0,)]  # fmt: skip
+    check_invariants(played)
+
+
+# -- finding 7: a thousand intents that never end ----------------------------------------------------------------------
+
+FLOOD = """
+    INSERT INTO buy_intents (status, buyer, day_id, pool_id, paid_tips, voucher_tips, gas_cost, deadline, nonce, tips,
+                             signature, tx_hash, updated_at)
+    SELECT 'SUBMITTED', '0x' || repeat('ab', 20), %(day)s, 0, 1, 0, 0, 9223372036854775807, decode(md5(n::text), 'hex'),
+           decode('000000000000003f', 'hex'), '\\x01', sha256(n::text::bytea), '2020-01-01'
+      FROM generate_series(1, %(count)s) AS n
+"""
+
+
+def test_intents_that_never_end_let_the_others_have_their_turn(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is smaller here; the order is what counts."""
+    monkeypatch.setattr("services.recover_intents._BATCH", 20)
+    with opened_shop(played) as shop:
+        played.tamper(FLOOD, day=2_000_000, count=20)
+        reverted = shop.submit(shop.order(equipped=False))
+        played.chain.finalize()
+        runs = 0
+        while shop.intent(reverted).status == "SUBMITTED":
+            runs += 1
+            assert runs <= 2, "starved"
+            with played.engine() as engine:
+                recover_intents.run(engine)
+        assert shop.intent(reverted).status == "FAILED"
+        assert rows(played, "SELECT count(*) FROM buy_intents WHERE day_id = 2000000 AND status = 'SUBMITTED'") == [
+            (20,)
+        ]
+
+
+def test_an_intent_ends_with_its_day_whatever_deadline_it_names(played: PlayedWorld) -> None:
+    """A permit buys on its own day only."""
+    played.tamper(FLOOD, day=played.day, count=3)
+    with played.engine() as engine:
+        assert recover_intents.run(engine).expired == 3
+        assert refresh_seeds.run(engine).waiting == []
