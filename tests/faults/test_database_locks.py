@@ -182,6 +182,7 @@ def test_nothing_that_the_apps_login_can_lock_delays_settling(played: PlayedWorl
     """Session locks on every number that the engine ever used, rows and tables as far as its rights go."""
     run_hash, nonce = true_run_hash(played), settler_nonce(played)
     with somebody(played, app_url(played)) as app:
+        assert app.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("10s",)
         app.execute("SELECT pg_advisory_lock(16975, %s), pg_advisory_lock(16962, 0)", [played.day])
         app.execute("SELECT FROM buy_intents FOR UPDATE")
         app.execute("LOCK TABLE users, push_subscriptions IN ACCESS EXCLUSIVE MODE")
