@@ -23,10 +23,10 @@ def empty_journal(played: PlayedWorld) -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        "settlement_pipeline_runs",
-        "settlement_artifact_chunks",
+        pytest.param("settlement_pipeline_runs", marks=pytest.mark.slow),
+        pytest.param("settlement_artifact_chunks", marks=pytest.mark.slow),
         "settlement_runs",
-        "chain_transactions",
+        pytest.param("chain_transactions", marks=pytest.mark.slow),
         "chain_transaction_attempts",
     ],
 )

@@ -80,7 +80,9 @@ def finishes(played: PlayedWorld, run_hash: str, nonce: int) -> None:
 # -- D03 -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("table", ["settlement_runs", "chain_transaction_attempts"])
+@pytest.mark.parametrize(
+    "table", [pytest.param("settlement_runs", marks=pytest.mark.slow), "chain_transaction_attempts"]
+)
 def test_a_deadlock_costs_a_tick_and_no_effect(played: PlayedWorld, table: str) -> None:
     """A real one: the engine holds its lease and wants the table, the other holds the table and wants the lease."""
     run_hash, nonce = true_run_hash(played), settler_nonce(played)
@@ -148,7 +150,13 @@ def test_nobody_outside_is_asked_while_a_transaction_is_open(
 # -- D09 -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("table", ["job_leases", "tickets", "settlement_runs", "audit_log"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "settlement_runs",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("job_leases", "tickets", "audit_log")),
+    ],
+)
 def test_an_open_alter_table_ends_every_job_with_75_in_bounded_time(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:

@@ -110,7 +110,7 @@ print("clock shifted", file=sys.stderr)
 """
 
 
-@pytest.mark.parametrize("shift", [600, -600])
+@pytest.mark.parametrize("shift", [600, pytest.param(-600, marks=pytest.mark.slow)])
 def test_a_host_whose_clock_is_ten_minutes_off_neither_steals_a_lease_nor_waits_longer(
     played: PlayedWorld, tmp_path: Path, shift: int
 ) -> None:
@@ -146,9 +146,9 @@ def test_a_host_whose_clock_is_ten_minutes_off_neither_steals_a_lease_nor_waits_
     ("statement", "code"),
     [
         ("DELETE FROM schema_versions WHERE migration_id = '0008_guards'", "schema_outdated"),
-        ("DELETE FROM schema_versions", "schema_outdated"),
+        pytest.param("DELETE FROM schema_versions", "schema_outdated", marks=pytest.mark.slow),
         ("INSERT INTO schema_versions (migration_id) VALUES ('9999_future')", "engine_outdated"),
-        ("DROP TABLE schema_versions", "schema_outdated"),
+        pytest.param("DROP TABLE schema_versions", "schema_outdated", marks=pytest.mark.slow),
     ],
 )
 def test_a_half_applied_or_unknown_schema_is_refused_by_every_job(
