@@ -8,7 +8,7 @@ from psycopg.rows import args_row
 from psycopg.types.json import Jsonb
 
 from bo_engine.errors import InvariantBroken
-from bo_engine.units import DayId, Hash32
+from bo_engine.units import DayId, Hash32, Wallet
 from io_layer.database import Conn
 
 
@@ -49,6 +49,18 @@ def select_audit(conn: Conn, day_id: DayId | None = None) -> list[AuditRow]:
     """The rows of a day, or all, oldest first."""
     with conn.cursor(row_factory=args_row(AuditRow)) as cur:
         return cur.execute(SELECT_AUDIT, {"day_id": day_id}).fetchall()
+
+
+SELECT_KNOWN_NONCE = """
+    SELECT coalesce(max((details ->> 'settler_nonce')::bigint), 0) FROM audit_log
+     WHERE details ->> 'settler' = %(settler)s
+"""
+
+
+def select_known_nonce(conn: Conn, settler: Wallet) -> int:
+    """Below this nonce every transaction of the key was looked at, by the engine or by a person."""
+    row = conn.execute(SELECT_KNOWN_NONCE, {"settler": settler}).fetchone()
+    return int(row[0]) if row else 0
 
 
 # Recomputed by the same function that wrote it, in one pass; ids are gapless, so a missing row shows as well.

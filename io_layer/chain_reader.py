@@ -144,6 +144,10 @@ class ChainReader:
             yield stop, sorted(logs.values(), key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
             start, size = stop + 1, min(size * 2, _LOG_PAGE_BLOCKS)
 
+    def read_head_number(self, endpoint: RpcEndpoint) -> int:
+        """The number of one endpoint's newest block."""
+        return self._numbered(endpoint, "latest").number
+
     def read_code(self, address: Wallet, block: Block) -> bytes:
         """The bytecode at an address."""
         return wire.data(self.request_both("eth_getCode", [address, {"blockHash": block.block_hash}]))

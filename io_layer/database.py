@@ -135,6 +135,9 @@ def _open(
             f"-c idle_in_transaction_session_timeout={idle_timeout_ms}",
             "-c timezone=UTC",
             "-c datestyle=ISO",
+            # What the triggers rely on: after a lock they see what its holder has committed. A database whose default
+            # is stricter would fail them instead.
+            "-c default_transaction_isolation=read\\ committed",
         ]
     ).strip()
     info = make_conninfo(

@@ -77,22 +77,24 @@ def select_intent(conn: Conn, intent_id: UUID) -> Intent | None:
 SELECT_BY_STATUS = """
     SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
            tips, signature, tx_hash, ticket_id, failure_reason
-      FROM buy_intents WHERE status = ANY(%(statuses)s) ORDER BY created_at, intent_id LIMIT %(limit)s
+      FROM buy_intents WHERE status = ANY(%(statuses)s) ORDER BY updated_at, intent_id LIMIT %(limit)s
 """
 
 
 def select_intents(conn: Conn, statuses: Sequence[str], limit: int = 1000) -> list[Intent]:
-    """Intents in these states, oldest first."""
+    """Intents in these states, longest unchanged first."""
     with conn.cursor(row_factory=args_row(Intent)) as cur:
         return cur.execute(SELECT_BY_STATUS, {"statuses": list(statuses), "limit": limit}).fetchall()
 
 
-# Those that a final block can have decided: sent ones, and ones past their deadline; a far deadline starves nobody.
+# Those that a final block can have decided: sent ones, and ones that nobody can buy any more. A permit buys on its own
+# day only, whatever deadline it names.
 SELECT_UNDECIDED = """
     SELECT intent_id, status, buyer, day_id, pool_id, paid_tips, voucher_tips, affiliate, gas_cost, deadline, nonce,
            tips, signature, tx_hash, ticket_id, failure_reason
       FROM buy_intents
-     WHERE status IN ('CREATED', 'SIGNED', 'SUBMITTED') AND (status = 'SUBMITTED' OR deadline < %(final_time)s)
+     WHERE status IN ('CREATED', 'SIGNED', 'SUBMITTED')
+       AND (status = 'SUBMITTED' OR least(deadline, (day_id::bigint + 1) * 86400 - 1) < %(final_time)s)
      ORDER BY updated_at, intent_id LIMIT %(limit)s
 """
 
@@ -101,6 +103,21 @@ def select_undecided(conn: Conn, final_time: int, limit: int = 1000) -> list[Int
     """Open intents whose end may be known at a final block of this unix time, longest unchanged first."""
     with conn.cursor(row_factory=args_row(Intent)) as cur:
         return cur.execute(SELECT_UNDECIDED, {"final_time": final_time, "limit": limit}).fetchall()
+
+
+# The guard of the table sets updated_at, and with it the place in the queue.
+PUT_BEHIND = """
+    UPDATE buy_intents AS i SET status = i.status
+      FROM (SELECT intent_id FROM buy_intents
+             WHERE intent_id = ANY(%(intent_ids)s::uuid[]) AND status IN ('CREATED', 'SIGNED', 'SUBMITTED')
+             ORDER BY intent_id FOR UPDATE SKIP LOCKED) AS w
+     WHERE i.intent_id = w.intent_id
+"""
+
+
+def put_behind(conn: Conn, intent_ids: Sequence[UUID]) -> int:
+    """Let the others have their turn first: those of these that are still open go to the end of the queue."""
+    return conn.execute(PUT_BEHIND, {"intent_ids": list(intent_ids)}).rowcount
 
 
 MARK_SIGNED = """
@@ -132,7 +149,7 @@ BIND_INTENTS = """
         SELECT i.intent_id, t.ticket_id, t.tx_hash, i.tx_hash IS NULL AS was_lost
           FROM tickets AS t JOIN buy_intents AS i ON i.buyer = t.buyer AND i.nonce = t.nonce
          WHERE t.ticket_id = ANY(%(ticket_ids)s::bigint[]) AND i.ticket_id IS NULL
-         ORDER BY i.intent_id FOR UPDATE OF i
+         ORDER BY i.intent_id FOR UPDATE OF i SKIP LOCKED  -- the App can lock its intents, and must not stop ours
     ), bound AS (
         UPDATE buy_intents AS i
            SET status = 'SEEN', ticket_id = w.ticket_id, tx_hash = w.tx_hash, failure_reason = NULL
@@ -195,8 +212,10 @@ def select_differing(conn: Conn, ticket_ids: Sequence[int]) -> list[Differing]:
 
 
 MARK_FINAL = """
-    UPDATE buy_intents AS i SET status = 'FINAL' FROM tickets AS t
-     WHERE t.ticket_id = i.ticket_id AND t.is_final AND i.status = 'SEEN'
+    UPDATE buy_intents AS i SET status = 'FINAL'
+      FROM (SELECT s.intent_id FROM buy_intents AS s JOIN tickets AS t ON t.ticket_id = s.ticket_id
+             WHERE t.is_final AND s.status = 'SEEN' ORDER BY s.intent_id FOR UPDATE OF s SKIP LOCKED) AS w
+     WHERE i.intent_id = w.intent_id
     RETURNING i.intent_id
 """
 
@@ -208,7 +227,8 @@ def mark_final(conn: Conn) -> int:
 
 MARK_FAILED = """
     UPDATE buy_intents SET status = 'FAILED', failure_reason = %(reason)s
-     WHERE intent_id = %(intent_id)s AND status IN ('CREATED', 'SIGNED', 'SUBMITTED')
+     WHERE intent_id = (SELECT intent_id FROM buy_intents WHERE intent_id = %(intent_id)s FOR UPDATE SKIP LOCKED)
+       AND status IN ('CREATED', 'SIGNED', 'SUBMITTED')
 """
 
 
@@ -219,12 +239,15 @@ def mark_failed(conn: Conn, intent_id: UUID, reason: str) -> bool:
 
 MARK_EXPIRED = """
     UPDATE buy_intents SET status = 'EXPIRED'
-     WHERE intent_id = %(intent_id)s AND status IN ('CREATED', 'SIGNED', 'SUBMITTED') AND deadline < %(final_time)s
+     WHERE intent_id = (SELECT intent_id FROM buy_intents WHERE intent_id = %(intent_id)s FOR UPDATE SKIP LOCKED)
+       AND status IN ('CREATED', 'SIGNED', 'SUBMITTED')
+       AND least(deadline, (day_id::bigint + 1) * 86400 - 1) < %(final_time)s
 """
 
 
 def mark_expired(conn: Conn, intent_id: UUID, final_time: int) -> bool:
-    """-> EXPIRED, only if a final block's timestamp is past the deadline (check that the nonce is unused there)."""
+    """-> EXPIRED, only if a final block's timestamp is past the deadline or the permit's day (check that the nonce is
+    unused there)."""
     return conn.execute(MARK_EXPIRED, {"intent_id": intent_id, "final_time": final_time}).rowcount == 1
 
 
@@ -239,3 +262,17 @@ MOVE_BACK = """
 def move_back(conn: Conn, ticket_ids: Sequence[int]) -> int:
     """SEEN -> back, because the block of the ticket was dropped; the count."""
     return conn.execute(MOVE_BACK, {"ticket_ids": list(ticket_ids)}).rowcount
+
+
+SELECT_UNMATCHED = """
+    SELECT t.ticket_id FROM tickets AS t
+     WHERE t.day_id >= %(first_day)s
+       AND NOT EXISTS (SELECT FROM buy_intents AS i WHERE i.ticket_id = t.ticket_id)
+     ORDER BY t.ticket_id LIMIT %(limit)s
+"""
+
+
+def select_unmatched_tickets(conn: Conn, first_day: DayId, limit: int = 1000) -> list[TicketId]:
+    """Tickets from a day on that no intent knows, oldest first."""
+    given = {"first_day": first_day, "limit": limit}
+    return [TicketId(row[0]) for row in conn.execute(SELECT_UNMATCHED, given).fetchall()]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from psycopg.rows import args_row
 
-from bo_engine.errors import InvariantBroken
+from bo_engine.errors import InvariantBroken, require_invariant
 from bo_engine.units import DayId, Hash32, Wallet
 from io_layer.database import Conn
 
@@ -138,6 +138,13 @@ SELECT_OWN_NONCE = """
      WHERE n.chain_id = %(chain_id)s AND n.sender = %(sender)s AND n.tx_id = %(tx_id)s AND n.nonce >= %(chain_nonce)s
      ORDER BY n.nonce LIMIT 1
 """
+# Below a new nonce all must be spent or filled with signed bytes of ours, or the transaction would never be mined.
+COUNT_FILLED = """
+    SELECT count(DISTINCT a.nonce) FROM chain_transaction_attempts AS a
+      JOIN chain_nonces AS n ON n.sender = a.sender AND n.nonce = a.nonce AND n.tx_id = a.tx_id
+     WHERE n.chain_id = %(chain_id)s AND a.sender = %(sender)s AND a.state NOT IN ('REVERTED', 'DROPPED')
+       AND a.nonce >= %(chain_nonce)s AND a.nonce < %(nonce)s
+"""
 INSERT_NONCE = """
     INSERT INTO chain_nonces (chain_id, sender, nonce, tx_id) VALUES (%(chain_id)s, %(sender)s, %(nonce)s, %(tx_id)s)
 """
@@ -151,17 +158,39 @@ def allocate_nonce(conn: Conn, tx_id: int, chain_id: int, sender: Wallet, chain_
 
     ``chain_nonce`` is the sender's transaction count on the chain: what lies below is spent, by us or by others.
     Run it inside a transaction: the account's row stays locked.
+    Raises: InvariantBroken ``nonce_gap`` when an edited row would leave a nonce that nothing fills.
     """
     given = {"chain_id": chain_id, "sender": sender, "tx_id": tx_id, "chain_nonce": chain_nonce}
     conn.execute(INSERT_ACCOUNT, given)
     account = conn.execute(LOCK_ACCOUNT, given).fetchone()
     own = conn.execute(SELECT_OWN_NONCE, given).fetchone()
+    nonce = int(own[0]) if own is not None else max(int(account[0]) if account else 0, chain_nonce)
+    filled = conn.execute(COUNT_FILLED, {**given, "nonce": nonce}).fetchone()
+    require_invariant(
+        filled is not None and int(filled[0]) == nonce - chain_nonce,
+        "nonce_gap",
+        f"the journal would give nonce {nonce} to {sender}, but the chain has counted {chain_nonce} transactions and "
+        "nothing of ours fills the ones between: chain_accounts or chain_nonces was edited; nothing is signed",
+    )
     if own is not None:
-        return int(own[0])
-    nonce = max(int(account[0]) if account else 0, chain_nonce)
+        return nonce
     conn.execute(INSERT_NONCE, {**given, "nonce": nonce})
     conn.execute(ADVANCE_ACCOUNT, {**given, "nonce": nonce})
     return nonce
+
+
+SELECT_UNKNOWN_NONCES = """
+    SELECT s.nonce FROM generate_series(%(first)s::bigint, %(chain_nonce)s::bigint - 1) AS s (nonce)
+     WHERE NOT EXISTS (SELECT FROM chain_nonces AS n WHERE n.chain_id = %(chain_id)s AND n.sender = %(sender)s
+                          AND n.nonce = s.nonce)
+     ORDER BY s.nonce
+"""
+
+
+def select_unknown_nonces(conn: Conn, chain_id: int, sender: Wallet, first: int, chain_nonce: int) -> list[int]:
+    """Nonces from ``first`` on that the chain has spent (it counts ``chain_nonce``) and this journal never gave out."""
+    given = {"chain_id": chain_id, "sender": sender, "first": first, "chain_nonce": chain_nonce}
+    return [int(row[0]) for row in conn.execute(SELECT_UNKNOWN_NONCES, given).fetchall()]
 
 
 INSERT_ATTEMPT = """

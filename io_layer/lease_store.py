@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from psycopg.rows import args_row
 
-from bo_engine.errors import Unavailable
+from bo_engine.errors import InvariantBroken, Unavailable
 from io_layer.database import Conn
 
 
@@ -29,10 +29,13 @@ class Lease(NamedTuple):
     pid: int | None
     pid_started: int | None
     is_expired: bool
+    is_damaged: bool  # no acquisition of ours could have left the row so
 
 
 SELECT_LEASE = """
-    SELECT job, holder, token, expires_at, host, pid, pid_started, expires_at <= clock_timestamp()
+    SELECT job, holder, token, least(greatest(expires_at, 'epoch'), '9999-01-01Z'), host, pid, pid_started,
+           expires_at <= clock_timestamp(),
+           expires_at > clock_timestamp() + interval '1 day' OR token >= 4611686018427387904
       FROM job_leases WHERE job = %(job)s
 """
 
@@ -50,7 +53,8 @@ ACQUIRE_LEASE = """
         ON CONFLICT (job) DO UPDATE
        SET holder = excluded.holder, token = l.token + 1, expires_at = excluded.expires_at, host = excluded.host,
            pid = excluded.pid, pid_started = excluded.pid_started, acquired_at = excluded.acquired_at
-     WHERE l.holder IS NULL OR l.expires_at <= clock_timestamp() OR l.token = %(dead_token)s
+     WHERE (l.holder IS NULL OR l.expires_at <= clock_timestamp() OR l.token = %(dead_token)s)
+       AND l.token < 4611686018427387904
     RETURNING token
 """
 
@@ -59,12 +63,18 @@ def acquire_lease(conn: Conn, job: str, holder: Holder, ttl_s: int, *, dead_toke
     """Take the lease and return its token: when it is free, expired, or held under ``dead_token``.
 
     ``dead_token``: the caller has seen that the holder of this very token is a dead process of the same host.
-    Raises: Unavailable ``lease_held``, naming the holder.
+    Raises: Unavailable ``lease_held``, naming the holder; InvariantBroken ``lease_damaged``.
     """
     given = {"job": job, "ttl_s": ttl_s, "dead_token": dead_token, **holder._asdict()}
     row = conn.execute(ACQUIRE_LEASE, given).fetchone()
     if row is None:
         lease = select_lease(conn, job)
+        if lease is not None and lease.is_damaged:
+            raise InvariantBroken(
+                "lease_damaged",
+                f"the lease of job {job} runs to {lease.expires_at:%Y-%m-%d} under token {lease.token}: this engine "
+                "never wrote that; find out who did, then set the row right as docs/operations.md says",
+            )
         held_by = lease.holder if lease is not None and lease.holder else "another process"
         raise Unavailable("lease_held", f"job {job} is held by {held_by}")
     return int(row[0])

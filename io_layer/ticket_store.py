@@ -135,6 +135,15 @@ def select_pool_totals(conn: Conn, day_id: DayId) -> tuple[PoolDay, ...]:
     )
 
 
+SET_THESE_FINAL = "UPDATE tickets SET is_final = true WHERE ticket_id = ANY(%(ticket_ids)s::bigint[]) AND NOT is_final"
+
+
+def set_these_final(conn: Conn, ticket_ids: Sequence[int]) -> int:
+    """Mark tickets whose facts a final block has confirmed; the count."""
+    return conn.execute(SET_THESE_FINAL, {"ticket_ids": list(ticket_ids)}).rowcount
+
+
+# A row of a dropped block may stand in the way of the same purchase, or of another one with its number, in a later one.
 SELECT_OVERTAKEN = """
     SELECT ticket_id FROM tickets
      WHERE NOT is_final

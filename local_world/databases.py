@@ -37,6 +37,9 @@ def create_logins(server_url: str, world_id: str) -> dict[str, str]:
             conn.execute(
                 sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(login), sql.Literal(password))
             )
+        # An App that forgets a transaction must not hold its locks for ever (docs/app.md).
+        limit = sql.SQL("ALTER ROLE {} SET idle_in_transaction_session_timeout = '10s'")
+        conn.execute(limit.format(sql.Identifier(login_of(world_id, "app"))))
     return logins
 
 

@@ -1,17 +1,21 @@
 """Step 4: the gates, and a person's yes where one is wanted (rule 4.4)."""
 
-from typing import Any
+from typing import Any, Final
 
-from bo_engine.errors import InvariantBroken, Unavailable
-from bo_engine.units import DayId, hex_of
-from io_layer.audit_store import insert_audit
+from bo_engine.errors import InvariantBroken, Unavailable, require_invariant
+from bo_engine.units import DayId, Hash32, hex_of
+from io_layer.audit_store import insert_audit, select_audit
 from io_layer.pipeline_store import finish_step
+from io_layer.run_digest import select_run_digest
 from io_layer.run_store import Run, approve_run, select_live_run
 from services.day_work import Opened
 from services.engine import Engine
 from services.gates import Finding, check_gates, require_gates
 from services.lease import Lease
 from services.void_gates import check_void_gates, require_void_gates
+
+APPROVED: Final = "run_approved"  # the audit log's word
+ROWS: Final = "rows_sha256"  # and its detail: the digest of the rows that were approved
 
 
 def approve_day(engine: Engine, lease: Lease, opened: Opened, *, by: str | None = None) -> dict[str, Any]:
@@ -21,6 +25,7 @@ def approve_day(engine: Engine, lease: Lease, opened: Opened, *, by: str | None 
     Raises: InvariantBroken ``gates_failed`` with all findings, ``refund_differs``; Unavailable ``approval_wanted``
     while APPROVAL_MODE=manual and nobody has said yes.
     """
+    seen = _digest(engine, opened.day_id)
     findings = findings_of(engine, opened)
     if opened.is_voided:
         require_void_gates(opened.day_id, findings)
@@ -37,17 +42,43 @@ def approve_day(engine: Engine, lease: Lease, opened: Opened, *, by: str | None 
         )
     approver = by or ("voidDay" if opened.is_voided else "gates")
     with lease.transaction():
+        digest = select_run_digest(engine.conn, opened.day_id, run.run_id)
+        require_invariant(
+            digest == seen,
+            "run_rows_differ",
+            f"rows of run {run.run_id} (day {opened.day_id}) changed while the gates looked at them; look who did it",
+        )
         if run.status == "dry_run" and not approve_run(engine.conn, run.run_id, run.run_hash, approver):
             raise InvariantBroken("approval_lost", f"run {run.run_id} changed while it was approved")
         finish_step(engine.conn, opened.day_id, "approve", approved_by=run.approved_by or approver)
-        details = {"run_id": run.run_id, "run_hash": hex_of(run.run_hash)}
-        insert_audit(engine.conn, actor=approver, action="run_approved", day_id=opened.day_id, details=details)
+        details = {"run_id": run.run_id, "run_hash": hex_of(run.run_hash), ROWS: hex_of(digest)}
+        insert_audit(engine.conn, actor=approver, action=APPROVED, day_id=opened.day_id, details=details)
     return {
         "run_hash": hex_of(run.run_hash),
         "approved_by": run.approved_by or approver,
         "findings": documents(findings),
         "difference_to_yesterday": difference_to_yesterday(engine, run),
     }
+
+
+def _digest(engine: Engine, day_id: DayId) -> Hash32 | None:
+    run = select_live_run(engine.conn, day_id)
+    return select_run_digest(engine.conn, day_id, run.run_id) if run else None
+
+
+def require_approved_rows(engine: Engine, run: Run) -> None:
+    """The rows are, to the bit, those that were approved. Raises: InvariantBroken ``settlement_differs``."""
+    said = [
+        row.details.get(ROWS)
+        for row in select_audit(engine.conn, run.day_id)
+        if row.action == APPROVED and row.details.get("run_id") == run.run_id
+    ]
+    require_invariant(
+        hex_of(select_run_digest(engine.conn, run.day_id, run.run_id)) in said,
+        "settlement_differs",
+        f"the rows of run {run.run_id} (day {run.day_id}) are not those that were approved; nothing is signed; look "
+        f"who changed them, then `bo-engine resume --day {run.day_id} --by NAME` computes and approves the day anew",
+    )
 
 
 def findings_of(engine: Engine, opened: Opened) -> list[Finding]:

@@ -30,6 +30,7 @@ from io_layer.run_store import (
     select_tree,
     select_winner_payouts,
 )
+from services.approve_day import require_approved_rows
 from services.day_work import Opened
 from services.engine import Engine
 from services.lease import Lease
@@ -58,6 +59,7 @@ def commit_day(
     ``waiting_for_chain``, ``day_before_pending``, ``day_voided``.
     """
     run = _approved_run(engine, opened.day_id)
+    require_approved_rows(engine, run)
     struct = rebuilt_settlement(engine, run)
     deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
     record = _ensure_committed(engine, lease, opened, run, struct, deadline)

@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from bo_engine.errors import Unavailable
 from io_layer.database import Conn
 from io_layer.intent_store import bind_intents, insert_adopted, mark_final, select_differing
 from io_layer.suspense_store import insert_suspense
 from io_layer.ticket_store import TicketRow, insert_tickets
+
+# Whoever waits here holds the tickets' transaction open.
+SHORT_PATIENCE: Final = "SET LOCAL lock_timeout = '1s'"
 
 
 @dataclass(slots=True)
@@ -22,13 +27,31 @@ class Finalized:
 def finalize_buy_intents(conn: Conn, rows: Sequence[TicketRow]) -> Finalized:
     """Store the tickets that are new, give each its intent, and end the intents whose ticket is final.
 
-    Run it inside a transaction. Ticket id, event and nonce are unique keys: a repeat or a race changes nothing. A
+    Run it inside a transaction. Ticket id, event and nonce are unique keys: a repeat or a race changes nothing. The
+    tickets stand even while somebody holds locks on intents: those are matched by a later run (``match_tickets``). A
     purchase that bought something else than its intent says is a ticket all the same, and a row in suspense_events
     tells a person of it.
     Raises: InvariantBroken ``ticket_conflict``, ``day_sealed``.
     """
-    ticket_ids = [row.ticket.ticket_id for row in rows]
     added = len(insert_tickets(conn, rows).new_ids)
+    done = match_tickets(conn, [row.ticket.ticket_id for row in rows])
+    done.tickets_added = added
+    return done
+
+
+def match_tickets(conn: Conn, ticket_ids: Sequence[int]) -> Finalized:
+    """Give stored tickets their intents, inside a transaction; nothing of it happens if somebody holds a lock."""
+    try:
+        with conn.transaction():
+            conn.execute(SHORT_PATIENCE)
+            return _match(conn, ticket_ids)
+    except Unavailable as error:
+        if error.code != "database_locked":
+            raise
+        return Finalized()
+
+
+def _match(conn: Conn, ticket_ids: Sequence[int]) -> Finalized:
     _, recovered = bind_intents(conn, ticket_ids)
     adopted = insert_adopted(conn, ticket_ids)
     for odd in select_differing(conn, ticket_ids):
@@ -41,4 +64,4 @@ def finalize_buy_intents(conn: Conn, rows: Sequence[TicketRow]) -> Finalized:
             payload={"ticket_id": odd.ticket_id, "intent_id": str(odd.intent_id)},
             block_number=odd.block_number,
         )
-    return Finalized(added, mark_final(conn), recovered, adopted)
+    return Finalized(0, mark_final(conn), recovered, adopted)

@@ -14,7 +14,7 @@ from io_layer.ticket_store import select_pool_totals, select_ticket_rows
 from services.engine import Engine
 from services.finalize_buy_intent import finalize_buy_intents
 from services.lease import Lease
-from services.see_purchases import drop_overtaken, ticket_row
+from services.see_purchases import settle_overtaken, ticket_row
 
 
 def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
                 rewind_day(engine.conn, day_id, "export")
                 delete_day_inputs(engine.conn, day_id)
             delete_wrong_tickets(engine.conn, [*(row.ticket.ticket_id for row in wrong), *extra])
-        drop_overtaken(engine.conn, final.number, rows)
+        settle_overtaken(engine.conn, final.number, rows)
         finalize_buy_intents(engine.conn, rows)
         _require_complete(select_pool_totals(engine.conn, day_id), len(rows))
         if missing or wrong or extra:

@@ -10,21 +10,22 @@ from itertools import islice
 from typing import Final
 
 from bo_engine.errors import InvariantBroken, Unavailable
-from bo_engine.units import DayId, Hash32, day_of
+from bo_engine.units import DayId, Hash32, TicketId, day_end, day_of
 from io_layer.chain_reader import Block
 from io_layer.chain_sender import read_receipt
 from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
 from io_layer.game_chain import PurchasedTicket
-from io_layer.intent_store import mark_expired, mark_failed, select_undecided
-from io_layer.pipeline_store import select_last_done
+from io_layer.intent_store import mark_expired, mark_failed, put_behind, select_undecided, select_unmatched_tickets
 from io_layer.ticket_store import count_final_tickets, select_highest_ticket
 from services.engine import Engine
-from services.finalize_buy_intent import Finalized, finalize_buy_intents
+from services.finalize_buy_intent import Finalized, finalize_buy_intents, match_tickets
+from services.first_unsettled_day import first_unsettled_day
 from services.lease import Lease
-from services.see_purchases import drop_overtaken, see_purchases, ticket_row
+from services.see_purchases import see_purchases, settle_overtaken, ticket_row
 
 CURSOR: Final = "tickets"
 _BATCH: Final = 1000
+_LOOK_BACK_DAYS: Final = 7
 
 
 @dataclass(slots=True)
@@ -54,20 +55,43 @@ class Recovered:
 def recover_intents(engine: Engine, lease: Lease) -> Recovered:
     """Scan the chain from where the last run stopped up to the final block, then close what the chain has decided.
 
-    Raises: InvariantBroken ``logs_incomplete`` when the events found are fewer than the contract has counted.
+    Raises: InvariantBroken ``logs_incomplete`` when the events found are fewer than the contract has counted;
+    Unavailable ``intents_locked`` when all tickets are stored and somebody's lock kept an intent from its own.
     """
     done = Recovered()
     final = engine.game.chain.read_final_block()
     _scan(engine, lease, final, done)
+    _match_left_over(engine, lease, final, done)
     _close_open_intents(engine, lease, final, done)
     done.seen = see_purchases(engine, lease)
+    if select_left_over(engine, final):
+        raise Unavailable(
+            "intents_locked",
+            "every purchase is stored, but another session (the App's?) holds locks on intents; the next run gives "
+            "them their tickets",
+        )
     return done
+
+
+def _match_left_over(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
+    """Tickets whose intents were locked when they came are given them now."""
+    left_over = select_left_over(engine, final)
+    if left_over:
+        with lease.transaction():
+            done.add(match_tickets(engine.conn, left_over))
+
+
+def select_left_over(engine: Engine, final: Block) -> list[TicketId]:
+    """Tickets of the last week without an intent."""
+    return select_unmatched_tickets(engine.conn, DayId(max(day_of(final.timestamp_s) - _LOOK_BACK_DAYS, 0)))
 
 
 def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     cursor = select_cursor(engine.conn, CURSOR)
     if cursor is not None and cursor.block_number > final.number:
-        return  # an endpoint lags behind what we have read from it before: nothing new is final for both
+        # An endpoint lags behind what we have read from it before: nothing new is final for both.
+        _refuse_unknown_cursor(engine, cursor)
+        return
     if cursor is not None and engine.game.chain.read_block(cursor.block_number).block_hash != _hex(cursor.block_hash):
         raise InvariantBroken(
             "final_block_changed", f"block {cursor.block_number} was final and has another hash now: stop and look"
@@ -78,7 +102,7 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
         lease.renew()
         rows = [ticket_row(event, is_final=True) for event in events]
         with lease.transaction():
-            drop_overtaken(engine.conn, stop, rows)
+            done.tickets_added += settle_overtaken(engine.conn, stop, rows)
             done.add(finalize_buy_intents(engine.conn, rows))
             move_cursor(engine.conn, CURSOR, cursor, stop, block_hash)
         cursor = EventCursor(CURSOR, stop, block_hash)
@@ -93,13 +117,27 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
         )
 
 
+def _refuse_unknown_cursor(engine: Engine, cursor: EventCursor) -> None:
+    """A cursor beyond every endpoint's head was never read from this chain; following it would lose tickets.
+
+    Raises: InvariantBroken ``cursor_ahead``; Unavailable for endpoints that do not answer.
+    """
+    heads = [engine.game.chain.read_head_number(endpoint) for endpoint in engine.game.chain.endpoints]
+    if cursor.block_number > max(heads):
+        raise InvariantBroken(
+            "cursor_ahead",
+            f"the cursor {cursor.name} says that block {cursor.block_number} was read, but the endpoints' newest is "
+            f"{max(heads)}: the chain is not the one that it was, or the row was edited; if so, delete the row and the "
+            "purchases are read again from FIRST_BLOCK",
+        )
+
+
 def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     """A row that was lost after it was stored lies behind the cursor: an unsettled day that lacks one is read again.
 
     Raises: InvariantBroken ``logs_incomplete`` when the logs of a whole day bring fewer tickets than it has sold.
     """
-    last_done = select_last_done(engine.conn)
-    first = engine.game.first_day if last_done is None else last_done + 1
+    first = first_unsettled_day(engine, final)
     for day in range(first, day_of(final.timestamp_s) + 1):
         day_id = DayId(day)
         sold = sum(pool.ticket_count for pool in engine.game.read_pool_days(final, day_id))
@@ -108,7 +146,7 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
         for batch in _batches(engine.game.read_tickets_of_day(day_id, final)):
             rows = [ticket_row(event, is_final=True) for event in batch]
             with lease.transaction():
-                drop_overtaken(engine.conn, 0, rows)
+                done.tickets_added += settle_overtaken(engine.conn, 0, rows)
                 done.add(finalize_buy_intents(engine.conn, rows))
         found = count_final_tickets(engine.conn, day_id)
         if found < sold:
@@ -119,7 +157,8 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
 
 
 def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
-    for intent in select_undecided(engine.conn, final.timestamp_s):
+    undecided = select_undecided(engine.conn, final.timestamp_s, _BATCH)
+    for intent in undecided:
         engine.stop.check()
         if intent.status == "SUBMITTED" and intent.tx_hash is not None:
             try:
@@ -131,10 +170,14 @@ def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recove
                 with lease.transaction():
                     done.failed += mark_failed(engine.conn, intent.intent_id, "the transaction reverted on the chain")
                 continue
-        past = final.timestamp_s > intent.deadline
+        past = final.timestamp_s > min(intent.deadline, day_end(intent.day_id) - 1)
         if past and not engine.game.is_nonce_used(final, intent.buyer, intent.nonce):
             with lease.transaction():
                 done.expired += mark_expired(engine.conn, intent.intent_id, final.timestamp_s)
+    if len(undecided) == _BATCH:
+        # More than one run looks at: whoever is still open waits behind the others, so that nobody starves.
+        with lease.transaction():
+            put_behind(engine.conn, [intent.intent_id for intent in undecided])
 
 
 def _batches(events: Iterable[PurchasedTicket]) -> Iterator[list[PurchasedTicket]]:

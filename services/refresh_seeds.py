@@ -12,9 +12,9 @@ from core.draw import drand_round_of
 from io_layer.chain_reader import Block
 from io_layer.drand_client import fetch_beacon
 from io_layer.game_chain import RELEASED, VOIDED, DayOnChain
-from io_layer.pipeline_store import select_last_done
 from io_layer.seed_store import DaySeeds, insert_beacon, insert_vrf_request, insert_vrf_word, select_seeds
 from services.engine import Engine
+from services.first_unsettled_day import first_unsettled_day
 from services.lease import Lease
 from services.send_transaction import Purpose, close_purpose, send_once
 
@@ -42,8 +42,7 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
     """Take every closed day with tips whose seeds are not complete one step further."""
     done = Refreshed()
     block = engine.game.chain.read_final_block()
-    last_done = select_last_done(engine.conn)
-    first = engine.game.first_day if last_done is None else last_done + 1
+    first = first_unsettled_day(engine, block)
     alarm: InvariantBroken | None = None
     for day in range(first, engine.game.last_closed_day(block) + 1):
         seeds = select_seeds(engine.conn, DayId(day))

@@ -12,6 +12,7 @@ from io_layer.run_store import select_live_run, supersede_run
 from services.artifacts import remove_input_copies
 from services.commit_day import RESUMED, VETOES
 from services.engine import Engine
+from services.known_nonces import UNKNOWN, known_nonces
 from services.lease import held_lease
 from services.settle_days import JOB
 
@@ -29,6 +30,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
         )
         run = select_live_run(engine.conn, day_id)
         vetoes = engine.game.read_record(engine.game.chain.read_final_block(), day_id).vetoes
+        nonces = known_nonces(engine)
         begins_anew = run is None or run.status in ("dry_run", "approved")
         if begins_anew:
             remove_input_copies(engine, day_id)
@@ -43,6 +45,8 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
                 delete_inputs_artifacts(engine.conn, day_id)
                 rewind_day(engine.conn, day_id, "export")
             details = {"error_code": row.error_code if row else None, "reason": row.reason if row else None}
-            known = {VETOES: vetoes} if begins_anew else {}
+            known: dict[str, Any] = {VETOES: vetoes} if begins_anew else {}
+            if details["error_code"] == UNKNOWN:
+                known |= nonces
             insert_audit(engine.conn, actor=by, action=RESUMED, day_id=day_id, details={**details, **known})
     return {"day_id": day_id, "status": "WAITING", "resumed_by": by, "was": details["error_code"]}

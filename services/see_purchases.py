@@ -16,6 +16,7 @@ from io_layer.ticket_store import (
     select_highest_ticket,
     select_overtaken,
     select_ticket_rows,
+    set_these_final,
 )
 from services.engine import Engine
 from services.finalize_buy_intent import finalize_buy_intents
@@ -53,15 +54,19 @@ def _at_head(engine: Engine, intent: Intent) -> PurchasedTicket | None:
     return engine.game.read_purchase_at_head(intent.tx_hash, intent.buyer, intent.nonce) if intent.tx_hash else None
 
 
-def drop_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) -> None:
-    """Remove tickets seen at the head about which final blocks have decided, before the final purchases are stored.
+def settle_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) -> int:
+    """What final blocks have decided about tickets seen at the head, before the final purchases are stored: those that
+    stand there as they were seen become final, the others go. How many became final.
 
     Run it in their transaction: an intent whose purchase became final goes from SEEN to FINAL in one step.
     """
-    overtaken = select_overtaken(conn, up_to_block, rows)
-    if overtaken:
-        move_back(conn, overtaken)
-        delete_not_final(conn, overtaken)
+    overtaken = select_ticket_rows(conn, select_overtaken(conn, up_to_block, rows))
+    stands = [row.ticket.ticket_id for row in overtaken if row._replace(is_final=True) in rows]
+    gone = [row.ticket.ticket_id for row in overtaken if row.ticket.ticket_id not in stands]
+    if gone:
+        move_back(conn, gone)
+        delete_not_final(conn, gone)
+    return set_these_final(conn, stands) if stands else 0
 
 
 def ticket_row(event: PurchasedTicket, *, is_final: bool) -> TicketRow:

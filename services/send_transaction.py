@@ -43,6 +43,7 @@ from io_layer.journal_store import (
 from io_layer.journal_store import Purpose as StoredPurpose
 from io_layer.signer import Signer, load_signer
 from services.engine import Engine
+from services.known_nonces import require_known_nonces
 from services.lease import Lease
 
 #: All that the engine's key ever signs: contract and function, as abi/ names them.
@@ -77,11 +78,13 @@ def send_once(
     Safe to repeat at any moment: a stored one is sent again as it is, and a new one is made only when the old one is
     finally spent without effect. ``is_under_way`` looks at the head: whether the wanted effect, or another change of
     the same thing, stands there already and only waits to become final.
-    Raises: InvariantBroken ``would_revert``, ``journal_conflict``, ``journal_damaged``; UsageError ``wrong_key``;
+    Raises: InvariantBroken ``would_revert``, ``journal_conflict``, ``journal_damaged``, ``unknown_transaction``,
+    ``nonce_gap``; UsageError ``wrong_key``;
     Unavailable ``under_way``, ``settler_unfunded``, ``nonce_in_flight``, ``send_refused`` and for endpoints that do not
     answer.
     """
     signer = checked_signer(engine)
+    require_known_nonces(engine, lease)
     calldata = codec(purpose.contract).call_data(purpose.function, arguments)
     _resend_older(engine, lease, purpose)
     follow(engine, lease, purpose)

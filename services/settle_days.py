@@ -22,7 +22,6 @@ from io_layer.pipeline_store import (
     finish_day,
     insert_day,
     select_day,
-    select_last_done,
     start_day,
     wait_day,
 )
@@ -35,7 +34,9 @@ from services.day_work import Opened, open_day, seeds_of_day
 from services.engine import Engine, require_writable
 from services.export_affiliates import export_affiliates
 from services.export_day import export_day
+from services.first_unsettled_day import first_unsettled_day
 from services.guard_day import guarded
+from services.known_nonces import require_known_nonces
 from services.lease import Lease, held_lease
 from services.refresh_stats import refresh_stats
 from services.send_transaction import checked_signer, transaction_hash
@@ -105,12 +106,13 @@ def settle_days(engine: Engine, *, day: DayId | None) -> list[DayOutcome]:
 def due_days(engine: Engine, day: DayId | None) -> list[DayId]:
     """The days to settle, ascending; only the asked one if there is one.
 
-    Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_settled``, ``day_out_of_order``.
+    Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_settled``, ``day_out_of_order``; as
+    ``first_unsettled_day``.
     """
-    last_done = select_last_done(engine.conn)
-    first = engine.game.first_day if last_done is None else DayId(last_done + 1)
+    block = engine.game.chain.read_final_block()
+    first = first_unsettled_day(engine, block)
     if day is None:
-        last = engine.game.last_closed_day(engine.game.chain.read_final_block())
+        last = engine.game.last_closed_day(block)
         return [DayId(one) for one in range(first, last + 1)]
     engine.read_closed_day(day)
     if day < first:
@@ -195,6 +197,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
         opened = open_day(engine, day_id)
         if opened.is_voided:
             set_settlement_aside(engine, lease, opened)
+        require_known_nonces(engine, lease)
         seeds_of_day(engine, opened)
         _require_key(engine, opened)
         if row is not None:
@@ -232,7 +235,8 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
         with lease.transaction():
             wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
         return _outcome(engine, day_id, EXIT_DONE)
-    mirror_artifacts(engine, day_id)
+    # A day that was settled before by a database that is lost has a provenance.json of that database's journal.
+    mirror_artifacts(engine, day_id, just_stored=("provenance.json",) if step == "commit" else ())
     _LOG.info("step_done", extra={"step": step, "day_id": day_id, "facts": result})
     outcome = _outcome(engine, day_id, EXIT_DONE)
     outcome.facts.update(result)

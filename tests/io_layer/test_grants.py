@@ -1,11 +1,14 @@
 """Grants: the App writes its columns and nothing else, the watchdog reads, the engine cannot rewrite history."""
 
+import psycopg
 import pytest
 
 from io_layer.database import Conn
 from io_layer.intent_store import insert_intent
 from io_layer.run_store import approve_run, mark_committed, mark_settled
+from local_world.postgres import PostgresServer
 from tests.io_layer.builders import hash_of, refused, store_day, store_run
+from tests.io_layer.conftest import run_as_owner
 from tests.io_layer.test_intent_store import PERMIT
 from tests.support.days import Day
 
@@ -100,6 +103,111 @@ def test_the_engine_settles_a_day_with_its_own_rights_and_then_cannot_change_it(
     ):
         with refused(conn, code):
             conn.execute(statement)
+
+
+EVERYTHING = frozenset(("INSERT", "UPDATE", "DELETE"))
+ENGINE_KEEPS = {
+    "tickets": EVERYTHING,
+    "users": EVERYTHING,
+    "push_subscriptions": EVERYTHING,
+    "buy_intents": EVERYTHING,
+    "affiliate_rates": EVERYTHING,
+    "extra_bonus_vouchers": EVERYTHING,
+    "claims": EVERYTHING,
+    "claim_events": EVERYTHING,
+    "suspense_events": EVERYTHING,
+    "settlement_winner_payouts": EVERYTHING,
+    "settlement_affiliate_payouts": EVERYTHING,
+    "settlement_pool_results": EVERYTHING,
+    "settlement_trees": EVERYTHING,
+    "settlement_artifacts": EVERYTHING,
+    "settlement_artifact_chunks": EVERYTHING,
+    "pot_sizes": EVERYTHING,
+    "global_stats": EVERYTHING,
+    "event_cursors": EVERYTHING,
+    "job_runs": EVERYTHING,
+    "outbox": EVERYTHING,
+    "alerts": EVERYTHING,
+}
+#: What the engine's own login can never delete or rewrite: history, and what fences it.
+ENGINE_HISTORY = {
+    **dict.fromkeys(("day_seeds", "settlement_pipeline_runs", "settlement_runs", "chain_accounts", "chain_transactions",
+                     "chain_transaction_attempts", "job_leases", "engine_locks"), frozenset(("INSERT", "UPDATE"))),
+    "day_inputs": frozenset(("INSERT", "DELETE")),
+    "chain_nonces": frozenset(("INSERT",)),
+    "audit_log": frozenset(("INSERT",)),
+    "schema_versions": frozenset(),
+}  # fmt: skip
+APP_READS = frozenset((
+    "users", "push_subscriptions", "buy_intents", "tickets", "affiliate_rates", "extra_bonus_vouchers", "claims",
+    "claim_events", "day_seeds", "settlement_runs", "settlement_pool_results", "settlement_winner_payouts",
+    "settlement_affiliate_payouts", "settlement_trees", "pot_sizes", "global_stats"))  # fmt: skip
+APP_COLUMNS = {
+    ("buy_intents", "INSERT"): "buyer day_id pool_id paid_tips voucher_tips affiliate gas_cost deadline nonce tips",
+    ("buy_intents", "UPDATE"): "status signature tx_hash",
+    ("claims", "INSERT"): "vault day_id account amount tx_hash",
+    ("claims", "UPDATE"): "tx_hash",
+    ("users", "INSERT"): "wallet display_name email locale mail_consent",
+    ("users", "UPDATE"): "display_name email locale mail_consent last_seen_at",
+    ("push_subscriptions", "INSERT"): "wallet endpoint p256dh auth",
+}
+APP_DELETES = frozenset(("users", "push_subscriptions"))
+
+
+def may(role: str, privilege: str, table: str, column: str) -> bool:
+    """design.md 8: the engine writes but not history, the App by column and nothing else, the watchdog reads."""
+    if privilege == "TRUNCATE":
+        return False
+    if role == "bo_engine":
+        return privilege == "SELECT" or privilege in {**ENGINE_KEEPS, **ENGINE_HISTORY}[table]
+    if role == "bo_watchdog":
+        return privilege == "SELECT"
+    if privilege in ("SELECT", "DELETE"):
+        return table in (APP_READS if privilege == "SELECT" else APP_DELETES)
+    return column in APP_COLUMNS.get((table, privilege), "").split()
+
+
+SELECT_COLUMNS = """
+    SELECT c.table_name, c.column_name FROM information_schema.columns AS c
+      JOIN pg_tables AS t ON t.tablename = c.table_name AND t.schemaname = c.table_schema
+     WHERE c.table_schema = 'public' AND c.table_name !~ 'yoyo' ORDER BY 1, 2
+"""
+ATTEMPTS = {
+    "SELECT": "SELECT {column} FROM {table} WHERE false",
+    "INSERT": "INSERT INTO {table} ({column}) VALUES (DEFAULT)",
+    "UPDATE": "UPDATE {table} SET {column} = DEFAULT WHERE false",
+    "DELETE": "DELETE FROM {table} WHERE false",
+    "TRUNCATE": "TRUNCATE {table}",
+}
+
+
+@pytest.mark.parametrize("role", ["bo_engine", "bo_app", "bo_watchdog"])
+def test_each_privilege_is_tried_on_each_column_with_a_login_of_the_role(
+    postgres_server: PostgresServer, postgres_url: str, role: str
+) -> None:
+    login, wrong = f"try_{role}", []
+    with psycopg.connect(postgres_url, autocommit=True) as owner:
+        found = owner.execute(SELECT_COLUMNS).fetchall()
+        owner.execute(f"CREATE ROLE {login} LOGIN; GRANT {role} TO {login}".encode())
+    try:
+        with psycopg.connect(psycopg.conninfo.make_conninfo(postgres_url, user=login)) as conn:
+            for table, column in found:
+                for privilege, attempt in ATTEMPTS.items():
+                    try:
+                        with conn.transaction(force_rollback=True):
+                            conn.execute(attempt.format(table=table, column=column).encode())
+                    except psycopg.errors.InsufficientPrivilege:
+                        allowed = False
+                    except psycopg.Error:
+                        allowed = True  # let in, and refused by a rule of the table
+                    else:
+                        allowed = True
+                    if allowed != may(role, privilege, table, column):
+                        wrong.append(f"{privilege} {table}.{column}: {'allowed' if allowed else 'forbidden'}")
+    finally:
+        run_as_owner(postgres_server, f"DROP ROLE {login}")
+    assert len(found) > 200
+    assert wrong == []
 
 
 def test_group_roles_cannot_log_in(conn: Conn) -> None:

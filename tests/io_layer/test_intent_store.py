@@ -18,6 +18,7 @@ from io_layer.intent_store import (
     move_back,
     select_intent,
     select_intents,
+    select_unmatched_tickets,
 )
 from io_layer.ticket_store import delete_not_final, insert_tickets
 from tests.io_layer.builders import chain_rows, hash_of, mark_seen, plain_ticket, refused
@@ -102,8 +103,10 @@ def test_a_reorg_moves_a_seen_intent_back(conn: Conn) -> None:
 
 def test_a_ticket_that_no_intent_knows_is_adopted_once(conn: Conn) -> None:
     insert_tickets(conn, [ROW])
+    assert select_unmatched_tickets(conn, DayId(0)) == [7]
     assert insert_adopted(conn, [TICKET.ticket_id])
     assert not insert_adopted(conn, [TICKET.ticket_id])
+    assert select_unmatched_tickets(conn, DayId(0)) == []
     assert [intent.status for intent in select_intents(conn, ["SEEN", "FINAL"])] == ["SEEN"]
     move_back(conn, [7])
     assert [intent.status for intent in select_intents(conn, ["SUBMITTED"])] == ["SUBMITTED"]

@@ -1,0 +1,80 @@
+"""Looks whether the chain has transactions of our key that this database does not know: a backup was restored, or the
+key is in other hands.
+
+What stands there as a commit, a release or a seed request of our contracts is ours: the contract takes each only once
+and the steps compare its contents. It is adopted with an audit row. Anything else needs a person.
+"""
+
+from typing import Final
+
+from bo_engine.errors import InvariantBroken
+from bo_engine.units import Wallet, parse_wallet
+from io_layer.audit_store import insert_audit, select_known_nonce
+from io_layer.chain_reader import Block
+from io_layer.contract_codec import codec
+from io_layer.journal_store import select_unknown_nonces
+from services.engine import Engine
+from services.lease import Lease
+
+UNKNOWN: Final = "unknown_transaction"
+_EVENTS: Final = (
+    ("SettlementV4", "DayCommitted"),
+    ("SettlementV4", "DayReleased"),
+    ("VRFReceiver", "SeedRequested"),
+)
+_SENT: Final = frozenset({"hash", "from", "nonce"})
+
+
+def require_known_nonces(engine: Engine, lease: Lease) -> None:
+    """Adopt what our key has done on the chain and this database lacks.
+
+    Raises: InvariantBroken ``unknown_transaction`` for what no event of our contracts explains.
+    """
+    chain = engine.game.chain
+    final = chain.read_final_block()
+    settler, counted = _counted(engine, final)
+    known = select_known_nonce(engine.conn, settler)
+    unknown = select_unknown_nonces(engine.conn, chain.chain_id, settler, known, counted)
+    if not unknown:
+        return
+    found = _read_effects(engine, settler, final)
+    odd = [nonce for nonce in unknown if nonce not in found]
+    if odd:
+        raise InvariantBroken(
+            UNKNOWN,
+            f"the SETTLER {settler} has sent transactions that neither this database nor an event of our contracts "
+            f"explains (nonce {', '.join(map(str, odd[:10]))}): is the key in other hands? Look at them; `bo-engine "
+            "resume` takes them as known",
+        )
+    adopted = {str(nonce): found[nonce] for nonce in unknown}
+    details = {"settler": settler, "settler_nonce": counted, "adopted": adopted}
+    with lease.transaction():
+        insert_audit(engine.conn, actor="engine", action="transactions_adopted", details=details)
+
+
+def known_nonces(engine: Engine) -> dict[str, object]:
+    """The details of an audit row that says: all that our key has sent up to the final block is known."""
+    final = engine.game.chain.read_final_block()
+    settler, counted = _counted(engine, final)
+    return {"settler": settler, "settler_nonce": counted}
+
+
+def _counted(engine: Engine, final: Block) -> tuple[Wallet, int]:
+    chain = engine.game.chain
+    settler = parse_wallet(chain.read(final, [engine.game.call("Roles", "settler")])[0])
+    return settler, chain.read_final_nonce(final, settler)
+
+
+def _read_effects(engine: Engine, settler: Wallet, final: Block) -> dict[int, str]:
+    """What our key has done to our contracts, by nonce."""
+    chain, effects = engine.game.chain, {}
+    for contract, event in _EVENTS:
+        at = engine.game.contracts.settlement if contract == "SettlementV4" else engine.game.contracts.vrf_receiver
+        for _, logs in chain.read_log_pages(
+            at, [codec(contract).topic(event)], engine.settings.first_block, final.number
+        ):
+            for log in logs:
+                sent = chain.request_both("eth_getTransactionByHash", [log["transactionHash"]], kept=_SENT)
+                if parse_wallet(sent["from"]) == settler:
+                    effects[int(sent["nonce"], 16)] = f"{event} day {int(log['topics'][1], 16)}"
+    return effects
