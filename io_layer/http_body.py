@@ -30,7 +30,7 @@ def read_object(response: requests.Response, *, max_bytes: int, deadline: float)
             if time.monotonic() > deadline:
                 raise requests.Timeout("the answer came too slowly")
             pieces.append(piece)
-        answer = json.loads(b"".join(pieces))
+        answer = json.loads(b"".join(pieces), object_pairs_hook=_strict_object, parse_constant=_refuse_constant)
     except HTTPError as error:
         raise requests.ConnectionError(f"the answer broke off: {type(error).__name__}") from error
     except RecursionError as error:
@@ -38,3 +38,15 @@ def read_object(response: requests.Response, *, max_bytes: int, deadline: float)
     if not isinstance(answer, dict):
         raise ValueError("not a JSON object")
     return answer
+
+
+def _strict_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Two values under one name: another reader would have taken the other one.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")

@@ -4,6 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 from psycopg.rows import args_row
 
+from bo_engine.blots import told
 from bo_engine.units import DayId
 from io_layer.database import Conn
 
@@ -121,7 +122,7 @@ def finish_step(
 
     False when the day is not RUNNING, the step before is not done, or this one is. ``commit`` needs a settled run.
     """
-    given = {"day_id": day_id, "run_id": run_id, "approved_by": approved_by}
+    given = {"day_id": day_id, "run_id": run_id, "approved_by": approved_by and told(approved_by)}
     return conn.execute(FINISH_STEP[step], given).rowcount == 1
 
 
@@ -136,7 +137,7 @@ def wait_day(
     conn: Conn, day_id: DayId, reason: str, *, not_before: int | None = None, error_code: str | None = None
 ) -> bool:
     """RUNNING -> WAITING, with the reason and the chain timestamp before which trying is useless."""
-    given = {"day_id": day_id, "reason": reason, "not_before": not_before, "error_code": error_code}
+    given = {"day_id": day_id, "reason": told(reason), "not_before": not_before, "error_code": error_code}
     return conn.execute(WAIT_DAY, given).rowcount == 1
 
 
@@ -148,7 +149,7 @@ FAIL_DAY = """
 
 def fail_day(conn: Conn, day_id: DayId, error_code: str, reason: str) -> bool:
     """RUNNING -> FAILED: wrong data; the next tick tries again."""
-    return conn.execute(FAIL_DAY, {"day_id": day_id, "error_code": error_code, "reason": reason}).rowcount == 1
+    return conn.execute(FAIL_DAY, {"day_id": day_id, "error_code": error_code, "reason": told(reason)}).rowcount == 1
 
 
 HALT_DAY = """
@@ -159,7 +160,7 @@ HALT_DAY = """
 
 def halt_day(conn: Conn, day_id: DayId, error_code: str, reason: str) -> bool:
     """-> HALTED: a person must look."""
-    return conn.execute(HALT_DAY, {"day_id": day_id, "error_code": error_code, "reason": reason}).rowcount == 1
+    return conn.execute(HALT_DAY, {"day_id": day_id, "error_code": error_code, "reason": told(reason)}).rowcount == 1
 
 
 RESUME_DAY = """
@@ -171,7 +172,7 @@ RESUME_DAY = """
 
 def resume_day(conn: Conn, day_id: DayId, by: str) -> bool:
     """HALTED -> WAITING. Write the audit row in the same transaction."""
-    return conn.execute(RESUME_DAY, {"day_id": day_id, "reason": f"resumed by {by}"}).rowcount == 1
+    return conn.execute(RESUME_DAY, {"day_id": day_id, "reason": told(f"resumed by {by}")}).rowcount == 1
 
 
 # Later flags imply earlier ones, so going back to a step clears it and everything behind it.
