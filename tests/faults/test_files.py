@@ -63,7 +63,7 @@ def started(
 # -- F02 -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("limit", [1_000, 9_000])
+@pytest.mark.parametrize("limit", [9_000, pytest.param(1_000, marks=pytest.mark.slow)])
 def test_a_disk_that_is_full_after_half_a_file_leaves_no_half_file_and_the_next_tick_finishes(
     played: PlayedWorld, limit: int
 ) -> None:
