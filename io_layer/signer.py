@@ -13,6 +13,7 @@ from eth_utils.address import to_checksum_address
 from bo_engine.blots import know_secrets
 from bo_engine.errors import UsageError, require_input
 from bo_engine.settings import Settings
+from bo_engine.strict_json import parse_json
 from bo_engine.units import Hash32, Wallet, parse_wallet
 
 MAX_FEE_PER_GAS_WEI: Final = 100 * 10**9
@@ -78,7 +79,7 @@ def load_signer(settings: Settings, *, is_local: bool, chain_id: int, allowed: A
     password = _read_private(settings.settler_password_file, "SETTLER_PASSWORD_FILE").rstrip("\r\n")
     know_secrets([password])
     try:
-        account: LocalAccount = Account.from_key(Account.decrypt(keystore, password))
+        account: LocalAccount = Account.from_key(Account.decrypt(parse_json(keystore), password))
     except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, OverflowError, RecursionError):
         raise UsageError(
             "bad_keystore", "SETTLER_KEYSTORE_FILE does not open with the password in SETTLER_PASSWORD_FILE"

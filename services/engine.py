@@ -1,6 +1,5 @@
 """What a command works with: the database, the chain, the rulesets, the folder of the day's files."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from bo_engine.errors import InvalidInput, InvariantBroken, UsageError, require_input
 from bo_engine.settings import Settings
+from bo_engine.strict_json import parse_json
 from bo_engine.units import Atoms, DayId, Hash32, day_end, hex_of
 from core.bundle import state_hash
 from core.model import PoolState
@@ -102,10 +102,10 @@ def load_rulesets(files: tuple[Path, ...]) -> dict[Hash32, Ruleset]:
     rulesets = {ruleset_hash(RULESET_1): RULESET_1}
     for path in files:
         try:
-            ruleset = parse_ruleset(json.loads(_read_file(path)))
+            ruleset = parse_ruleset(parse_json(_read_file(path)))
         except OSError as error:
             raise UsageError("bad_ruleset_file", f"RULESET_FILES: {path} cannot be read") from error
-        except (ValueError, RecursionError, InvalidInput) as error:
+        except (ValueError, InvalidInput) as error:
             raise UsageError("bad_ruleset_file", f"RULESET_FILES: {path}: {error}") from error
         rulesets[ruleset_hash(ruleset)] = ruleset
     return rulesets
