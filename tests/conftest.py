@@ -29,7 +29,7 @@ def sold_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedWorld
 
 @pytest.fixture
 def played(sold_world: PlayedWorld) -> Iterator[PlayedWorld]:
-    """The world at the moment when its first day is ready to be settled; afterwards no secret stands in what it left."""
+    """The world at the moment when its first day is ready to be settled; no secret stands in what a test leaves."""
     sold_world.restore()
     yield sold_world
     sold_world.require_no_secret_left()

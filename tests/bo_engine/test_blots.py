@@ -87,6 +87,13 @@ def test_what_steers_a_terminal_is_written_as_an_escape(text: str, shown: str) -
     assert plain(text) == shown
 
 
+@given(st.text(max_size=40))
+def test_a_secret_of_any_text_is_known_and_blotted(text: str) -> None:
+    whole = f"http://{text}@host/{text}\udcff"
+    know_secrets((whole,))
+    assert blot(f"<{whole}>") == "<***>"
+
+
 def test_a_secret_at_the_cut_of_a_long_text_does_not_stay_in_half() -> None:
     assert "key-01" not in told("x" * 1_990 + " key-0123456789 " + "y" * 100)
     assert len(told("x" * 10_000)) == 2_000

@@ -127,7 +127,15 @@ def put_device_link(path: Path, outside: Path) -> None:
     path.symlink_to("/dev/full")
 
 
-@pytest.mark.parametrize("put", [put_link, put_hard_link, put_pipe, put_device_link])
+@pytest.mark.parametrize(
+    "put",
+    [
+        put_link,
+        put_pipe,
+        pytest.param(put_hard_link, marks=pytest.mark.slow),
+        pytest.param(put_device_link, marks=pytest.mark.slow),
+    ],
+)
 def test_what_stands_in_the_place_of_a_file_is_refused_and_restore_replaces_it_alone(
     played: PlayedWorld, put: Callable[[Path, Path], None]
 ) -> None:
