@@ -92,7 +92,10 @@ def parts_of(secret: str) -> list[str]:
         parts += [url.query, *(value for _, value in parse_qsl(url.query)), url.password or ""]
         if url.scheme in ("http", "https"):
             userinfo = f"{unquote(url.username or '')}:{unquote(url.password or '')}"
-            parts += [url.username or "", base64.b64encode(userinfo.encode("utf-8", "surrogatepass")).decode() if url.username else ""]
+            parts += [
+                url.username or "",
+                base64.b64encode(userinfo.encode("utf-8", "surrogatepass")).decode() if url.username else "",
+            ]
             parts += [part for part in (url.path, *url.path.split("/")) if len(part) >= _SHORTEST_PATH]
     spelled = [*parts, *map(unquote, parts), *(quote(part, safe="", errors="surrogatepass") for part in parts)]
     return _long_enough(spelled)

@@ -20,6 +20,7 @@ from tests.support.talking_node import refusing, talking
 
 pytestmark = pytest.mark.world
 slow = partial(pytest.param, marks=pytest.mark.slow)
+SETTINGS_AND_FLAGS = ("CHAIN_ID", "BO_PROFILE", "ARTIFACTS_DIR", "BO_ENV_FILE", "--day")
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: New lines, colours, a cleared screen, a title, a line separator, text from right to left, the end of a JSON string.
 HOSTILE = 'x"}\n{"level": "fatal"}\r\x1b[31m\x1b[2J\x1b]0;t\x07\x9b1m\u2028\u2029\x85\u202ekcab\u200f\x00\ud800[bold]y'
@@ -68,7 +69,7 @@ def test_what_somebody_wrote_into_the_database_steers_no_terminal(played: Played
     played.tamper(
         "UPDATE settlement_pipeline_runs SET status = 'HALTED', error_code = 'odd', reason = %(text)s", text=hostile
     )
-    for command in (("doctor", *day_of(played)), ("settle",), ("compute", *day_of(played))):
+    for command in (("doctor", *day_of(played)), ("settle",), ("export-inputs", *day_of(played))):
         done = played.cli(*command)
         clean_output(done)
         assert r"\x1b[31m" in done.stdout + done.stderr

@@ -108,20 +108,17 @@ def test_a_line_without_its_hash_would_be_found(line: str) -> None:
 @pytest.mark.parametrize(
     "option", ["--require-hashes -r requirements.lock", "--require-hashes -r requirements-node.lock"]
 )
-def test_setup_installs_by_hash_and_itself_without_dependencies(option: str) -> None:
+def test_setup_installs_by_hash_and_itself_without_dependencies(name: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     installs = [line.strip() for line in makefile.splitlines() if "$(pip) install" in line]
-    assert any(option in line for line in installs)
+    assert any(f"--require-hashes -r {name}" in line for line in installs)
     assert all("--require-hashes" in line or "--no-deps --no-build-isolation -e ." in line for line in installs)
 
 
 @pytest.mark.world
 def test_a_command_listens_nowhere(played: PlayedWorld) -> None:
     # There are no inbound commands: nobody could send one to a process that holds no listening socket.
-    def waits(path: str, body: bytes) -> list[bytes | float]:
-        return [60.0]
-
-    with serving(lambda path, body: iter(waits(path, body))) as server:
+    with serving(lambda path, body: iter([60.0])) as server:
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "settle"],
             env=played.command_env(RPC_URL=server.url),
@@ -132,7 +129,7 @@ def test_a_command_listens_nowhere(played: PlayedWorld) -> None:
         while not server.asked:
             assert process.poll() is None
             os.sched_yield()
-        own = {os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{process.pid}/fd")}
+        own = {str(fd.readlink()) for fd in Path(f"/proc/{process.pid}/fd").iterdir()}
         tables = [Path(f"/proc/{process.pid}/net/{name}").read_text() for name in ("tcp", "tcp6", "udp", "udp6")]
         process.kill()
         process.wait()
