@@ -3,13 +3,14 @@
 
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check contracts lock clean
+.PHONY: help setup demo test test-all fuzz check contracts lock clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
 UV ?= uv
 ARGS ?=
 TEST_WORKERS ?= 2
+FUZZ_SECONDS ?= 20
 
 venv := .venv
 bin := $(venv)/bin
@@ -30,6 +31,7 @@ help:
 	printf '%s\n' \
 		'make demo       plays lottery days from sale to claim (ARGS="--json", ARGS="--keep")' \
 		'make test       runs the tests; make test-all the slow ones too (ARGS="-k name")' \
+		'make fuzz      feeds found bytes to every border for FUZZ_SECONDS each (Linux on x86-64)' \
 		'make check      runs ruff, mypy, import-linter and the layout test' \
 		'make setup      makes .venv and contracts/node_modules; nothing outside this folder is touched' \
 		'make contracts  rebuilds abi/ from contracts/src' \
@@ -81,6 +83,13 @@ test: setup
 
 test-all: setup
 	$(run_pytest) $(ARGS)
+
+fuzz: setup
+	set -e; for target in $$($(bin)/python tests/fuzz/fuzz_borders.py); do \
+		echo "fuzz: $$target"; \
+		PYTHONPATH=. $(bin)/python tests/fuzz/fuzz_borders.py $$target \
+			-max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 -artifact_prefix=logs/fuzz- 2>&1; \
+	done
 
 check: setup
 	$(bin)/ruff check .

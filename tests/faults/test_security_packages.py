@@ -105,9 +105,7 @@ def test_a_line_without_its_hash_would_be_found(line: str) -> None:
     assert unpinned(f"a==1 \\\n    --hash=sha256:{'0' * 64}\n{line}\n") == [line[:80]]
 
 
-@pytest.mark.parametrize(
-    "option", ["--require-hashes -r requirements.lock", "--require-hashes -r requirements-node.lock"]
-)
+@pytest.mark.parametrize("name", LOCKS)
 def test_setup_installs_by_hash_and_itself_without_dependencies(name: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     installs = [line.strip() for line in makefile.splitlines() if "$(pip) install" in line]
