@@ -3,13 +3,14 @@
 
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all bench check contracts lock clean
+.PHONY: help setup demo test test-all bench fuzz check contracts lock clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
 UV ?= uv
 ARGS ?=
 TEST_WORKERS ?= 2
+FUZZ_SECONDS ?= 20
 
 venv := .venv
 bin := $(venv)/bin
@@ -31,6 +32,7 @@ help:
 		'make demo       plays lottery days from sale to claim (ARGS="--json", ARGS="--keep")' \
 		'make test       runs the tests; make test-all the slow ones too (ARGS="-k name")' \
 		'make bench      measures a record night (ARGS="--tickets 200000")' \
+		'make fuzz      feeds found bytes to every border for FUZZ_SECONDS each (Linux on x86-64)' \
 		'make check      runs ruff, mypy, import-linter and the layout test' \
 		'make setup      makes .venv and contracts/node_modules; nothing outside this folder is touched' \
 		'make contracts  rebuilds abi/ from contracts/src' \
@@ -85,6 +87,13 @@ test-all: setup
 
 bench: setup
 	$(bin)/python -m tests.bench.record_night $(ARGS)
+
+fuzz: setup
+	set -e; for target in $$($(bin)/python tests/fuzz/fuzz_borders.py); do \
+		echo "fuzz: $$target"; \
+		PYTHONPATH=. $(bin)/python tests/fuzz/fuzz_borders.py $$target \
+			-max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 -artifact_prefix=logs/fuzz- 2>&1; \
+	done
 
 check: setup
 	$(bin)/ruff check .

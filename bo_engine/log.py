@@ -2,13 +2,13 @@
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
-from urllib.parse import parse_qsl, unquote, urlsplit
+
+from bo_engine.blots import blot, each_text, know_secrets
 
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -18,10 +18,6 @@ class JsonLines(logging.Formatter):
 
     JSON escapes control characters, so a hostile name cannot break out of its line.
     """
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        super().__init__()
-        self._blots = sorted({part for secret in secrets for part in _parts_of(secret)}, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         facts = {name: value for name, value in vars(record).items() if name not in _OWN}
@@ -33,34 +29,8 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return self.blot(json.dumps(line, default=str, ensure_ascii=True))
-
-    def blot(self, text: str) -> str:
-        """The text with every secret replaced."""
-        for secret in self._blots:
-            text = text.replace(secret, "***")
-        return text
-
-
-def _parts_of(secret: str) -> list[str]:
-    # A key leaks without its 0x as well; a URL by its password, raw or decoded. The path of a database's URL is only a
-    # name, that of an RPC endpoint is often the key itself, whole or as one of its parts.
-    parts = [secret, secret.removeprefix("0x")]
-    if "://" in secret:
-        try:
-            url = urlsplit(secret)
-        except ValueError:
-            # No URL that Python can read; whatever stands between its marks may be the secret.
-            return [part for part in (*parts, *re.split(r"[/@:?&=#\[\]]", secret)) if len(part) >= 6]
-        parts += [
-            url.query,
-            *(value for _, value in parse_qsl(url.query)),
-            url.password or "",
-            unquote(url.password or ""),
-        ]
-        if url.scheme in ("http", "https"):
-            parts += [url.path, *url.path.split("/"), url.username or ""]
-    return [part for part in parts if len(part) >= 8]
+        # Before JSON escapes them too: a password with a quotation mark in it reads otherwise afterwards.
+        return blot(json.dumps(each_text(line, blot), default=lambda odd: blot(str(odd)), ensure_ascii=True))
 
 
 class _Sink(logging.StreamHandler[TextIO]):
@@ -74,9 +44,10 @@ class _Sink(logging.StreamHandler[TextIO]):
 
 
 def start_logging(secrets: Iterable[str], *, stream: TextIO | None = None, verbose: bool = False) -> None:
-    """Send all logs of the process to ``stream`` (default stderr) as JSON lines."""
+    """Send all logs of the process to ``stream`` (default stderr) as JSON lines without these secrets."""
+    know_secrets(secrets)
     handler = _Sink(stream or sys.stderr)
-    handler.setFormatter(JsonLines(secrets))
+    handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

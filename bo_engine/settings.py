@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from bo_engine.blots import know_secrets
 from bo_engine.errors import EngineError, UsageError
 from bo_engine.units import Wallet, parse_typed_wallet, parse_wallet
 
@@ -41,6 +42,12 @@ def _whole(text: str) -> int:
     if not re.fullmatch(r"0|[1-9][0-9]{0,18}", text):
         raise ValueError("a whole number, 0 or more")
     return int(text)
+
+
+def _require_text(text: str) -> None:
+    # Bytes of the environment that are no UTF-8 arrive as half characters, which no file name or URL may hold.
+    if not text.isprintable():
+        raise ValueError("printable UTF-8 text on one line")
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -189,11 +196,14 @@ class Settings:
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values: dict[str, object] = {}
         self._texts: dict[str, str] = {}
+        # Before the first check: the complaint about one setting must not show another's secret.
+        know_secrets(values.get(setting.name, "").strip() for setting in SETTINGS if setting.secret)
         for setting in SETTINGS:
             text = values.get(setting.name, "").strip() or setting.default
             if text is None:
                 continue
             try:
+                _require_text(text)
                 self._values[setting.name] = setting.check(text)
             except ValueError as rule:
                 shown = "its value" if setting.secret else repr(text)
@@ -299,14 +309,23 @@ def load_settings(environ: Mapping[str, str], env_file: Path | None = None) -> S
     """
     named = env_file or (Path(environ["BO_ENV_FILE"]) if environ.get("BO_ENV_FILE") else None)
     path = named or Path(".env")
-    if not path.is_file():
+    if not _is_file(path):
         if named:
             raise UsageError("missing_env_file", f"the settings file {path} does not exist; set BO_ENV_FILE to one")
         return Settings(environ)
     if not os.access(path, os.R_OK):
         raise UsageError("missing_env_file", f"the settings file {path} cannot be read")
     try:
-        from_file = {name: value for name, value in dotenv_values(path, interpolate=False).items() if value is not None}
+        # A byte order mark, which some editors write, would otherwise become part of the first name.
+        found = dotenv_values(path, interpolate=False, encoding="utf-8-sig")
+        from_file = {name: value for name, value in found.items() if value is not None}
     except UnicodeDecodeError:
         raise UsageError("bad_env_file", f"the settings file {path} is not UTF-8 text") from None
     return Settings({**from_file, **environ})
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, say
+        return False

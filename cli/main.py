@@ -1,6 +1,5 @@
 """`bo-engine`: the map of all commands, and the one place where an error becomes a line and an exit code."""
 
-import json
 import logging
 import os
 import sys
@@ -13,18 +12,13 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from bo_engine.errors import (
-    EXIT_FAILED,
-    EXIT_USAGE,
-    INTERRUPTED,
-    OUT_OF_MEMORY,
-    EngineError,
-    InvariantBroken,
-)
+from bo_engine.blots import blot, plain
+from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, INTERRUPTED, OUT_OF_MEMORY, EngineError, InvariantBroken
 from bo_engine.log import JsonLines
 from bo_engine.settings import load_settings
 from cli import artifacts, database, jobs, looking, settling
 from cli.output import print_facts, print_json
+from cli.streams import patient_streams
 
 _TYPER_INTERRUPTED = 130  # what typer makes of Ctrl-C
 
@@ -57,28 +51,39 @@ def add_plugins() -> None:
 
 def main() -> NoReturn:
     """Run one command. Exit codes: 0 done, 1 failed or HALTED, 2 usage or settings, 75 try again later."""
+    with patient_streams() as out:
+        code = _run()
+        out.flush()
+        if out.is_lost:
+            # What the command did is done; only the answer did not arrive, and a script must not take that for one.
+            reason = out.error.strerror if out.error else ""
+            _say("output_lost", f"the command ended with {code}, but its result could not be written: {reason}", code)
+            code = code or EXIT_FAILED
+    sys.exit(code)
+
+
+def _run() -> int:
     try:
+        with suppress(EngineError):
+            load_settings(os.environ)  # so that every sink knows the secrets before anything can fail
         add_plugins()
         code = app(standalone_mode=False)
     except EngineError as error:
-        sys.exit(_report(error))
+        return _report(error)
     except TyperException as error:
         # Without any argument the message is empty and the help stands on the screen already.
         if said := error.format_message():
             _say("usage", f"{said} (see --help)", EXIT_USAGE)
-        sys.exit(EXIT_USAGE)
+        return EXIT_USAGE
     except (typer.Abort, KeyboardInterrupt):
         code = _TYPER_INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(EXIT_FAILED)
     except MemoryError:
-        sys.exit(_report(OUT_OF_MEMORY))
+        return _report(OUT_OF_MEMORY)
     except Exception as error:
-        sys.exit(_report_unexpected(error))
+        return _report_unexpected(error)
     if code == _TYPER_INTERRUPTED:
-        code = _report(INTERRUPTED)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _report(INTERRUPTED)
+    return code if isinstance(code, int) else 0
 
 
 def _report(error: EngineError) -> int:
@@ -95,7 +100,7 @@ def _say(
 ) -> int:
     """One line on stderr, its findings below it; with --json one object on stdout as well. Returns the exit code."""
     try:
-        message, *findings = (_one_line(_blotted(text)) for text in (message, *findings))
+        message, *findings = (_one_line(text) for text in (message, *findings))
     except Exception:
         # Better without its words than with a secret in them.
         message, findings = "no details could be told", ()
@@ -116,7 +121,7 @@ def _report_unexpected(error: Exception) -> int:
     try:
         record = logging.LogRecord("bo", logging.ERROR, "", 0, "unexpected_error", None, (type(error), error, None))
         record.exc_info = (type(error), error, error.__traceback__)
-        line = JsonLines(_secrets()).format(record)
+        line = JsonLines().format(record)
         path = _logs_dir() / "unexpected.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
@@ -128,13 +133,6 @@ def _report_unexpected(error: Exception) -> int:
     return _say("unexpected_error", f"{type(error).__name__}, a bug of the engine; {where}", EXIT_FAILED)
 
 
-def _secrets() -> tuple[str, ...]:
-    try:
-        return load_settings(os.environ).secrets()
-    except EngineError:
-        return ()
-
-
 def _logs_dir() -> Path:
     try:
         return load_settings(os.environ).logs_dir
@@ -142,13 +140,9 @@ def _logs_dir() -> Path:
         return Path("logs")
 
 
-def _blotted(text: str) -> str:
-    return JsonLines(_secrets()).blot(text)
-
-
 def _one_line(text: str) -> str:
-    # Quoted as JSON would, so that a hostile name cannot start a line or colour a terminal.
-    return json.dumps(" ".join(text.split()), ensure_ascii=False)[1:-1].replace('\\"', '"')
+    # A hostile name must not start a line, colour a terminal or turn its writing direction.
+    return plain(" ".join(blot(text).split()))
 
 
 if __name__ == "__main__":

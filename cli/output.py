@@ -1,6 +1,7 @@
 """What commands print: one JSON object for machines, tables of at most 100 columns for people."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
@@ -11,14 +12,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bo_engine.blots import blot, each_text, plain
 from bo_engine.units import MAX_DAY_ID
 
 WIDTH = 100
+_DAY_HELP = "Day id: whole days since 1970-01-01 UTC."
 
-DayOption = Annotated[
-    int | None, typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0, max=MAX_DAY_ID)
-]
-OneDay = Annotated[int, typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0, max=MAX_DAY_ID)]
+
+def parse_typed_day(text: str) -> int:
+    """A day as typed. int() alone would also take digits of other scripts, blanks and 20_000."""
+    if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > MAX_DAY_ID:
+        raise typer.BadParameter(f"a day is a whole number from 0 to {MAX_DAY_ID}")
+    return int(text)
+
+
+DayOption = Annotated[int | None, typer.Option("--day", help=_DAY_HELP, parser=parse_typed_day, metavar="N")]
+OneDay = Annotated[int, typer.Option("--day", help=_DAY_HELP, parser=parse_typed_day, metavar="N")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing anywhere; show what a real run would do.")]
 ByName = Annotated[str | None, typer.Option("--by", help="Your name, for the audit log.")]
@@ -32,7 +41,8 @@ def console() -> Console:
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON object on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    # ASCII only: in a terminal U+2028 or a mark that turns the writing direction is no mere character.
+    sys.stdout.write(json.dumps(each_text(document, blot), indent=2) + "\n")
 
 
 def print_facts(title: str, facts: Mapping[str, object]) -> None:
@@ -53,12 +63,16 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for column in columns:
         table.add_column(escape(column), overflow="fold")
     for row in rows:
-        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(_cell(cell) for cell in row))
     # Not as the table's own title, which would be folded to the width of a narrow table.
-    console().print(f"[italic]{escape(title)}[/italic]")
+    console().print(f"[italic]{_cell(title)}[/italic]")
     console().print(table)
+
+
+def _cell(value: object) -> str:
+    return escape(plain(blot("" if value is None else str(value))))
 
 
 def tell(text: str) -> None:
     """A line of the story, on stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(plain(blot(text)) + "\n")

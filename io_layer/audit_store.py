@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from psycopg.rows import args_row
 from psycopg.types.json import Jsonb
 
+from bo_engine.blots import each_text, told
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import DayId, Hash32, Wallet
 from io_layer.database import Conn
@@ -34,7 +35,12 @@ def insert_audit(
     conn: Conn, *, actor: str, action: str, day_id: DayId | None = None, details: Mapping[str, Any] | None = None
 ) -> int:
     """Append a row in the transaction of the fact it tells; its id. Amounts in ``details`` are decimal strings."""
-    given = {"actor": actor, "action": action, "day_id": day_id, "details": Jsonb(dict(details or {}))}
+    given = {
+        "actor": told(actor),
+        "action": action,
+        "day_id": day_id,
+        "details": Jsonb(each_text(dict(details or {}), told)),
+    }
     row = conn.execute(INSERT_AUDIT, given).fetchone()
     return int(row[0]) if row else 0
 

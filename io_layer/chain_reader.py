@@ -7,7 +7,8 @@ agree value by value: a node that lies or lags alone can delay a day but never c
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from bo_engine.errors import InvariantBroken, Unavailable, UsageError
@@ -18,8 +19,7 @@ from io_layer.rpc import RpcEndpoint, RpcRefused
 
 _LOG_PAGE_BLOCKS: Final = 5_000
 _HEAD_MOVES_S: Final = 3
-_LOG_FIELDS: Final = frozenset({"address", "topics", "data", "blockNumber", "blockHash", "transactionHash", "logIndex"})
-_BLOCK_FIELDS: Final = frozenset({"number", "hash", "timestamp"})
+T = TypeVar("T")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 
@@ -56,24 +56,23 @@ class ChainReader:
         """Primary, fallback."""
         return (self.primary, self.fallback)
 
-    def request_any(self, method: str, params: Sequence[object], *, may_be_null: bool = False) -> Any:
-        """A display read: the fallback answers when the primary does not."""
+    def request_any(self, method: str, params: Sequence[object], decode: Callable[[Any], T]) -> T:
+        """A display read, decoded: the fallback answers when the primary does not, or not with what was asked."""
         try:
-            return self.primary.request(method, params, may_be_null=may_be_null)
-        except (Unavailable, RpcRefused) as error:
-            # A revert is the contract's answer; every other refusal (a rate limit, say) is the endpoint's own.
-            if is_revert(error):
-                raise
-            return _answered(self.fallback, method, params, may_be_null=may_be_null)
+            return self.request_one(self.primary, method, params, decode)
+        except Unavailable:
+            return self.request_one(self.fallback, method, params, decode)
 
-    def request_both(self, method: str, params: Sequence[object], *, kept: frozenset[str] | None = None) -> Any:
-        """A money read: both endpoints answer, and equally. ``kept`` names the fields of each row that count, because
-        clients add fields of their own.
+    def request_both(self, method: str, params: Sequence[object], decode: Callable[[Any], T]) -> T:
+        """A money read: both endpoints answer, each answer decodes, and both are the same value.
 
-        Raises: Unavailable when one does not answer; InvariantBroken ``rpc_disagreement`` when they differ.
+        Raises: Unavailable when one does not answer or not with what was asked; InvariantBroken ``rpc_disagreement``
+        when they differ; RpcRefused when for both the contract refuses the call.
         """
-        first, second = (_kept(_answered(endpoint, method, params), kept) for endpoint in self.endpoints)
-        if first != second:
+        first, second = (self._value_or_revert(endpoint, method, params, decode) for endpoint in self.endpoints)
+        if isinstance(first, RpcRefused) and isinstance(second, RpcRefused):
+            raise first
+        if isinstance(first, RpcRefused) or isinstance(second, RpcRefused) or first != second:
             raise InvariantBroken(
                 "rpc_disagreement",
                 f"the two RPC endpoints answer {method} differently at the same block: primary {_short(first)}, "
@@ -82,10 +81,35 @@ class ChainReader:
         return first
 
     def request_one(
-        self, endpoint: RpcEndpoint, method: str, params: Sequence[object], *, may_be_null: bool = False
-    ) -> Any:
-        """One endpoint's own answer. Raises: Unavailable, also for a refusal that is no revert."""
-        return _answered(endpoint, method, params, may_be_null=may_be_null)
+        self,
+        endpoint: RpcEndpoint,
+        method: str,
+        params: Sequence[object],
+        decode: Callable[[Any], T],
+        *,
+        may_be_null: bool = False,
+    ) -> T:
+        """One endpoint's own answer, decoded. Raises: Unavailable, also for a refusal that is no revert."""
+        try:
+            return decode(endpoint.request(method, params, may_be_null=may_be_null))
+        except RpcRefused as refusal:
+            # A revert is the contract's answer; every other refusal (a rate limit, say) is the endpoint's own.
+            if refusal.is_revert:
+                raise
+            raise Unavailable("rpc_refused", refusal.message) from refusal
+        except Unavailable as error:
+            if error.code != "rpc_unusable":
+                raise
+            message = f"the {endpoint.name} RPC endpoint's answer to {method} is of no use: {error.message}"
+            raise Unavailable(error.code, message) from error
+
+    def _value_or_revert(
+        self, endpoint: RpcEndpoint, method: str, params: Sequence[object], decode: Callable[[Any], T]
+    ) -> T | RpcRefused:
+        try:
+            return self.request_one(endpoint, method, params, decode)
+        except RpcRefused as refusal:
+            return refusal
 
     def read_final_block(self) -> Block:
         """The newest block that both endpoints report as ``finalized``.
@@ -106,7 +130,11 @@ class ChainReader:
 
     def read_block(self, number: int) -> Block:
         """The block at a height at or below the final one, as both endpoints know it."""
-        return _block(self.request_both("eth_getBlockByNumber", [hex(number), False], kept=_BLOCK_FIELDS))
+        return self.request_both("eth_getBlockByNumber", [hex(number), False], partial(block_of, number=number))
+
+    def read_final_block_of(self, endpoint: RpcEndpoint) -> Block:
+        """The newest block that one endpoint reports as ``finalized``, for display."""
+        return self._numbered(endpoint, "finalized")
 
     def read(self, block: Block, calls: Iterable[Call]) -> list[Any]:
         """Money reads at one block, pinned by its hash: the decoded value of each call, in order.
@@ -134,13 +162,13 @@ class ChainReader:
             stop = min(start + size - 1, last)
             query = {"address": address, "topics": list(topics), "fromBlock": hex(start), "toBlock": hex(stop)}
             try:
-                page = self.request_both("eth_getLogs", [query], kept=_LOG_FIELDS)
+                page = self.request_both("eth_getLogs", [query], wire.logs)
             except Unavailable:
                 if stop == start:
                     raise
                 size = max((stop - start + 1) // 2, 1)
                 continue
-            logs = {(log["transactionHash"], log["logIndex"]): log for log in wire.logs(page)}
+            logs = {(log["transactionHash"], log["logIndex"]): log for log in page}
             yield stop, sorted(logs.values(), key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
             start, size = stop + 1, min(size * 2, _LOG_PAGE_BLOCKS)
 
@@ -150,11 +178,11 @@ class ChainReader:
 
     def read_code(self, address: Wallet, block: Block) -> bytes:
         """The bytecode at an address."""
-        return wire.data(self.request_both("eth_getCode", [address, {"blockHash": block.block_hash}]))
+        return self.request_both("eth_getCode", [address, {"blockHash": block.block_hash}], wire.data)
 
     def read_final_nonce(self, block: Block, wallet: Wallet) -> int:
         """How many transactions of the wallet stand at or below a final block."""
-        return wire.number(self.request_both("eth_getTransactionCount", [wallet, {"blockHash": block.block_hash}]))
+        return self.request_both("eth_getTransactionCount", [wallet, {"blockHash": block.block_hash}], wire.count)
 
     def _require_finality(self, endpoint: RpcEndpoint, head: Block, final: Block) -> None:
         if final.number < head.number:
@@ -170,18 +198,17 @@ class ChainReader:
             )
 
     def _numbered(self, endpoint: RpcEndpoint, tag: str) -> Block:
-        return _block(_answered(endpoint, "eth_getBlockByNumber", [tag, False]))
+        return self.request_one(endpoint, "eth_getBlockByNumber", [tag, False], block_of)
 
     def _call(self, call: Call, at: object, *, both: bool) -> bytes:
         data = hex_of(codec(call.contract).call_data(call.function, call.arguments))
         ask = self.request_both if both else self.request_any
         try:
-            answer = ask("eth_call", [{"to": call.address, "data": data}, at])
+            return ask("eth_call", [{"to": call.address, "data": data}, at], wire.data)
         except RpcRefused as refusal:
             raise UsageError(
                 "contract_unexpected", f"{call.contract}.{call.function} reverts: check SETTLEMENT_ADDRESS and CHAIN_ID"
             ) from refusal
-        return wire.data(answer)
 
     def _decoded(self, call: Call, data: bytes) -> Any:
         values = codec(call.contract).result(call.function, data)
@@ -205,58 +232,42 @@ def open_chain(
         RpcEndpoint("primary", rpc_url, wait=wait),
         RpcEndpoint("fallback", fallback_url, wait=wait),
     )
+    chain = ChainReader(*endpoints, chain_id=chain_id, is_local=says_local)
     for endpoint in endpoints:
-        found = wire.number(_answered(endpoint, "eth_chainId", []))
+        found = chain.request_one(endpoint, "eth_chainId", [], wire.number)
         if found != chain_id:
             raise UsageError(
                 "wrong_chain", f"the {endpoint.name} RPC endpoint is on chain {found}, but CHAIN_ID is {chain_id}"
             )
     if says_local:
-        _check_local(endpoints, (rpc_url, fallback_url))
-    return ChainReader(*endpoints, chain_id=chain_id, is_local=says_local)
+        _check_local(chain, (rpc_url, fallback_url))
+    return chain
 
 
-def _check_local(endpoints: Sequence[RpcEndpoint], urls: Sequence[str]) -> None:
+def _check_local(chain: ChainReader, urls: Sequence[str]) -> None:
     # The chain id cannot tell: 421614 is also the real Arbitrum Sepolia.
-    for endpoint, url in zip(endpoints, urls, strict=True):
+    for endpoint, url in zip(chain.endpoints, urls, strict=True):
         is_loopback = urlsplit(url).hostname in _LOOPBACK
-        if not is_loopback or "anvil" not in str(_answered(endpoint, "web3_clientVersion", [])).lower():
+        version = chain.request_one(endpoint, "web3_clientVersion", [], wire.text) if is_loopback else ""
+        if "anvil" not in version.lower():
             raise UsageError(
                 "not_local", f"BO_PROFILE is local, but the {endpoint.name} RPC endpoint is no anvil on this machine"
             )
 
 
-def is_revert(error: Exception) -> bool:
-    """Whether the node says that the contract itself refused the call."""
-    return isinstance(error, RpcRefused) and (error.data is not None or "revert" in error.rpc_message.lower())
-
-
-def _answered(endpoint: RpcEndpoint, method: str, params: Sequence[object], *, may_be_null: bool = False) -> Any:
-    try:
-        return endpoint.request(method, params, may_be_null=may_be_null)
-    except RpcRefused as refusal:
-        if is_revert(refusal):
-            raise
-        raise Unavailable("rpc_refused", refusal.message) from refusal
-
-
-def _block(answer: object) -> Block:
+def block_of(answer: object, *, number: int | None = None) -> Block:
+    """A block as a node tells it, of that height if one is given. Raises: Unavailable ``rpc_unusable``."""
     block = wire.fields(answer)
-    return Block(
-        number=wire.number(block.get("number")),
+    found = Block(
+        number=wire.count(block.get("number")),
         block_hash=hex_of(wire.hash32(block.get("hash"))),
-        timestamp_s=wire.number(block.get("timestamp")),
+        timestamp_s=wire.count(block.get("timestamp")),
     )
-
-
-def _kept(answer: Any, fields: frozenset[str] | None) -> Any:
-    if fields is None:
-        return answer
-    if isinstance(answer, dict):
-        return {name: value for name, value in answer.items() if name in fields}
-    return [_kept(row, fields) for row in answer] if isinstance(answer, list) else answer
+    if number is not None and found.number != number:
+        raise wire.unusable("the block that was asked for")
+    return found
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = value.message if isinstance(value, RpcRefused) else hex_of(value) if isinstance(value, bytes) else str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

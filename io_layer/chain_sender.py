@@ -3,18 +3,19 @@
 Nothing here decides whether to send; the journal (services/send_transaction.py) does.
 """
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 import abi
+from bo_engine.blots import told
 from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import Hash32, Wallet, hex_of
 from io_layer import wire
 from io_layer.chain_reader import Block, ChainReader
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
+_MIN_GAS: Final = 21_000  # what every transaction costs
 _ALREADY_KNOWN: Final = ("already known", "already imported", "known transaction", "alreadyknown")
 _NONCE_USED: Final = ("nonce too low", "nonce is too low", "old nonce")
 
@@ -48,37 +49,62 @@ class Broadcast(Enum):
 def simulate(chain: ChainReader, sender: Wallet, target: Wallet, data: bytes) -> None:
     """Run the call at the head without sending it.
 
-    Raises: InvariantBroken ``would_revert`` with the contract's reason decoded; Unavailable.
+    Raises: InvariantBroken ``would_revert`` with the contract's reason, when both endpoints say so; Unavailable.
     """
+    call: list[object] = [{"from": sender, "to": target, "data": hex_of(data)}, "latest"]
     try:
-        chain.request_any("eth_call", [{"from": sender, "to": target, "data": hex_of(data)}, "latest"])
+        chain.request_any("eth_call", call, wire.data)
     except RpcRefused as refusal:
         reason = revert_reason(refusal)
-        if reason is None:
-            raise Unavailable("rpc_refused", refusal.message) from refusal
-        raise InvariantBroken("would_revert", f"the contract refuses the transaction: {reason}") from refusal
+        # One endpoint alone must not halt the day: it may lie, or stand some blocks behind.
+        if all(_refuses(chain, endpoint, call) for endpoint in chain.endpoints):
+            raise InvariantBroken("would_revert", f"the contract refuses the transaction: {reason}") from refusal
+        raise Unavailable(
+            "rpc_out_of_step", f"only one RPC endpoint says that the contract refuses the transaction: {reason}"
+        ) from refusal
+
+
+def _refuses(chain: ChainReader, endpoint: RpcEndpoint, call: list[object]) -> bool:
+    try:
+        chain.request_one(endpoint, "eth_call", call, wire.data)
+    except RpcRefused:
+        return True
+    return False
 
 
 def read_fees(chain: ChainReader, sender: Wallet, target: Wallet, data: bytes) -> Fees:
-    """Estimated gas with a margin of a quarter, and twice the newest base fee."""
+    """Estimated gas with a margin of a quarter, and twice the newest base fee: of both endpoints the higher numbers,
+    because what is signed with too little of either would never be mined and could not be taken back."""
     call = {"from": sender, "to": target, "data": hex_of(data)}
-    estimate = wire.number(chain.request_any("eth_estimateGas", [call]))
-    head = wire.fields(chain.request_any("eth_getBlockByNumber", ["latest", False]))
-    base_fee = wire.number(head.get("baseFeePerGas", "0x0"))
+    estimate = max(chain.request_one(one, "eth_estimateGas", [call], _gas) for one in chain.endpoints)
+    base_fee = max(
+        chain.request_one(one, "eth_getBlockByNumber", ["latest", False], _base_fee) for one in chain.endpoints
+    )
     return Fees(gas_limit=estimate + estimate // 4, max_fee_per_gas=max(2 * base_fee, 1), max_priority_fee_per_gas=0)
+
+
+def _gas(answer: object) -> int:
+    found = wire.count(answer)
+    if found < _MIN_GAS:
+        raise wire.unusable("an amount of gas that a transaction can cost")
+    return found
+
+
+def _base_fee(answer: object) -> int:
+    return wire.count(wire.fields(answer).get("baseFeePerGas"))
 
 
 def read_balance_wei(chain: ChainReader, wallet: Wallet) -> int:
     """The wallet's ether at the head."""
-    return wire.number(chain.request_any("eth_getBalance", [wallet, "latest"]))
+    return chain.request_any("eth_getBalance", [wallet, "latest"], wire.number)
 
 
 def read_pending_nonce(chain: ChainReader, wallet: Wallet) -> int:
     """The next nonce at the head, pending transactions included, on which both endpoints agree at least."""
-    counts = [
-        chain.request_one(endpoint, "eth_getTransactionCount", [wallet, "pending"]) for endpoint in chain.endpoints
-    ]
-    return min(map(wire.number, counts))
+    return min(
+        chain.request_one(endpoint, "eth_getTransactionCount", [wallet, "pending"], wire.count)
+        for endpoint in chain.endpoints
+    )
 
 
 def broadcast(chain: ChainReader, raw: bytes) -> Broadcast:
@@ -101,7 +127,10 @@ def read_receipt(chain: ChainReader, tx_hash: Hash32, final: Block) -> Receipt |
     Raises: Unavailable ``rpc_unreachable``, ``rpc_out_of_step``: then nothing is known and nothing may be decided;
     InvariantBroken ``rpc_disagreement`` when they contradict each other about a final block.
     """
-    first, second = (_receipt(endpoint, tx_hash) for endpoint in chain.endpoints)
+    first, second = (
+        chain.request_one(endpoint, "eth_getTransactionReceipt", [hex_of(tx_hash)], _receipt, may_be_null=True)
+        for endpoint in chain.endpoints
+    )
     found = first or second
     if found is None or (found.block_number > final.number and first == second):
         return found
@@ -116,29 +145,27 @@ def read_receipt(chain: ChainReader, tx_hash: Hash32, final: Block) -> Receipt |
     return found
 
 
-def _receipt(endpoint: RpcEndpoint, tx_hash: Hash32) -> Receipt | None:
-    try:
-        answer = endpoint.request("eth_getTransactionReceipt", [hex_of(tx_hash)], may_be_null=True)
-    except RpcRefused as refusal:
-        raise Unavailable("rpc_refused", refusal.message) from refusal
+def _receipt(answer: object) -> Receipt | None:
     if answer is None:
         return None
     receipt = wire.fields(answer)
+    status = wire.count(receipt.get("status"))
+    if status > 1:
+        raise wire.unusable("a receipt")
     return Receipt(
-        block_number=wire.number(receipt.get("blockNumber")),
+        block_number=wire.count(receipt.get("blockNumber")),
         block_hash=wire.hash32(receipt.get("blockHash")),
-        succeeded=wire.number(receipt.get("status")) == 1,
+        succeeded=status == 1,
     )
 
 
 def revert_reason(refusal: RpcRefused) -> str | None:
     """The decoded custom error or message of a refused call; None if it was no revert."""
-    data = refusal.data
-    if isinstance(data, dict):
-        data = data.get("data")
-    if isinstance(data, str) and re.fullmatch(r"0x(?:[0-9a-fA-F]{2}){4,}", data):
-        return abi.decode_error(bytes.fromhex(data[2:])) or f"unknown error {data[:10]}"
-    return refusal.rpc_message[:200] if "revert" in refusal.rpc_message.lower() else None
+    data = refusal.revert_data
+    if data is not None:
+        # The text in it is the contract's, or a lying node's.
+        return told(abi.decode_error(data) or f"unknown error {hex_of(data[:4])}")[:400]
+    return refusal.rpc_message[:200] if refusal.is_revert else None
 
 
 def _send(endpoint: RpcEndpoint, raw: bytes) -> Broadcast | str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
@@ -12,6 +12,9 @@ from eth_utils.abi import collapse_if_tuple, event_abi_to_log_topic, function_ab
 import abi
 from bo_engine.errors import UsageError
 from bo_engine.units import hex_of
+
+# Bytes from a liar may name an offset or a length beyond what Python can seek or hold.
+_UNDECODABLE: Final = (DecodingError, ValueError, OverflowError, MemoryError, RecursionError)
 
 
 class ContractCodec:
@@ -40,7 +43,7 @@ class ContractCodec:
         types = [collapse_if_tuple(entry) for entry in self._functions[function]["outputs"]]
         try:
             return tuple(decode(types, data))
-        except DecodingError:
+        except _UNDECODABLE:
             raise UsageError(
                 "contract_unexpected",
                 f"{self.name}.{function} does not answer as expected ({len(data)} bytes): check SETTLEMENT_ADDRESS",
@@ -63,7 +66,7 @@ class ContractCodec:
             fields = dict(zip([entry["name"] for entry in plain], values, strict=True))
             for entry, topic in zip(indexed, log["topics"][1:], strict=True):
                 (fields[entry["name"]],) = decode([collapse_if_tuple(entry)], bytes.fromhex(topic[2:]))
-        except (DecodingError, ValueError):
+        except (*_UNDECODABLE, KeyError, TypeError):
             raise UsageError(
                 "contract_unexpected",
                 f"a log of {self.name} in block {log.get('blockNumber')} is no {event}: check SETTLEMENT_ADDRESS",

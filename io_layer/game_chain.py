@@ -270,15 +270,14 @@ class GameChain:
         failure: Unavailable | None = None
         for endpoint in self.chain.endpoints:
             try:
-                receipt = self.chain.request_one(
-                    endpoint, "eth_getTransactionReceipt", [hex_of(tx_hash)], may_be_null=True
+                logs = self.chain.request_one(
+                    endpoint, "eth_getTransactionReceipt", [hex_of(tx_hash)], _logs_of_receipt, may_be_null=True
                 )
             except Unavailable as error:
                 failure = error
                 continue
-            for log in wire.logs(wire.fields(receipt).get("logs")) if receipt else ():
-                is_ours = str(log.get("address")).lower() == self.contracts.game_manager
-                if is_ours and log["topics"][:1] == [topic]:
+            for log in logs:
+                if log["address"] == self.contracts.game_manager and log["topics"][:1] == [topic]:
                     found = purchased_ticket(log)
                     if (found.ticket.buyer, found.nonce) == (buyer, nonce):
                         return found
@@ -371,6 +370,10 @@ def purchased_ticket(log: dict[str, Any]) -> PurchasedTicket:
         block_number=int(log["blockNumber"], 16),
         block_hash=Hash32(bytes.fromhex(log["blockHash"][2:])),
     )
+
+
+def _logs_of_receipt(answer: object) -> list[dict[str, Any]]:
+    return [] if answer is None else wire.logs(wire.fields(answer).get("logs"))
 
 
 def _day_record(values: tuple[Any, ...]) -> DayRecord:

@@ -1,11 +1,12 @@
 """The body of an HTTP answer from a server that nobody vouches for: bounded in size and time, and an object of JSON."""
 
-import json
 import time
 from typing import Any, Final
 
 import requests
 from urllib3.exceptions import HTTPError
+
+from bo_engine.strict_json import parse_json
 
 _PIECE_BYTES: Final = 65_536
 
@@ -30,11 +31,9 @@ def read_object(response: requests.Response, *, max_bytes: int, deadline: float)
             if time.monotonic() > deadline:
                 raise requests.Timeout("the answer came too slowly")
             pieces.append(piece)
-        answer = json.loads(b"".join(pieces))
+        answer = parse_json(b"".join(pieces))
     except HTTPError as error:
         raise requests.ConnectionError(f"the answer broke off: {type(error).__name__}") from error
-    except RecursionError as error:
-        raise ValueError("the answer is nested too deeply") from error
     if not isinstance(answer, dict):
         raise ValueError("not a JSON object")
     return answer

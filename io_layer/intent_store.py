@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import args_row
 
+from bo_engine.blots import told
 from bo_engine.units import Atoms, DayId, Hash32, PoolId, TicketId, Wallet
 from io_layer.database import Conn
 
@@ -234,7 +235,7 @@ MARK_FAILED = """
 
 def mark_failed(conn: Conn, intent_id: UUID, reason: str) -> bool:
     """Reverted on the chain -> FAILED, with the reason."""
-    return conn.execute(MARK_FAILED, {"intent_id": intent_id, "reason": reason}).rowcount == 1
+    return conn.execute(MARK_FAILED, {"intent_id": intent_id, "reason": told(reason)}).rowcount == 1
 
 
 MARK_EXPIRED = """

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from psycopg.rows import args_row
 
+from bo_engine.blots import told
 from bo_engine.errors import InvariantBroken, require_invariant
 from bo_engine.units import DayId, Hash32, Wallet
 from io_layer.database import Conn
@@ -313,7 +314,7 @@ PREPARE_AGAIN = """
 
 def prepare_again(conn: Conn, tx_id: int, reason: str) -> bool:
     """-> PREPARED for a new nonce, only when every attempt so far is finally spent without effect."""
-    return conn.execute(PREPARE_AGAIN, {"tx_id": tx_id, "reason": reason}).rowcount == 1
+    return conn.execute(PREPARE_AGAIN, {"tx_id": tx_id, "reason": told(reason)}).rowcount == 1
 
 
 MARK_FAILED = """
@@ -324,7 +325,7 @@ MARK_FAILED = """
 
 def mark_failed(conn: Conn, tx_id: int, reason: str) -> bool:
     """-> FAILED: a person must look."""
-    return conn.execute(MARK_FAILED, {"tx_id": tx_id, "reason": reason}).rowcount == 1
+    return conn.execute(MARK_FAILED, {"tx_id": tx_id, "reason": told(reason)}).rowcount == 1
 
 
 MARK_ADOPTED = """
@@ -335,4 +336,4 @@ MARK_ADOPTED = """
 
 def mark_adopted(conn: Conn, tx_id: int, reason: str) -> bool:
     """-> ADOPTED: the chain shows the wanted effect, whoever sent it. Write the audit row beside it."""
-    return conn.execute(MARK_ADOPTED, {"tx_id": tx_id, "reason": reason}).rowcount == 1
+    return conn.execute(MARK_ADOPTED, {"tx_id": tx_id, "reason": told(reason)}).rowcount == 1

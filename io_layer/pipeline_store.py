@@ -5,6 +5,7 @@ from typing import Final, Literal, NamedTuple
 
 from psycopg.rows import args_row
 
+from bo_engine.blots import told
 from bo_engine.units import DayId
 from io_layer.database import Conn
 
@@ -117,7 +118,7 @@ def finish_step(
 
     False when the day is not RUNNING, the step before is not done, or this one is. ``commit`` needs a settled run.
     """
-    given = {"day_id": day_id, "run_id": run_id, "approved_by": approved_by}
+    given = {"day_id": day_id, "run_id": run_id, "approved_by": approved_by and told(approved_by)}
     return conn.execute(FINISH_STEP[step], given).rowcount == 1
 
 
@@ -132,7 +133,7 @@ def wait_day(
     conn: Conn, day_id: DayId, reason: str, *, not_before: int | None = None, error_code: str | None = None
 ) -> bool:
     """RUNNING -> WAITING, with the reason and the chain timestamp before which trying is useless."""
-    given = {"day_id": day_id, "reason": reason, "not_before": not_before, "error_code": error_code}
+    given = {"day_id": day_id, "reason": told(reason), "not_before": not_before, "error_code": error_code}
     return conn.execute(WAIT_DAY, given).rowcount == 1
 
 
@@ -151,7 +152,7 @@ FAIL_DAY = """
 def fail_day(conn: Conn, day_id: DayId, step: Step, error_code: str, reason: str) -> list[datetime]:
     """-> FAILED: the next tick tries again. When this step failed with this code, times in a row:
     neither a run that was killed nor one that had to wait counts, or breaks the row. Empty: the day did not fail."""
-    given = {"day_id": day_id, "step": step, "error_code": error_code, "reason": reason}
+    given = {"day_id": day_id, "step": step, "error_code": error_code, "reason": told(reason)}
     row = conn.execute(FAIL_DAY, given).fetchone()
     return list(row[0]) if row else []
 
@@ -164,7 +165,7 @@ HALT_DAY = """
 
 def halt_day(conn: Conn, day_id: DayId, error_code: str, reason: str) -> bool:
     """-> HALTED: a person must look."""
-    return conn.execute(HALT_DAY, {"day_id": day_id, "error_code": error_code, "reason": reason}).rowcount == 1
+    return conn.execute(HALT_DAY, {"day_id": day_id, "error_code": error_code, "reason": told(reason)}).rowcount == 1
 
 
 RESUME_DAY = """
@@ -177,7 +178,7 @@ RESUME_DAY = """
 
 def resume_day(conn: Conn, day_id: DayId, by: str) -> bool:
     """HALTED -> WAITING; failures count anew. Write the audit row in the same transaction."""
-    return conn.execute(RESUME_DAY, {"day_id": day_id, "reason": f"resumed by {by}"}).rowcount == 1
+    return conn.execute(RESUME_DAY, {"day_id": day_id, "reason": told(f"resumed by {by}")}).rowcount == 1
 
 
 # Later flags imply earlier ones, so going back to a step clears it and everything behind it.

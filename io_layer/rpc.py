@@ -6,6 +6,7 @@ call has one deadline, a bounded number of tries, a size cap, and an error names
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -14,6 +15,7 @@ import requests
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint as Method
 
+from bo_engine.blots import know_secrets, told
 from bo_engine.errors import EngineError, Unavailable
 from io_layer.http_body import read_object
 
@@ -32,17 +34,26 @@ class RpcRefused(EngineError):
         self.rpc_message = message
         self.data = data
 
+    @property
+    def revert_data(self) -> bytes | None:
+        """What the contract itself returned with its refusal, selector first; None if the node sent no such bytes."""
+        data = self.data.get("data") if isinstance(self.data, dict) else self.data
+        if isinstance(data, str) and re.fullmatch(r"0x(?:[0-9a-fA-F]{2}){4,}", data):
+            return bytes.fromhex(data[2:])
+        return None
+
+    @property
+    def is_revert(self) -> bool:
+        """Whether the contract refused the call; a node that is busy may send data of other kinds, too."""
+        return self.revert_data is not None or "revert" in self.rpc_message.lower()
+
 
 def _refusal(endpoint: str, method: str, error: object) -> RpcRefused:
     fields = error if isinstance(error, dict) else {"message": error}
-    code = fields.get("code")
-    return RpcRefused(
-        endpoint,
-        method,
-        code if isinstance(code, int) else 0,
-        str(fields.get("message", "no message")),
-        fields.get("data"),
-    )
+    code, message = fields.get("code"), fields.get("message")
+    # What a node says is shown and stored. Some repeat the URL, and with it the key that stands in it.
+    said = told(message) if isinstance(message, str) else "no message"
+    return RpcRefused(endpoint, method, code if type(code) is int else 0, said, fields.get("data"))
 
 
 class RpcEndpoint:
@@ -53,6 +64,7 @@ class RpcEndpoint:
     ) -> None:
         self.name = name
         self._wait = wait
+        know_secrets([url])
         self._provider = HTTPProvider(url, exception_retry_configuration=None)
         self._session = requests.Session()
         self._timeout_s = timeout_s
@@ -99,6 +111,7 @@ class RpcEndpoint:
             allow_redirects=False,
         ) as response:
             answer = read_object(response, max_bytes=MAX_ANSWER_BYTES, deadline=deadline)
-        if answer.get("id") != json.loads(body)["id"]:
+        # Not the number alone: false and 0.0 would pass for 0.
+        if (type(answer.get("id")), answer.get("id")) != (int, json.loads(body)["id"]):
             raise ValueError("not an answer to our request")
         return answer

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 from psycopg.rows import args_row
 
+from bo_engine.blots import told
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import Atoms, DayId, Hash32, PoolId, Wallet
 from core.model import DayResult, Payout, PoolDay, PoolResult, PoolState, StakeSplit, TierResult
@@ -244,7 +245,7 @@ APPROVE_RUN = """
 
 def approve_run(conn: Conn, run_id: int, run_hash: Hash32, by: str) -> bool:
     """dry_run -> approved, for exactly this run hash. Raises: InvariantBroken ``run_rows_differ``."""
-    return conn.execute(APPROVE_RUN, {"run_id": run_id, "run_hash": run_hash, "by": by}).rowcount == 1
+    return conn.execute(APPROVE_RUN, {"run_id": run_id, "run_hash": run_hash, "by": told(by)}).rowcount == 1
 
 
 SUPERSEDE_RUN = """

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from psycopg.rows import args_row
 from psycopg.types.json import Jsonb
 
+from bo_engine.blots import each_text, told
 from bo_engine.units import Hash32
 from io_layer.database import Conn
 
@@ -43,8 +44,8 @@ def insert_suspense(
         "tx_hash": tx_hash,
         "log_index": log_index,
         "kind": kind,
-        "reason": reason,
-        "payload": Jsonb(dict(payload)),
+        "reason": told(reason),
+        "payload": Jsonb(each_text(dict(payload), told)),
         "block_number": block_number,
     }
     return conn.execute(INSERT_SUSPENSE, given).rowcount == 1
@@ -70,4 +71,4 @@ RESOLVE = """
 
 def resolve_suspense(conn: Conn, tx_hash: Hash32, log_index: int, by: str) -> bool:
     """Close a row, naming who. False when it was closed before."""
-    return conn.execute(RESOLVE, {"tx_hash": tx_hash, "log_index": log_index, "by": by}).rowcount == 1
+    return conn.execute(RESOLVE, {"tx_hash": tx_hash, "log_index": log_index, "by": told(by)}).rowcount == 1

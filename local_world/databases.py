@@ -43,12 +43,14 @@ def create_logins(server_url: str, world_id: str) -> dict[str, str]:
     return logins
 
 
+CREATE_DATABASE = "CREATE DATABASE {} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
+
+
 def create_database(server_url: str, name: str, world_id: str, logins: Mapping[str, str]) -> WorldDatabase:
     """Make and migrate a database; the logins join their groups. Raises: as ``create_logins``."""
     with _admin(server_url) as conn:
         # The locale C sorts as Python does; template0 takes any locale.
-        template = "CREATE DATABASE {} ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0"
-        conn.execute(sql.SQL(template).format(sql.Identifier(name)))
+        conn.execute(sql.SQL(CREATE_DATABASE).format(sql.Identifier(name)))
     owner_url = with_database(server_url, name)
     migrate(owner_url)
     with _admin(server_url) as conn:

@@ -25,6 +25,7 @@ from bo_engine.units import DayId, Hash32, Wallet, parse_wallet, wallet_bytes
 DEPLOY_GAS = 5_000_000
 CALL_GAS = 1_000_000
 RECEIPT_TIMEOUT_S = 30.0
+_POLL_S = 0.02
 VRF_KEY_HASH = keccak256(b"bo-engine local vrf lane")
 VRF_CALLBACK_GAS = 200_000
 VRF_CONFIRMATIONS = 3
@@ -269,7 +270,7 @@ class LocalSender:
 
     def wait(self, tx_hash: bytes) -> TxReceipt:
         receipt = self._w3.eth.wait_for_transaction_receipt(
-            HexBytes(tx_hash), timeout=RECEIPT_TIMEOUT_S, poll_latency=0.02
+            HexBytes(tx_hash), timeout=RECEIPT_TIMEOUT_S, poll_latency=_POLL_S
         )
         if receipt["status"] != 1:
             raise InvariantBroken("deploy_failed", f"transaction 0x{tx_hash.hex()} was reverted")

@@ -128,7 +128,12 @@ def _print_affiliates(played: Played) -> None:
 def _commission(day: SettledDay, wallet: Wallet) -> tuple[str, str]:
     earned = sum(int(each["commission"]) for each in day.affiliates["referred"] if each["affiliate"] == wallet)
     rates = {each["rate_bps"] for each in day.affiliates["referred"] if each["affiliate"] == wallet}
-    return (amount(earned), f"{max(rates) / 100:g} %") if rates else ("", "")
+    return (amount(earned), f"{_percent(max(rates))} %") if rates else ("", "")
+
+
+def _percent(bps: int) -> str:
+    whole, rest = divmod(bps, 100)
+    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
 
 
 def _print_money(played: Played) -> None:

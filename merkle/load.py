@@ -1,7 +1,6 @@
 """Reading ``standard-v1`` dumps (rule 5.3). A dump from outside is hostile until its own root has been rebuilt."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +10,7 @@ from eth_abi.exceptions import EncodingError
 
 from bo_engine.errors import EngineError, InvalidInput, require_input
 from bo_engine.keccak import keccak256
+from bo_engine.strict_json import parse_json
 from bo_engine.units import Atoms, Hash32, Wallet, parse_atoms, parse_hash32, parse_wallet
 from merkle.leaf import leaf_hash
 from merkle.standard_v1 import EMPTY_DUMP, FORMAT, PAYOUT_ENCODING
@@ -19,8 +19,6 @@ from merkle.tree import MerkleTree, build_tree
 MAX_DUMP_BYTES: Final = 512 * 2**20  # about a million leaves
 MAX_DEPTH: Final = 8  # a dump nests four deep
 _KEYS: Final = {"format", "leafEncoding", "tree", "values"}
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_NOT_BRACKET = re.compile(r"[^\[\]{}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +91,12 @@ def _require(holds: bool, message: str) -> None:
 def _parse(data: bytes | str, max_bytes: int) -> dict[str, object]:
     _require(len(data) <= max_bytes, f"the dump is larger than {max_bytes} bytes")
     try:
-        text = data.decode("utf-8") if isinstance(data, bytes) else data
-        _check_depth(text)
-        document = json.loads(
-            text, object_pairs_hook=_strict_object, parse_float=_refuse_number, parse_constant=_refuse_number
-        )
-    except (ValueError, RecursionError) as error:
+        document = parse_json(data, max_depth=MAX_DEPTH, parse_float=_refuse_number)
+    except ValueError as error:
         raise InvalidInput("bad_dump", f"not strict JSON: {str(error)[:120]}") from error
     _require(isinstance(document, dict), "the dump is not a JSON object")
     checked: dict[str, object] = document
     return checked
-
-
-def _check_depth(text: str) -> None:
-    # The C parser recurses: where someone has raised Python's recursion limit, a deep text ends the process.
-    depth = 0
-    for bracket in _NOT_BRACKET.sub("", _STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > MAX_DEPTH:
-            raise ValueError(f"nested deeper than {MAX_DEPTH}")
-
-
-def _strict_object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a key stands twice")
-    return result
 
 
 def _refuse_number(text: str) -> object:

@@ -1,13 +1,12 @@
 """The day's files: copies of what the database holds, in ARTIFACTS_DIR/dayId=N (rule 4.7)."""
 
 from collections.abc import Container, Iterator
-from contextlib import suppress
 from typing import Any
 
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId, hex_of
 from io_layer.artifact_store import StoredArtifact, select_artifacts, select_former_digests, stream_artifact
-from io_layer.artifact_writer import day_folder, remove_leftovers, sha256_file, write_artifact
+from io_layer.artifact_writer import day_folder, remove_copy, remove_leftovers, sha256_stored, write_artifact
 from io_layer.database import Conn
 from io_layer.run_store import select_live_run
 from services.engine import Engine
@@ -28,7 +27,7 @@ def check_artifacts(engine: Engine, day_id: DayId, *, just_stored: Container[str
     lacking = {}
     folder = day_folder(engine.artifacts_dir, day_id)
     for artifact in stored_artifacts(engine.conn, day_id):
-        found = sha256_file(folder / artifact.name)
+        found = sha256_stored(engine.artifacts_dir, day_id, artifact.name)
         if found is None:
             lacking[artifact.name] = "missing"
         elif found == artifact.sha256:
@@ -61,12 +60,8 @@ def mirror_artifacts(engine: Engine, day_id: DayId, *, just_stored: Container[st
 
 def remove_input_copies(engine: Engine, day_id: DayId) -> None:
     """Take the copies of the day's input files off the disk, before they are made anew. Changed ones are left."""
-    folder = day_folder(engine.artifacts_dir, day_id)
     for artifact in select_artifacts(engine.conn, day_id, None):
-        path = folder / artifact.name
-        with suppress(InvalidInput):
-            if sha256_file(path) == artifact.sha256:
-                path.unlink()
+        remove_copy(engine.artifacts_dir, day_id, artifact.name, artifact.sha256)
 
 
 def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
@@ -90,10 +85,9 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
 
 def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
     """Each stored file with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``."""
-    folder = day_folder(engine.artifacts_dir, day_id)
     for artifact in stored_artifacts(engine.conn, day_id):
         try:
-            found = sha256_file(folder / artifact.name)
+            found = sha256_stored(engine.artifacts_dir, day_id, artifact.name)
         except InvalidInput:
             yield artifact.name, "changed"
             continue

@@ -54,8 +54,8 @@ def _endpoints(engine: Engine) -> dict[str, str]:
     views = {}
     for endpoint in engine.game.chain.endpoints:
         try:
-            block = endpoint.request("eth_getBlockByNumber", ["finalized", False])
-            views[f"rpc_{endpoint.name}"] = f"final block {int(block['number'], 16)} {block['hash']}"
+            block = engine.game.chain.read_final_block_of(endpoint)
+            views[f"rpc_{endpoint.name}"] = f"final block {block.number} {block.block_hash}"
         except EngineError as error:
             views[f"rpc_{endpoint.name}"] = error.message
     return views

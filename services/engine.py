@@ -1,6 +1,5 @@
 """What a command works with: the database, the chain, the rulesets, the folder of the day's files."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from bo_engine.errors import InvalidInput, InvariantBroken, UsageError, require_input
 from bo_engine.settings import Settings
+from bo_engine.strict_json import parse_json
 from bo_engine.units import Atoms, DayId, Hash32, day_end, hex_of
 from core.bundle import state_hash
 from core.model import PoolState
@@ -112,13 +112,20 @@ def load_rulesets(files: tuple[Path, ...]) -> dict[Hash32, Ruleset]:
     rulesets = {ruleset_hash(RULESET_1): RULESET_1}
     for path in files:
         try:
-            ruleset = parse_ruleset(json.loads(path.read_text()))
+            ruleset = parse_ruleset(parse_json(_read_file(path)))
         except OSError as error:
             raise UsageError("bad_ruleset_file", f"RULESET_FILES: {path} cannot be read") from error
         except (ValueError, InvalidInput) as error:
             raise UsageError("bad_ruleset_file", f"RULESET_FILES: {path}: {error}") from error
         rulesets[ruleset_hash(ruleset)] = ruleset
     return rulesets
+
+
+def _read_file(path: Path) -> str:
+    # A pipe under that name would hold the run for ever.
+    if not path.is_file():
+        raise OSError(f"{path} is no file")
+    return path.read_text(encoding="utf-8")
 
 
 def require_writable(artifacts_dir: Path, *days: DayId) -> None:
@@ -128,8 +135,11 @@ def require_writable(artifacts_dir: Path, *days: DayId) -> None:
     """
     for folder in (artifacts_dir, *(day_folder(artifacts_dir, day) for day in days)):
         existing = folder
-        while not existing.exists() and not existing.is_symlink() and existing != existing.parent:
-            existing = existing.parent
+        try:
+            while not existing.exists() and not existing.is_symlink() and existing != existing.parent:
+                existing = existing.parent
+        except OSError as error:  # a name that is too long, say
+            raise UsageError("artifacts_not_writable", f"ARTIFACTS_DIR cannot be used: {error.strerror}") from error
         # Root may write anywhere, but a folder without any write bit was meant to be read-only.
         if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK) or not existing.stat().st_mode & 0o222:
             raise UsageError(

@@ -9,6 +9,7 @@ from typing import Final
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import Wallet, parse_wallet
+from io_layer import wire
 from io_layer.audit_store import insert_audit, select_known_nonce
 from io_layer.chain_reader import Block
 from io_layer.contract_codec import codec
@@ -22,7 +23,6 @@ _EVENTS: Final = (
     ("SettlementV4", "DayReleased"),
     ("VRFReceiver", "SeedRequested"),
 )
-_SENT: Final = frozenset({"hash", "from", "nonce"})
 
 
 def require_known_nonces(engine: Engine, lease: Lease) -> None:
@@ -67,14 +67,20 @@ def _counted(engine: Engine, final: Block) -> tuple[Wallet, int]:
 
 def _read_effects(engine: Engine, settler: Wallet, final: Block) -> dict[int, str]:
     """What our key has done to our contracts, by nonce."""
-    chain, effects = engine.game.chain, {}
+    chain = engine.game.chain
+    effects: dict[int, str] = {}
     for contract, event in _EVENTS:
         at = engine.game.contracts.settlement if contract == "SettlementV4" else engine.game.contracts.vrf_receiver
         for _, logs in chain.read_log_pages(
             at, [codec(contract).topic(event)], engine.settings.first_block, final.number
         ):
             for log in logs:
-                sent = chain.request_both("eth_getTransactionByHash", [log["transactionHash"]], kept=_SENT)
-                if parse_wallet(sent["from"]) == settler:
-                    effects[int(sent["nonce"], 16)] = f"{event} day {int(log['topics'][1], 16)}"
+                sender, nonce = chain.request_both("eth_getTransactionByHash", [log["transactionHash"]], _sent_by)
+                if sender == settler:
+                    effects[nonce] = f"{event} day {int(log['topics'][1], 16)}"
     return effects
+
+
+def _sent_by(answer: object) -> tuple[Wallet, int]:
+    sent = wire.fields(answer)
+    return parse_wallet(wire.text(sent.get("from"))), wire.count(sent.get("nonce"))

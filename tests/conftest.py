@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from local_world.world import start_world
+from tests.support.canaries import require_clean_files
 from tests.support.kill_summary import pytest_terminal_summary  # noqa: F401 - a hook of pytest
 from tests.support.played_world import PlayedWorld
 
@@ -20,12 +21,15 @@ def sold_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedWorld
         played.close(played.day)
         played.remember()
         yield played
+        # After the whole session: what PostgreSQL, the chain, the relay and the endpoint have written down.
+        require_clean_files(played.env, world.root, "*.log")
     finally:
         world.stop()
 
 
 @pytest.fixture
-def played(sold_world: PlayedWorld) -> PlayedWorld:
-    """The world at the moment when its first day is ready to be settled."""
+def played(sold_world: PlayedWorld) -> Iterator[PlayedWorld]:
+    """The world at the moment when its first day is ready to be settled; no secret stands in what a test leaves."""
     sold_world.restore()
-    return sold_world
+    yield sold_world
+    sold_world.require_no_secret_left()

@@ -29,22 +29,26 @@ TOP_FILES = {
 }
 NOT_BUILT_YET = {"crontab"}
 # Folders of tests that take the whole engine and not one package.
-ACROSS_PACKAGES = {"faults", "invariants"}
+ACROSS_PACKAGES = {"bench", "faults", "fuzz", "invariants"}
 CODE = {".py", ".sol", ".sql", ".js"}
 MAX_CODE_LINES = 600
 
 # Where money passes. `core`, `merkle`, `abi` and `bo_engine` also know no duration and no folder.
 PURE = ("bo_engine", "core", "merkle", "abi")
-MONEY = (*PURE, "io_layer", "services", "workers", "watchdog")
+MONEY = (*PURE, "io_layer", "services", "workers", "watchdog", "cli", "local_world")
 # Outside PURE, durations in seconds may be floats: in these files, under names that end in _s.
 DURATIONS_IN = {
     *("io_layer/drand_client.py", "io_layer/http_body.py", "io_layer/rpc.py"),
     *("services/commit_day.py", "services/stop.py"),
 }
-DURATION = re.compile(r"\w*_[sS]|deadline")
+# The local world waits for processes; those of its files that see no amount at all may hold floats as they like.
+NO_MONEY_IN = {f"local_world/{name}.py" for name in ("chain", "postgres", "processes", "rpc_proxy", "story")}
+DURATION = re.compile(r"\w*_[sS]|deadline|seconds")
 FLOAT_NAMES = {"float", "float16", "float32", "float64", "true_divide", "mean", "average"}
 FLOAT_MODULES = {"decimal", "fractions", "statistics", "cmath"}
 
+# Where statements may stand; the local world makes databases and is looked at by rules of its own.
+WITH_SQL = ("io_layer", "services", "workers", "watchdog", "cli")
 SQL_METHODS = {"execute", "executemany", "copy", "stream"}
 # Statements that a private function gets from its callers, which pass constants (looked at by hand).
 SQL_PARAMETERS = {("io_layer/run_store.py", "copy_sql")}
@@ -152,7 +156,7 @@ def test_every_declared_dependency_is_locked_at_its_version() -> None:
     text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     locked = dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^]]*\])?==(\S+)", text, re.MULTILINE))
     for line in declared():
-        name, _, version = line.partition("==")
+        name, _, version = line.partition(";")[0].partition("==")
         assert locked[re.sub(r"\[.*\]", "", name).lower()] == version, line
     assert "watchdog" not in locked
 
@@ -160,7 +164,8 @@ def test_every_declared_dependency_is_locked_at_its_version() -> None:
 def test_every_declared_dependency_says_why_it_is_there() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     for line in declared():
-        assert re.search(rf'^    "{re.escape(line)}",\s+# \S.{{8,}}$', text, re.MULTILINE), f"{line} has no reason"
+        beside, above = rf'^    "{re.escape(line)}",\s+# \S.{{8,}}$', rf'^    # \S.{{8,}}\n    "{re.escape(line)}",$'
+        assert re.search(f"{beside}|{above}", text, re.MULTILINE), f"{line} has no reason"
     assert json.loads((ROOT / "contracts" / "package.json").read_text(encoding="utf-8"))["description"]
 
 
@@ -180,7 +185,10 @@ def test_no_float_comes_near_money() -> None:
 def floats_in(path: str, tree: ast.Module) -> Iterator[str]:
     """What gives a float in a module: a literal, ``/``, ``float`` itself, or a module of fractions."""
     is_pure = path.split("/")[0] in PURE
-    allowed = duration_nodes(tree) if path in DURATIONS_IN else set()
+    may_wait = path in DURATIONS_IN or path.startswith("local_world/")
+    allowed = duration_nodes(tree) if may_wait else set()
+    if path in NO_MONEY_IN:
+        return
     for node in ast.walk(tree):
         where = f"{path}:{getattr(node, 'lineno', 0)}"
         if id(node) in allowed:
@@ -221,12 +229,12 @@ def joins_a_path(node: ast.BinOp | ast.AugAssign) -> bool:
     is_text = isinstance(node.right, ast.JoinedStr) or (
         isinstance(node.right, ast.Constant) and isinstance(node.right.value, str)
     )
-    return is_text or bool(re.search(r"(folder|_dir|root|path)$", ast.unparse(node.left)))
+    return is_text or bool(re.search(r"(folder|_dir|root|path|\.absolute\(\))$", ast.unparse(node.left)))
 
 
 def test_every_statement_is_a_constant_with_bound_parameters() -> None:
     found = []
-    for path, tree in parsed("io_layer", "services", "workers", "watchdog", "cli"):
+    for path, tree in parsed(*WITH_SQL):
         for function, call in statements_in(tree):
             if not is_constant_sql(call.args[0], path, tree, function):
                 found.append(f"{path}:{call.lineno} {ast.unparse(call.args[0])}")
@@ -241,14 +249,47 @@ def test_the_local_world_builds_sql_with_quoted_names_only() -> None:
             assert not built, f"{path}:{call.lineno} {ast.unparse(call.args[0])}"
 
 
-def statements_in(tree: ast.Module) -> Iterator[tuple[ast.AST, ast.Call]]:
-    """Calls that run SQL, each with the function it stands in (or the module)."""
+def test_every_package_is_looked_at_for_money_and_for_sql() -> None:
+    assert {*MONEY} == {*PACKAGES}
+    assert {*PURE, *WITH_SQL, "local_world"} == {*PACKAGES}
+
+
+def test_the_pure_packages_run_no_sql_and_quoted_text_is_constant() -> None:
+    assert [path for path, tree in parsed(*PURE) for _ in statements_in(tree)] == []
+    found = [
+        f"{path}:{call.lineno} {ast.unparse(call)}"
+        for path, tree in parsed(*WITH_SQL, "local_world")
+        for scope, call in quoted_in(tree)
+        if not is_constant_sql(call.args[0], path, tree, scope)
+    ]
+    assert found == []
+
+
+def scopes_of(tree: ast.Module) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Every node with the function it stands in, or with the module."""
+    inside = set()
     for scope in ast.walk(tree):
-        if isinstance(scope, ast.FunctionDef):
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
             for node in ast.walk(scope):
-                is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and bool(node.args)
-                if is_call and node.func.attr in SQL_METHODS:
-                    yield scope, node
+                inside.add(id(node))
+                yield scope, node
+    yield from ((tree, node) for node in ast.walk(tree) if id(node) not in inside)
+
+
+def statements_in(tree: ast.Module) -> Iterator[tuple[ast.AST, ast.Call]]:
+    """Calls that run SQL, each with the function it stands in (or the module). A ``query=`` counts as the first."""
+    for scope, node in scopes_of(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SQL_METHODS:
+            named = [keyword.value for keyword in node.keywords if keyword.arg in ("query", "statement")]
+            if node.args or named:
+                yield scope, ast.copy_location(ast.Call(node.func, [*node.args, *named], []), node)
+
+
+def quoted_in(tree: ast.Module) -> Iterator[tuple[ast.AST, ast.Call]]:
+    """Calls of psycopg's ``SQL(...)``, which quotes nothing: its text must be our own."""
+    for scope, node in scopes_of(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("SQL", "sql.SQL") and node.args:
+            yield scope, node
 
 
 def is_constant_sql(node: ast.expr, path: str, tree: ast.Module, scope: ast.AST) -> bool:
@@ -299,11 +340,39 @@ def test_a_division_of_amounts_outside_core_would_be_found() -> None:
     assert not list(floats_in("io_layer/rpc.py", ast.parse("wait_s = 1.5")))
 
 
-@pytest.mark.parametrize(
-    "line",
-    ['conn.execute(f"SELECT {x}")', 'conn.execute("SELECT " + x)', 'conn.execute("SELECT {}".format(x))', "c.copy(x)"],
-)
-def test_a_built_statement_would_be_found(line: str) -> None:
-    tree = ast.parse(f"def select(conn, x):\n    {line}")
+def test_a_float_in_a_file_that_prints_or_plays_money_would_be_found() -> None:
+    for path in ("cli/new.py", "local_world/bank.py", "local_world/summary.py", "watchdog/new.py"):
+        assert list(floats_in(path, ast.parse("share = pot_atoms / 2")))
+        assert list(floats_in(path, ast.parse("share = pot_atoms * 0.5")))
+    assert not list(floats_in("local_world/deploy.py", ast.parse("wait_s = 0.5")))
+
+
+BUILT = [
+    'conn.execute(f"SELECT {x}")',
+    'conn.execute("SELECT " + x)',
+    'conn.execute("SELECT {}".format(x))',
+    'conn.execute("SELECT %s" % x)',
+    "conn.execute(query=x)",
+    'conn.executemany("SELECT " + x, [])',
+    "c.copy(x)",
+    "c.stream(x)",
+]
+
+
+@pytest.mark.parametrize("line", BUILT)
+@pytest.mark.parametrize("frame", ["def select(conn, x):\n    {}", "async def select(conn, x):\n    {}", "{}"])
+def test_a_built_statement_would_be_found(line: str, frame: str) -> None:
+    tree = ast.parse(frame.replace("{}", line, 1))
     ((scope, call),) = statements_in(tree)
     assert not is_constant_sql(call.args[0], "io_layer/new.py", tree, scope)
+
+
+@pytest.mark.parametrize("line", ['sql.SQL(f"DROP {x}")', 'sql.SQL("DROP " + x)', "SQL(x)"])
+def test_text_that_is_not_ours_in_a_quoted_statement_would_be_found(line: str) -> None:
+    tree = ast.parse(f"def drop(x):\n    conn.execute({line})")
+    ((scope, call),) = quoted_in(tree)
+    assert not is_constant_sql(call.args[0], "local_world/new.py", tree, scope)
+
+
+def test_a_statement_in_a_pure_package_would_be_found() -> None:
+    assert list(statements_in(ast.parse('def f(conn):\n    conn.execute("SELECT 1")')))

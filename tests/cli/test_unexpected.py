@@ -52,11 +52,12 @@ def test_a_bug_whose_trace_cannot_even_be_made_is_told_all_the_same(
 ) -> None:
     """Fault P08. Without the secrets nothing can be blotted, so its words stay untold."""
 
-    def broken() -> tuple[str, ...]:
+    def broken(text: str) -> str:
         raise RuntimeError("the second error")
 
     monkeypatch.setattr("sys.argv", ["bo-engine", "settle"])
-    monkeypatch.setattr(main, "_secrets", broken)
+    monkeypatch.setattr(main, "blot", broken)
+    monkeypatch.setattr(main, "_logs_dir", broken)
     assert main._report_unexpected(RuntimeError("x")) == EXIT_FAILED
     assert capsys.readouterr().err == "bo-engine: unexpected_error: no details could be told\n"
 

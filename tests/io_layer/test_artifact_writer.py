@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bo_engine.errors import InvalidInput, Unavailable, UsageError
-from io_layer.artifact_writer import day_folder, sha256_file, write_artifact
+from io_layer.artifact_writer import day_folder, sha256_stored, write_artifact
 from tests.support.days import DAY
 
 NAME = "inputs.json"
@@ -28,7 +28,7 @@ def test_a_file_appears_under_its_day_with_its_digest(tmp_path: Path) -> None:
     digest = write_artifact(tmp_path / "artifacts", DAY, NAME, [b"ab", b"c"])
     path = tmp_path / "artifacts" / f"dayId={DAY}" / NAME
     assert path.read_bytes() == b"abc"
-    assert digest == hashlib.sha256(b"abc").digest() == sha256_file(path)
+    assert digest == hashlib.sha256(b"abc").digest() == sha256_stored(tmp_path / "artifacts", DAY, NAME)
     assert path.stat().st_mode & 0o777 == 0o644 & ~_umask()
 
 
@@ -79,13 +79,18 @@ def test_a_symlink_instead_of_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_symlink_is_not_followed_when_a_file_is_hashed(tmp_path: Path) -> None:
-    (tmp_path / "real").write_bytes(b"abc")
-    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert sha256_stored(tmp_path, DAY, NAME) is None
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / NAME).write_bytes(b"abc")
+    day_folder(tmp_path, DAY).symlink_to(tmp_path / "real")
     with pytest.raises(InvalidInput, match="artifact_tampered"):
-        sha256_file(tmp_path / "link")
+        sha256_stored(tmp_path, DAY, NAME)
+    day_folder(tmp_path, DAY).unlink()
+    day_folder(tmp_path, DAY).mkdir()
+    assert sha256_stored(tmp_path, DAY, NAME) is None
+    (day_folder(tmp_path, DAY) / NAME).symlink_to(tmp_path / "real" / NAME)
     with pytest.raises(InvalidInput, match="artifact_tampered"):
-        sha256_file(tmp_path)
-    assert sha256_file(tmp_path / "missing") is None
+        sha256_stored(tmp_path, DAY, NAME)
 
 
 def test_a_pipe_in_the_way_is_refused_without_waiting(tmp_path: Path) -> None:

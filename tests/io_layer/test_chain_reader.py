@@ -10,6 +10,7 @@ import pytest
 import io_layer.chain_reader
 from bo_engine.errors import EngineError, InvariantBroken, Unavailable, UsageError
 from bo_engine.units import Wallet
+from io_layer import wire
 from io_layer.chain_reader import Block, ChainReader, open_chain
 from io_layer.rpc import RpcRefused
 from tests.support.scripted_node import Answers, Down, Refusal, block_at, chain_of, scripted
@@ -144,18 +145,18 @@ def test_money_waits_for_both_and_display_goes_on_with_one(opened: Opened, dead:
     chain = opened(*answers)
     answers[dead]["eth_getCode"] = answers[dead]["eth_getBalance"] = Down()
     assert code_of(lambda: chain.read_code(AT, BLOCK), Unavailable) == "rpc_unreachable"
-    assert chain.request_any("eth_getBalance", [AT, "latest"]) == "0x60"
+    assert chain.request_any("eth_getBalance", [AT, "latest"], wire.number) == 0x60
 
 
 def test_a_rate_limit_is_the_endpoints_own_and_a_revert_is_the_contracts(opened: Opened) -> None:
     first, second = chain_of(30, 25), chain_of(30, 25)
     first["eth_call"], second["eth_call"] = Refusal("rate limit exceeded", -32005), "0x01"
     chain = opened(first, second)
-    assert chain.request_any("eth_call", []) == "0x01"
-    assert code_of(lambda: chain.request_both("eth_call", []), Unavailable) == "rpc_refused"
+    assert chain.request_any("eth_call", [], wire.data) == b"\x01"
+    assert code_of(lambda: chain.request_both("eth_call", [], wire.data), Unavailable) == "rpc_refused"
     first["eth_call"] = Refusal("execution reverted", 3, "0x08c379a0")
     with pytest.raises(RpcRefused):
-        chain.request_any("eth_call", [])
+        chain.request_any("eth_call", [], wire.data)
 
 
 @pytest.mark.parametrize("answer", ["60", "0x6", 96, {"code": "0x60"}, "0xgg", ["0x60"]])

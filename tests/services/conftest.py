@@ -1,5 +1,7 @@
 """The sold day one step further: computed and waiting for the gates."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from services.artifacts import mirror_artifacts
@@ -16,9 +18,10 @@ def computed_database(sold_world: PlayedWorld) -> str:
 
 
 @pytest.fixture
-def computed(sold_world: PlayedWorld, computed_database: str) -> PlayedWorld:
+def computed(sold_world: PlayedWorld, computed_database: str) -> Iterator[PlayedWorld]:
     """The world at the moment before the gates look at its first day."""
     sold_world.restore(computed_database)
     with sold_world.engine() as engine:
         mirror_artifacts(engine, sold_world.day)
-    return sold_world
+    yield sold_world
+    sold_world.require_no_secret_left()

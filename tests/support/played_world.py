@@ -25,6 +25,12 @@ from local_world.players import Way, make_affiliates, make_orders, make_players
 from local_world.world import World
 from services.engine import Engine, open_engine
 from services.settle_days import DayOutcome, settle_days
+from tests.support.canaries import (
+    require_clean_database,
+    require_clean_files,
+    require_clean_texts,
+    with_canaries,
+)
 from tests.support.warm_cli import Finished, WarmCli
 from workers import recover_intents, refresh_seeds
 
@@ -44,7 +50,7 @@ class PlayedWorld:
         self._template = ""
         self._copy = ""
         self._warm_cli: WarmCli | None = None
-        self.env = dict(world.env)
+        self.env = with_canaries(world.env)
 
     # -- the way back ------------------------------------------------------------------------------------------------
 
@@ -84,7 +90,7 @@ class PlayedWorld:
         logins = self.world.record["logins"]
         (engine_login,) = (login for login in logins if login.endswith("_engine"))
         return {
-            **self.world.env,
+            **with_canaries(self.world.env),
             "DATABASE_URL": with_database(at.owner_url, database, user=engine_login, password=logins[engine_login]),
             "MIGRATION_DATABASE_URL": with_database(at.owner_url, database),
             "ARTIFACTS_DIR": str(folder / "artifacts"),
@@ -141,7 +147,14 @@ class PlayedWorld:
         """The real command line in a process of its own, as cron would start it."""
         if self._warm_cli is None:
             self._warm_cli = WarmCli()
-        return self._warm_cli.run(arguments, env=self.command_env(**changed), cwd=self.folder, killed_at=killed_at)
+        done = self._warm_cli.run(arguments, env=self.command_env(**changed), cwd=self.folder, killed_at=killed_at)
+        require_clean_texts(self.env, {"stdout": done.stdout, "stderr": done.stderr})
+        return done
+
+    def require_no_secret_left(self) -> None:
+        """Nothing that a test has left, in the database, in files or in logs, holds a secret of its settings (I15)."""
+        require_clean_database(self.env)
+        require_clean_files(self.env, Path(self.env["ARTIFACTS_DIR"]).parent)
 
     # -- the days ----------------------------------------------------------------------------------------------------
 
