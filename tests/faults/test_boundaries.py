@@ -69,7 +69,7 @@ def watched(played: PlayedWorld, folder: Path, statements: list[str]) -> list[li
         each.mkdir()
         (each / "old").write_text("old")
     done = subprocess.run(
-        [sys.executable, "-c", _FRAME, played.env["MIGRATION_DATABASE_URL"], played.env["RPC_URL"]],
+        [sys.executable, "-c", _FRAME, played.env["MIGRATION_DATABASE_URL"], played.world.chain.url],
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(_REPOSITORY)},
         input=json.dumps(list(zip(statements, map(str, folders), strict=True))),
         capture_output=True,

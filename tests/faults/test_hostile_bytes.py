@@ -337,8 +337,8 @@ def test_a_random_point_is_never_a_beacon(signature: bytes) -> None:
 @example(b'{"format":"standard-v1","leafEncoding":[],"tree":[],"values":[' + b"[" * 200_000)
 @example(b'{"format":' + b'{"a":' * 200_000)
 def test_a_dump_of_any_bytes_is_refused(data: bytes | str) -> None:
-    if data != '{"tree":[],"values":[]}':
-        assert only(InvalidInput, lambda: load_payout_dump(data, Hash32(b"\x11" * 32), 1)) is None
+    found = only(InvalidInput, lambda: load_payout_dump(data, Hash32(b"\x11" * 32), 1))
+    assert found is None or found[1] == ()  # type: ignore[index]  # the empty tree is short enough to be found
 
 
 @quick
