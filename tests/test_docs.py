@@ -224,3 +224,26 @@ def test_the_page_of_artifacts_invents_no_field() -> None:
     for part in page.split("\n## ")[3:-1]:
         for row in re.findall(r"^\| (`[^|]+) \|", part, re.MULTILINE):
             assert set(re.findall(r"`(\w+)`", row)) <= known, row
+
+
+FAULTS = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+#: Rows that the settling of a day must survive; those of other jobs come with them.
+FAULT_IDS = {
+    *("P01", "P02", "P03", "P04", "P05", "P06", "P07", "P08", "P09", "P12"),
+    *("D01", "D02", "D03", "D05", "D06", "D07", "D09", "D10", "D12", "D13", "D14", "D16"),
+    *("F02", "F03", "F04", "F05", "F06"),
+    *("N01", "N02", "N04", "N07", "N09", "N11", "N12", "N13", "N17", "N21"),
+    *("X01", "X02", "X03", "X04", "X05", "X06", "X07", "X08", "X09"),
+}
+
+
+def test_every_fault_has_a_row_with_tests_that_exist() -> None:
+    rows = re.findall(r"^\| ([A-Z]\d\d) \| (.+?) \| (.+?) \| (.+?) \| (.+?) \|$", FAULTS, re.MULTILINE)
+    assert {row[0] for row in rows} >= FAULT_IDS
+    for fault, _, _, tests, seen in rows:
+        named = re.findall(r"`(tests/\S+?\.py)::(\w+)`", tests)
+        assert named, fault
+        assert len(seen) > 10, fault
+        for path, name in named:
+            source = (ROOT / path).read_text(encoding="utf-8")
+            assert re.search(rf"^def {name}\(", source, re.MULTILINE), f"{fault}: {path}::{name}"

@@ -122,11 +122,11 @@ PLANTED = (
     ),
     Planted("an atom of net fee is gone", {"G10"}, "UPDATE settlement_runs SET net_fee = net_fee - 1"),
     Planted(
-        "an atom of carry is gone",
+        "an atom of carry is too much",
         {"G10"},
         "ALTER TABLE settlement_pool_results DROP CONSTRAINT pool_results_closing, "
         "DROP CONSTRAINT pool_results_conserved; "
-        "UPDATE settlement_pool_results SET closing_carry = closing_carry - 1 WHERE pool_id = 1",
+        "UPDATE settlement_pool_results SET closing_carry = closing_carry + 1 WHERE pool_id = 1",
         says="pool 1: atoms after",
     ),
     Planted(
