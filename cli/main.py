@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 from bo_engine.errors import EXIT_FAILED, EXIT_LATER, EXIT_USAGE, EngineError, InvariantBroken
 from bo_engine.log import JsonLines
 from bo_engine.settings import load_settings
-from cli import artifacts, database, jobs, looking, settling
+from cli import artifacts, database, jobs, looking, settling, verifying
 from cli.output import print_facts, print_json
 
 _TYPER_INTERRUPTED = 130  # what typer makes of Ctrl-C
@@ -33,6 +33,7 @@ app = typer.Typer(
 settling.register(app)
 jobs.register(app)
 looking.register(app)
+verifying.register(app)
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Files and database")
 app.add_typer(database.app, name="db", rich_help_panel="Files and database")
 
