@@ -11,7 +11,6 @@ from cli.output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
     from verifier.selftest import Result
-
     from verifier.verify import Report
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId, hex_of
@@ -11,6 +11,8 @@ from io_layer.artifact_writer import day_folder, remove_leftovers, sha256_file, 
 from io_layer.database import Conn
 from io_layer.run_store import select_live_run
 from services.engine import Engine
+
+MANIFEST: Final = "manifest.json"
 
 
 def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
@@ -88,9 +90,11 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
 
 
 def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
-    """Each stored file with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``."""
+    """Each stored file with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``; a settled
+    day's manifest that nobody has signed with ``not signed`` (`bo-engine commit --day N` does, with the key)."""
     folder = day_folder(engine.artifacts_dir, day_id)
-    for artifact in stored_artifacts(engine.conn, day_id):
+    stored = stored_artifacts(engine.conn, day_id)
+    for artifact in stored:
         try:
             found = sha256_file(folder / artifact.name)
         except InvalidInput:
@@ -101,3 +105,6 @@ def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
         else:
             former = select_former_digests(engine.conn, day_id, artifact.name)
             yield artifact.name, "outdated" if found in former else "changed"
+    run = select_live_run(engine.conn, day_id)
+    if run is not None and run.status == "settled" and MANIFEST not in {one.name for one in stored}:
+        yield MANIFEST, "not signed"

@@ -43,6 +43,7 @@ from services.export_day import export_day
 from services.lease import Lease, held_lease
 from services.refresh_stats import refresh_stats
 from services.send_transaction import checked_signer, transaction_hash
+from services.sign_manifest import ensure_manifest
 from services.void_day import commit_void, set_settlement_aside
 
 JOB: Final = "settle"
@@ -233,6 +234,8 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
     else:
         result = _WORK[step](engine, lease, opened)
     if isinstance(result, ChallengeRuns):
+        # The manifest is there since the commit: who wants to check the day may do so before it is released.
+        mirror_artifacts(engine, day_id)
         with lease.transaction():
             wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
         return _outcome(engine, day_id, EXIT_DONE)
@@ -366,11 +369,17 @@ def _require_not_halted(row: PipelineDay | None, day_id: DayId) -> None:
 
 def _done_again(engine: Engine, lease: Lease, row: PipelineDay, step: Step) -> DayOutcome:
     """A settled day changes no more. Compute computes it again and compares; missing files are brought back."""
+    facts: dict[str, Any] = {}
     if step == "compute":
         live = select_live_run(engine.conn, row.day_id)
         refuse_other_result(live, compute_stored(engine, open_day(engine, row.day_id)))
+    if step == "commit" and (run := select_live_run(engine.conn, row.day_id)) is not None:
+        # A day that was released or voided without our key has no manifest yet.
+        facts["manifest"] = ensure_manifest(engine, lease, run)
     mirror_artifacts(engine, row.day_id)
-    return _outcome(engine, row.day_id, EXIT_DONE)
+    outcome = _outcome(engine, row.day_id, EXIT_DONE)
+    outcome.facts.update(facts)
+    return outcome
 
 
 _WORK: Final[dict[Step, Callable[[Engine, Lease, Opened], dict[str, Any] | ChallengeRuns]]] = {
