@@ -204,6 +204,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
         _require_key(engine, opened)
         if row is not None:
             mirror_artifacts(engine, day_id)
+        manifest = {}
         for step in STEPS:
             done = select_day(engine.conn, day_id)
             if done is not None and done.is_done(step):
@@ -211,9 +212,12 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
             outcome = _run(engine, lease, opened, step, None)
             if outcome.status != "RUNNING":
                 return outcome
+            manifest.update({name: text for name, text in outcome.facts.items() if name == "manifest"})
         with lease.transaction():
             require_invariant(finish_day(engine.conn, day_id), "day_not_finished", f"day {day_id} does not become DONE")
-        return _outcome(engine, day_id, EXIT_DONE)
+        finished = _outcome(engine, day_id, EXIT_DONE)
+        finished.facts.update(manifest)
+        return finished
 
     return _guarded(engine, lease, day_id, work)
 
