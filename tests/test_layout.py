@@ -35,7 +35,7 @@ MAX_CODE_LINES = 600
 
 # Where money passes. `core`, `merkle`, `abi` and `bo_engine` also know no duration and no folder.
 PURE = ("bo_engine", "core", "merkle", "abi")
-MONEY = (*PURE, "io_layer", "services", "workers", "watchdog")
+MONEY = (*PURE, "io_layer", "services", "workers", "watchdog", "verifier")
 # Outside PURE, durations in seconds may be floats: in these files, under names that end in _s.
 DURATIONS_IN = {"io_layer/drand_client.py", "io_layer/http_body.py", "io_layer/rpc.py", "services/commit_day.py"}
 DURATION = re.compile(r"\w*_[sS]|deadline")
