@@ -7,9 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from verifier.checking import CannotVerify, Differs, NodeSilent
 from verifier.hashing import hex_of, keccak256
+from verifier.strict_json import shallow
 
 _CONNECT_S, _READ_S, _ALL_S = 10, 30, 60
 _MAX_ANSWER = 32 * 2**20
@@ -88,17 +90,24 @@ class Node:
         until = time.monotonic() + _ALL_S
         try:
             with requests.post(
-                self._url, json=body, timeout=(_CONNECT_S, _READ_S), stream=True, allow_redirects=False
+                self._url,
+                json=body,
+                headers={"Accept-Encoding": "identity"},  # a small answer shall not unfold into a large one
+                timeout=(_CONNECT_S, _READ_S),
+                stream=True,
+                allow_redirects=False,
             ) as answer:
-                if answer.status_code != 200:
+                if answer.status_code != 200 or "Content-Encoding" in answer.headers:
                     raise NodeSilent(f"{self.name} answered with HTTP status {answer.status_code}")
                 data = bytearray()
-                for chunk in answer.iter_content(65536):
+                # read1 gives what is there: a larger read would wait for more, as long as single bytes drip in.
+                while chunk := answer.raw.read1(65536, decode_content=False):
                     data += chunk
                     if len(data) > _MAX_ANSWER or time.monotonic() > until:
                         raise NodeSilent(f"{self.name} sends too much or too slowly")
-            return json.loads(bytes(data))
-        except (requests.RequestException, OSError):
+            with shallow():
+                return json.loads(bytes(data))
+        except (requests.RequestException, HTTPError, OSError):
             raise NodeSilent(f"{self.name} cannot be reached") from None
         except (ValueError, RecursionError):
             raise NodeSilent(f"{self.name} answered with something that is no JSON") from None

@@ -1,10 +1,14 @@
 """JSON as rule 4.7 writes it, and nothing else: one spelling for each value, so equal days have equal bytes."""
 
 import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from verifier.checking import Differs, differ
 
+_MAX_DEPTH = 1000  # of calls, Python's own
 _MAX_DIGITS = 16  # of a JSON number: 2^53 - 1 has as many; greater amounts are strings
 
 
@@ -18,14 +22,15 @@ def read_strict(data: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise Differs(f"byte {error.start} is not ASCII") from None
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_int=_whole_number,
-            parse_float=lambda found: differ(f"a fraction stands in it: {found[:20]}"),
-            parse_constant=lambda found: differ(f"{found} stands in it"),
-        )
-        is_canonical = write_canonical(value) == data
+        with shallow():
+            value = json.loads(
+                text,
+                object_pairs_hook=_object,
+                parse_int=_whole_number,
+                parse_float=lambda found: differ(f"a fraction stands in it: {found[:20]}"),
+                parse_constant=lambda found: differ(f"{found} stands in it"),
+            )
+            is_canonical = write_canonical(value) == data
     except RecursionError:
         raise Differs("it is nested too deep") from None
     except ValueError as error:
@@ -38,6 +43,20 @@ def read_strict(data: bytes) -> Any:
 def write_canonical(value: Any) -> bytes:
     """RFC 8785 for what stands in our files: objects, lists, text, whole numbers, booleans, null; all ASCII."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+
+
+@contextmanager
+def shallow() -> Iterator[None]:
+    """Nest no deeper than Python does by itself, so that hostile nesting ends in RecursionError.
+
+    py_ecc raises the limit of the whole process so far that the JSON reader would overflow the stack first, and crash.
+    """
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(_MAX_DEPTH)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

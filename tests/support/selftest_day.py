@@ -115,13 +115,18 @@ def selftest_files(
         seeds=seeds,
     )
     files = _six_files(ruleset, tickets, opening, result, referred, deployment)
-    sums = {name: _sha256(files[name]) for name in DETERMINISTIC_FILES}
-    files["checksums.json"] = b"".join(render_checksums(day_id=day, sha256s=sums))
+    return result, with_sums(files, day, deployment)
+
+
+def with_sums(files: dict[str, bytes], day: DayId, deployment: Deployment) -> dict[str, bytes]:
+    """The six files with checksums.json and a manifest signed by the test key."""
+    sums = {name: sha256_of(files[name]) for name in DETERMINISTIC_FILES}
+    checksums = b"".join(render_checksums(day_id=day, sha256s=sums))
     account = Account.from_key(KEY)
     signer = Signer(account, chain_id=deployment.chain_id, allowed=frozenset())
     manifest = Manifest(day, deployment, sums, signer.address)
-    files["manifest.json"] = b"".join(render_manifest(manifest, signer.sign_manifest(manifest)))
-    return result, files
+    signed = b"".join(render_manifest(manifest, signer.sign_manifest(manifest)))
+    return {**files, "checksums.json": checksums, "manifest.json": signed}
 
 
 def _six_files(
@@ -156,8 +161,8 @@ def _six_files(
         result=result,
         deployment=deployment,
         ruleset_hash=ruleset_hash(ruleset),
-        inputs_sha256=_sha256(files["inputs.json"]),
-        affiliates_sha256=_sha256(files["affiliates.json"]),
+        inputs_sha256=sha256_of(files["inputs.json"]),
+        affiliates_sha256=sha256_of(files["affiliates.json"]),
         winner_root=winner_tree(deployment, day, result.payouts).root,
         affiliate_root=affiliate_tree(deployment, day, result.affiliate_payouts).root,
     )
@@ -171,7 +176,7 @@ def recorded_document() -> dict[str, Any]:
     drand_round = drand_round_of(ruleset.drand, DAY)
     signature = sign_round(drand_round)
     # A word that gives pool 1 no six: its jackpot is due for its streak, and the fives take it.
-    seeds = Seeds(2**200 + 4_717, drand_round, signature, _sha256(signature))
+    seeds = Seeds(2**200 + 4_717, drand_round, signature, sha256_of(signature))
     result, files = selftest_files(ruleset, tickets, opening, seeds, _RATES)
     bundle = files["commit_bundle.json"]
     winners = winner_tree(SELFTEST_DEPLOYMENT, DAY, result.payouts)
@@ -213,7 +218,7 @@ def recorded_document() -> dict[str, Any]:
             "rates": dict(_RATES),
             "settlers": [Account.from_key(KEY).address.lower()],
             "status": 2,
-            "run_hash": _sha256(bundle).hex(),
+            "run_hash": sha256_of(bundle).hex(),
             "settlement_hash": settlement_hash(struct).hex(),
             "released_at_s": (DAY + 1) * 86_400 + 9_000,
             "purchases": len(tickets),
@@ -241,19 +246,19 @@ def _provenance(tickets: list[Ticket], committed: Hash32) -> bytes:
             {
                 "schema": "bo-engine/provenance/2",
                 "day_id": DAY,
-                "observed_block": {"number": 3_900, "hash": "0x" + _sha256(b"block").hex()},
+                "observed_block": {"number": 3_900, "hash": "0x" + sha256_of(b"block").hex()},
                 "vrf_request_id": "77",
                 "vrf_requested_block": 3_000,
                 "committed_at_s": (DAY + 1) * 86_400 + 1_800,
                 "released_at_s": (DAY + 1) * 86_400 + 9_000,
                 "vetoes": 0,
                 "settlement_hash": "0x" + committed.hex(),
-                "commit_tx": "0x" + _sha256(b"commit").hex(),
-                "release_tx": "0x" + _sha256(b"release").hex(),
+                "commit_tx": "0x" + sha256_of(b"commit").hex(),
+                "release_tx": "0x" + sha256_of(b"release").hex(),
                 "purchases": [
                     {
                         "ticket_id": one.ticket_id,
-                        "tx_hash": "0x" + _sha256(b"%d" % one.ticket_id).hex(),
+                        "tx_hash": "0x" + sha256_of(b"%d" % one.ticket_id).hex(),
                         "log_index": 3,
                         "block": 1_000 + place,
                     }
@@ -264,7 +269,8 @@ def _provenance(tickets: list[Ticket], committed: Hash32) -> bytes:
     )
 
 
-def _sha256(data: bytes) -> Hash32:
+def sha256_of(data: bytes) -> Hash32:
+    """sha256."""
     import hashlib
 
     return Hash32(hashlib.sha256(data).digest())
