@@ -64,12 +64,12 @@ def verify(
 
 
 def _print(report: "Report") -> None:
-    rows = [(one.name, one.compared, one.verdict, one.found) for one in report.findings]
-    print_table(f"Day {report.day_id}", ("check", "what is compared", "verdict", "found"), rows)
+    rows = [(one.name, one.verdict, f"{one.compared}: {one.found}") for one in report.findings]
+    print_table(f"Day {report.day_id}", ("check", "verdict", "what is compared: what was found"), rows)
     failed = len(report.failed)
     checked = sum(1 for one in report.findings if one.verdict != "not checked")
     held = f"{checked - failed} of {checked} checks hold"
-    print_table("", ("", ""), [("verdict", f"{report.verdict} ({held})"), ("run hash", report.run_hash)], header=False)
+    print_table("Verdict", ("", ""), [("verdict", f"{report.verdict} ({held})"), ("run hash", report.run_hash)], header=False)
     print_table("What this run could not tell", ("",), [(text,) for text in report.untold], header=False)
 
 
