@@ -69,7 +69,9 @@ def _print(report: "Report") -> None:
     failed = len(report.failed)
     checked = sum(1 for one in report.findings if one.verdict != "not checked")
     held = f"{checked - failed} of {checked} checks hold"
-    print_table("Verdict", ("", ""), [("verdict", f"{report.verdict} ({held})"), ("run hash", report.run_hash)], header=False)
+    print_table(
+        "Verdict", ("", ""), [("verdict", f"{report.verdict} ({held})"), ("run hash", report.run_hash)], header=False
+    )
     print_table("What this run could not tell", ("",), [(text,) for text in report.untold], header=False)
 
 
