@@ -3,7 +3,7 @@
 
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all check contracts lock clean
+.PHONY: help setup demo test test-all mutants check contracts lock clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -30,6 +30,7 @@ help:
 	printf '%s\n' \
 		'make demo       plays lottery days from sale to claim (ARGS="--json", ARGS="--keep")' \
 		'make test       runs the tests; make test-all the slow ones too (ARGS="-k name")' \
+		'make mutants    plants errors in core/, merkle/ and the gates, and counts what the tests see' \
 		'make check      runs ruff, mypy, import-linter and the layout test' \
 		'make setup      makes .venv and contracts/node_modules; nothing outside this folder is touched' \
 		'make contracts  rebuilds abi/ from contracts/src' \
@@ -81,6 +82,10 @@ test: setup
 
 test-all: setup
 	$(run_pytest) $(ARGS)
+
+# Hours for all; ARGS="core/prizes.py" for one module.
+mutants: setup
+	$(bin)/python -m tests.support.mutants.run --workers $(TEST_WORKERS) $(ARGS)
 
 check: setup
 	$(bin)/ruff check .

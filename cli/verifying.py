@@ -42,10 +42,10 @@ def verify(
     """
     if selftest:
         if day is not None or folder is not None or rpc:
-            raise UsageError("bad_usage", "--selftest brings its own day: give it alone")
+            raise UsageError("usage", "--selftest brings its own day: give it alone")
         return _selftest(json)
     if day is None:
-        raise UsageError("bad_usage", "say which day with --day N, or try --selftest")
+        raise UsageError("usage", "say which day with --day N, or try --selftest")
     from verifier.checking import CannotVerify, NodeSilent
     from verifier.verify import verify_folder
 
