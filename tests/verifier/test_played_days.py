@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 
 from bo_engine.units import DayId
 from local_world.chain_account import ChainAccount
@@ -137,14 +138,17 @@ def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_n
     played.settle_through()
     manifest = (folder_of(played) / "manifest.json").read_bytes()
     shutil.rmtree(folder_of(played))
-    other_key = "0x" + "77" * 32
-    with played.engine(SETTLER_PRIVATE_KEY=other_key) as engine:
+    other = Account.from_key("0x" + "77" * 32)
+    act(played, "owner", "Roles", "setSettler", other.address)
+    with played.engine(SETTLER_PRIVATE_KEY=other.key.hex()) as engine:
         restore_artifacts(engine, played.day)
+        assert (folder_of(played) / "manifest.json").read_bytes() == manifest
+        assert run_one_step(engine, "commit", played.day).facts["manifest"] == "signed"
     assert (folder_of(played) / "manifest.json").read_bytes() == manifest
-    with played.engine() as engine:
-        run_one_step(engine, "commit", played.day)
-    assert (folder_of(played) / "manifest.json").read_bytes() == manifest
+    # Its signer is not the SETTLER any more, but he sent the commit.
     assert verify(played).verdict == ANCHORED
+    rewrite(folder_of(played), "provenance.json", lambda it: it.update(commit_tx=it["release_tx"]))
+    assert verify(played).failed == ["signer_on_chain"]
 
 
 def test_a_voided_day_without_the_key_says_so_is_anchored_and_is_signed_when_the_key_is_back(
