@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.mutants.mutate import mutants_of
-from tests.support.mutants.run import ROOT, targets, asked_tests
+from tests.support.mutants.run import ROOT, asked_tests, targets
 
 SOURCE = """
 def pay(share: int, won: int) -> int:

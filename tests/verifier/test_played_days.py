@@ -140,7 +140,7 @@ def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_n
     shutil.rmtree(folder_of(played))
     other = Account.from_key("0x" + "77" * 32)
     act(played, "owner", "Roles", "setSettler", other.address)
-    with played.engine(SETTLER_PRIVATE_KEY=other.key.hex()) as engine:
+    with played.engine(SETTLER_PRIVATE_KEY="0x" + "77" * 32) as engine:
         restore_artifacts(engine, played.day)
         assert (folder_of(played) / "manifest.json").read_bytes() == manifest
         assert run_one_step(engine, "commit", played.day).facts["manifest"] == "signed"
