@@ -3,7 +3,7 @@
 
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all bench fuzz check contracts lock clean
+.PHONY: help setup demo test test-all bench fuzz mutants check contracts lock clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -33,6 +33,7 @@ help:
 		'make test       runs the tests; make test-all the slow ones too (ARGS="-k name")' \
 		'make bench      measures a record night (ARGS="--tickets 200000")' \
 		'make fuzz      feeds found bytes to every border for FUZZ_SECONDS each (Linux on x86-64)' \
+		'make mutants    plants errors in core/, merkle/ and the gates, and counts what the tests see' \
 		'make check      runs ruff, mypy, import-linter and the layout test' \
 		'make setup      makes .venv and contracts/node_modules; nothing outside this folder is touched' \
 		'make contracts  rebuilds abi/ from contracts/src' \
@@ -94,6 +95,10 @@ fuzz: setup
 		PYTHONPATH=. $(bin)/python tests/fuzz/fuzz_borders.py $$target \
 			-max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 -artifact_prefix=logs/fuzz- 2>&1; \
 	done
+
+# Hours for all; ARGS="core/prizes.py" for one module.
+mutants: setup
+	$(bin)/python -m tests.support.mutants.run --workers $(TEST_WORKERS) $(ARGS)
 
 check: setup
 	$(bin)/ruff check .

@@ -16,7 +16,7 @@ from bo_engine.blots import blot, plain
 from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, INTERRUPTED, OUT_OF_MEMORY, EngineError, InvariantBroken
 from bo_engine.log import JsonLines
 from bo_engine.settings import load_settings
-from cli import artifacts, database, jobs, looking, settling
+from cli import artifacts, database, jobs, looking, settling, verifying
 from cli.output import print_facts, print_json
 from cli.streams import patient_streams
 
@@ -35,6 +35,7 @@ app = typer.Typer(
 settling.register(app)
 jobs.register(app)
 looking.register(app)
+verifying.register(app)
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Files and database")
 app.add_typer(database.app, name="db", rich_help_panel="Files and database")
 

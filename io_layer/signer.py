@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from eth_account import Account
+from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
@@ -15,6 +16,7 @@ from bo_engine.errors import UsageError, require_input
 from bo_engine.settings import Settings
 from bo_engine.strict_json import parse_json
 from bo_engine.units import Hash32, Wallet, parse_wallet
+from core.documents.manifest import Manifest, manifest_message
 
 MAX_FEE_PER_GAS_WEI: Final = 100 * 10**9
 MAX_GAS_LIMIT: Final = 30_000_000
@@ -58,6 +60,19 @@ class Signer:
         _require(within, "a fee above the cap; wait for a quieter hour")
         signed = self._account.sign_transaction({**transaction, "to": to_checksum_address(to)})
         return bytes(signed.raw_transaction), Hash32(bytes(signed.hash))
+
+    def sign_manifest(self, manifest: Manifest) -> bytes:
+        """r, s and v of a day's manifest: deterministic (RFC 6979), so the same manifest gives the same bytes.
+
+        Only a manifest, never bytes of the caller's choice: what is signed begins with EIP-191's prefix and the
+        manifest's own title, so no transaction and no permit can be made of it.
+        Raises: InvalidInput ``signer_refused`` for one of another chain or signer, ``bad_manifest``.
+        """
+        _require(isinstance(manifest, Manifest), "anything that is no manifest")
+        _require(manifest.deployment.chain_id == self._chain_id, "a manifest of another chain")
+        _require(manifest.signer == self.address, "a manifest in another's name")
+        signed = self._account.sign_message(encode_defunct(primitive=manifest_message(manifest)))
+        return bytes(signed.signature)
 
 
 def _require(holds: bool, what: str) -> None:

@@ -116,6 +116,33 @@ def stream_tickets(conn: Conn, day_id: DayId) -> Iterator[Ticket]:
         yield from cur
 
 
+class PurchasePlace(NamedTuple):
+    """Where a ticket's event stands on the chain."""
+
+    ticket_id: TicketId
+    tx_hash: Hash32
+    log_index: int
+    block_number: int
+
+
+STREAM_PLACES = """
+    SELECT ticket_id, tx_hash, log_index, block_number FROM tickets WHERE day_id = %(day_id)s ORDER BY ticket_id
+"""
+
+
+def stream_purchase_places(conn: Conn, day_id: DayId) -> Iterator[PurchasePlace]:
+    """Where the day's tickets stand on the chain, ascending by ticket id; as ``stream_tickets``."""
+    idle = conn.info.transaction_status == TransactionStatus.IDLE
+    name = f"places_{day_id}_{_next_cursor()}"
+    with (
+        conn.transaction() if idle else nullcontext(),
+        conn.cursor(name=name, row_factory=args_row(PurchasePlace)) as cur,
+    ):
+        cur.itersize = BATCH_ROWS
+        cur.execute(STREAM_PLACES, {"day_id": day_id}, binary=True)
+        yield from cur
+
+
 SELECT_POOL_TOTALS = """
     SELECT p.pool_id, count(t.ticket_id), coalesce(sum(octet_length(t.tips) / 8), 0)::bigint, coalesce(sum(t.stake), 0),
            (SELECT l.digest FROM tickets AS l WHERE l.day_id = %(day_id)s AND l.pool_id = p.pool_id AND l.is_final

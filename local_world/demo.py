@@ -27,10 +27,11 @@ from local_world.engine_cli import EngineCli
 from local_world.money import MoneyFlow
 from local_world.players import Order, Person, Way, make_affiliates, make_orders, make_players
 from local_world.story import Story
+from local_world.verification import verify_days
 from local_world.world import World
 
 NUMBER_MAX: Final = 9  # so few that every tier happens by itself
-STEPS: Final = 29
+STEPS: Final = 30
 _PLAYERS: Final = 64
 _LATECOMERS: Final = 6  # who buy nothing before the last day
 _AFFILIATES: Final = 4
@@ -249,6 +250,10 @@ class Demo:
             pay = codec("CharityVault").call_data("pay", (self._contracts.charity, collected))
             self._account("owner").execute(self._contracts.charity_vault, pay)
             facts.append("anyone may do it, the money goes where it belongs")
+        with self._story.step("the verifier, which shares no code with the engine, checks every day") as facts:
+            urls = (self._world.env["RPC_URL"], self._world.env["RPC_FALLBACK_URL"])
+            verified = list(verify_days(self._days, urls))
+            facts.append("from the files alone, and against the chain")
         with self._story.step("every atom is looked for, every file compared with the chain") as facts:
             money = read_money(self._view, self._days, self._sales, self._book)
             checks = [check for day in self._days for check in check_day(self._view, day)]
@@ -257,6 +262,7 @@ class Demo:
             checks += check_purses(self._view, people, self._bank.minted, self._sales, self._book)
             once = self._recovered == self._adopted == 1
             checks.append(Check("the purchase that the App lost is recovered, the direct one adopted", once))
+            checks += verified
             checks.append(Check("stakes in = money found, and each place holds what the files say", money.adds_up))
             facts.append(f"{sum(check.holds for check in checks)} of {len(checks)} checks hold")
         return money, tuple(checks)

@@ -207,6 +207,10 @@ def _print_next(played: Played, artifacts_dir: Path, env_file: str | None, name:
     lines = [
         ("Every file of every day lies in", f"{artifacts_dir}/"),
         ("This prints the last day's run hash", f"sha256sum {artifacts_dir}/dayId={last.day_id}/commit_bundle.json"),
+        (
+            "This checks the last day, and trusts nobody",
+            f"{_program()} verify --day {last.day_id} --dir {artifacts_dir}/dayId={last.day_id}",
+        ),
     ]
     if env_file is None:
         lines.append(("The world has ended. Next time keep it", 'make demo ARGS="--keep"'))

@@ -1,7 +1,7 @@
 """The day's files: copies of what the database holds, in ARTIFACTS_DIR/dayId=N (rule 4.7)."""
 
 from collections.abc import Container, Iterator
-from typing import Any
+from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId, hex_of
@@ -10,6 +10,8 @@ from io_layer.artifact_writer import day_folder, remove_copy, remove_leftovers, 
 from io_layer.database import Conn
 from io_layer.run_store import select_live_run
 from services.engine import Engine
+
+MANIFEST: Final = "manifest.json"
 
 
 def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
@@ -84,8 +86,10 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
 
 
 def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
-    """Each stored file with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``."""
-    for artifact in stored_artifacts(engine.conn, day_id):
+    """Each stored file with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``; a settled
+    day's manifest that nobody has signed with ``not signed`` (`bo-engine commit --day N` does, with the key)."""
+    stored = stored_artifacts(engine.conn, day_id)
+    for artifact in stored:
         try:
             found = sha256_stored(engine.artifacts_dir, day_id, artifact.name)
         except InvalidInput:
@@ -96,3 +100,6 @@ def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
         else:
             former = select_former_digests(engine.conn, day_id, artifact.name)
             yield artifact.name, "outdated" if found in former else "changed"
+    run = select_live_run(engine.conn, day_id)
+    if run is not None and run.status == "settled" and MANIFEST not in {one.name for one in stored}:
+        yield MANIFEST, "not signed"

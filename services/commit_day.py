@@ -30,12 +30,14 @@ from io_layer.run_store import (
     select_tree,
     select_winner_payouts,
 )
+from io_layer.ticket_store import stream_purchase_places
 from services.approve_day import require_approved_rows
 from services.day_work import Opened
 from services.engine import Engine
 from services.lease import Lease
 from services.provenance import render_provenance
 from services.send_transaction import Purpose, close_purpose, follow, send_once
+from services.sign_manifest import ensure_manifest
 
 WAIT_S = 60.0
 RESUMED: Final = "day_resumed"  # the audit log's word for a person's resume
@@ -63,6 +65,7 @@ def commit_day(
     struct = rebuilt_settlement(engine, run)
     deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
     record = _ensure_committed(engine, lease, opened, run, struct, deadline)
+    manifest = ensure_manifest(engine, lease, run)
     if record.status == COMMITTED:
         not_before = record.committed_at_s + engine.game.read_challenge_period_s(opened.facts.block)
         if engine.game.chain.read_final_block().timestamp_s < not_before:
@@ -75,6 +78,7 @@ def commit_day(
         "settlement_hash": hex_of(run.settlement_hash),
         "commit_tx": _shown(commit_tx),
         "release_tx": _shown(release_tx),
+        "manifest": manifest,
     }
 
 
@@ -223,7 +227,8 @@ def _mark_settled(
     """Mark the run settled; our commit and our release, None where another sender's was adopted."""
     sent_by_us = close_purpose(engine, lease, release_purpose(engine, run.day_id, record.vetoes))
     commit_tx = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.vetoes))
-    provenance = render_provenance(opened.facts, record, commit_tx=commit_tx, release_tx=sent_by_us)
+    purchases = stream_purchase_places(engine.conn, run.day_id)
+    provenance = render_provenance(opened.facts, record, purchases, commit_tx=commit_tx, release_tx=sent_by_us)
     with lease.transaction():
         if mark_settled(engine.conn, run.run_id) and sent_by_us is None:
             insert_audit(engine.conn, actor="engine", action="release_adopted", day_id=run.day_id)

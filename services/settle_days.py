@@ -40,6 +40,7 @@ from services.known_nonces import require_known_nonces
 from services.lease import Lease, held_lease
 from services.refresh_stats import refresh_stats
 from services.send_transaction import checked_signer, transaction_hash
+from services.sign_manifest import ensure_manifest
 from services.void_day import commit_void, set_settlement_aside
 
 JOB: Final = "settle"
@@ -202,6 +203,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
         _require_key(engine, opened)
         if row is not None:
             mirror_artifacts(engine, day_id)
+        manifest = {}
         for step in STEPS:
             done = select_day(engine.conn, day_id)
             if done is not None and done.is_done(step):
@@ -209,9 +211,12 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
             outcome = _run(engine, lease, opened, step, None)
             if outcome.status != "RUNNING":
                 return outcome
+            manifest.update({name: text for name, text in outcome.facts.items() if name == "manifest"})
         with lease.transaction():
             require_invariant(finish_day(engine.conn, day_id), "day_not_finished", f"day {day_id} does not become DONE")
-        return _outcome(engine, day_id, EXIT_DONE)
+        finished = _outcome(engine, day_id, EXIT_DONE)
+        finished.facts.update(manifest)
+        return finished
 
     return guarded(engine, lease, day_id, work)
 
@@ -232,6 +237,8 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
     else:
         result = _WORK[step](engine, lease, opened)
     if isinstance(result, ChallengeRuns):
+        # The manifest is there since the commit: who wants to check the day may do so before it is released.
+        mirror_artifacts(engine, day_id)
         with lease.transaction():
             wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
         return _outcome(engine, day_id, EXIT_DONE)
@@ -317,11 +324,17 @@ def _require_not_halted(row: PipelineDay | None, day_id: DayId) -> None:
 
 def _done_again(engine: Engine, lease: Lease, row: PipelineDay, step: Step) -> DayOutcome:
     """A settled day changes no more. Compute computes it again and compares; missing files are brought back."""
+    facts: dict[str, Any] = {}
     if step == "compute":
         live = select_live_run(engine.conn, row.day_id)
         refuse_other_result(live, compute_stored(engine, open_day(engine, row.day_id)))
+    if step == "commit" and (run := select_live_run(engine.conn, row.day_id)) is not None:
+        # A day that was released or voided without our key has no manifest yet.
+        facts["manifest"] = ensure_manifest(engine, lease, run)
     mirror_artifacts(engine, row.day_id)
-    return _outcome(engine, row.day_id, EXIT_DONE)
+    outcome = _outcome(engine, row.day_id, EXIT_DONE)
+    outcome.facts.update(facts)
+    return outcome
 
 
 _WORK: Final[dict[Step, Callable[[Engine, Lease, Opened], dict[str, Any] | ChallengeRuns]]] = {

@@ -8,11 +8,13 @@ from io_layer.artifact_store import delete_inputs_artifacts, put_artifact, selec
 from io_layer.audit_store import insert_audit
 from io_layer.pipeline_store import finish_step, rewind_day, select_day
 from io_layer.run_store import Run, mark_committed, mark_settled, mark_vetoed, select_live_run, supersede_run
+from io_layer.ticket_store import stream_purchase_places
 from services.artifacts import remove_input_copies
 from services.day_work import Opened, sha256_of
 from services.engine import Engine
 from services.lease import Lease
 from services.provenance import render_provenance
+from services.sign_manifest import ensure_manifest
 from services.void_gates import check_refund
 from services.void_work import read_void, void_affiliates_document
 
@@ -52,7 +54,9 @@ def commit_void(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
         raise InvariantBroken("not_approved", f"day {day_id} has no approved refund; approve it first")
     void = read_void(engine, opened)
     check_refund(engine, opened, run)
-    provenance = render_provenance(opened.facts, opened.facts.record, commit_tx=None, release_tx=None)
+    manifest = ensure_manifest(engine, lease, run)
+    purchases = stream_purchase_places(engine.conn, day_id)
+    provenance = render_provenance(opened.facts, opened.facts.record, purchases, commit_tx=None, release_tx=None)
     with lease.transaction():
         mark_committed(engine.conn, run.run_id)
         if mark_settled(engine.conn, run.run_id):
@@ -73,6 +77,7 @@ def commit_void(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
         "refund_root": hex_of(run.winner_root),
         "refund_total": str(run.total_payout_atoms),
         "void_tx": hex_of(void.refund.tx_hash),
+        "manifest": manifest,
     }
 
 

@@ -18,6 +18,7 @@ from core.bundle import bundle_bytes, commit_bundle
 from core.documents.affiliates import render_affiliates
 from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
 from core.documents.inputs import render_inputs
+from core.documents.manifest import Manifest, render_manifest
 from core.documents.merkle_dumps import render_winners_merkle
 from core.documents.settlement_result import render_settlement_result
 from core.documents.void import render_void_affiliates, render_void_result, void_bundle
@@ -31,7 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RULES = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-CODE_FOLDERS = ("bo_engine", "cli", "core", "merkle", "io_layer", "services", "workers", "local_world")
+CODE_FOLDERS = ("bo_engine", "cli", "core", "merkle", "io_layer", "services", "workers", "local_world", "verifier")
 SOURCES = [path for folder in CODE_FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".sql")]
 
 
@@ -107,7 +108,7 @@ def test_every_link_and_every_named_page_exists(page: Path) -> None:
 def test_every_rule_that_is_cited_exists() -> None:
     known = set(re.findall(r"^### (\d+\.\d+) ", RULES, re.MULTILINE)) | {"2", "3", "4", "5", "6", "7"}
     cited: dict[str, str] = {}
-    for folder in ("core", "merkle", "io_layer", "services", "workers", "cli", "local_world", "tests", "docs"):
+    for folder in (*CODE_FOLDERS, "tests", "docs"):
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".md"):
                 for number in re.findall(r"\brules? (\d+(?:\.\d+)?)\b", path.read_text(encoding="utf-8")):
@@ -149,6 +150,11 @@ def files_of_a_day() -> dict[str, bytes]:
         "settlement_result.json": b"".join(render_settlement_result(result=result, deployment=DEPLOYMENT)),
         "winners_merkle.json": b"".join(render_winners_merkle(result=result, deployment=DEPLOYMENT)),
         "commit_bundle.json": bundle_bytes(bundle),
+        "manifest.json": b"".join(
+            render_manifest(
+                Manifest(DAY, DEPLOYMENT, dict.fromkeys(DETERMINISTIC_FILES, ZERO_HASH), wallet(1)), bytes(65)
+            )
+        ),
         "checksums.json": b"".join(render_checksums(day_id=DAY, sha256s=dict.fromkeys(DETERMINISTIC_FILES, ZERO_HASH))),
     }
 
@@ -211,7 +217,7 @@ def test_the_page_of_artifacts_names_every_field_of_every_file() -> None:
         assert {key for key in keys_of(ruleset) if not re.search(rf"\b{key}\b", RULES)} == set()
         named = set(re.findall(r"`(\w+)`", about + shared)) | set(DETERMINISTIC_FILES)
         assert set(keys_of(document)) - named == set(), name
-    for name in (*DETERMINISTIC_FILES, "checksums.json", "provenance.json"):
+    for name in (*DETERMINISTIC_FILES, "checksums.json", "manifest.json", "provenance.json"):
         assert f"| `{name}` |" in head
 
 

@@ -35,7 +35,7 @@ MAX_CODE_LINES = 600
 
 # Where money passes. `core`, `merkle`, `abi` and `bo_engine` also know no duration and no folder.
 PURE = ("bo_engine", "core", "merkle", "abi")
-MONEY = (*PURE, "io_layer", "services", "workers", "watchdog", "cli", "local_world")
+MONEY = (*PURE, "io_layer", "services", "workers", "watchdog", "cli", "local_world", "verifier")
 # Outside PURE, durations in seconds may be floats: in these files, under names that end in _s.
 DURATIONS_IN = {
     *("io_layer/drand_client.py", "io_layer/http_body.py", "io_layer/rpc.py"),
@@ -251,7 +251,7 @@ def test_the_local_world_builds_sql_with_quoted_names_only() -> None:
 
 def test_every_package_is_looked_at_for_money_and_for_sql() -> None:
     assert {*MONEY} == {*PACKAGES}
-    assert {*PURE, *WITH_SQL, "local_world"} == {*PACKAGES}
+    assert {*PURE, *WITH_SQL, "local_world", "verifier"} == {*PACKAGES}
 
 
 def test_the_pure_packages_run_no_sql_and_quoted_text_is_constant() -> None:

@@ -20,6 +20,7 @@ from merkle.tree import MerkleTree
 from services.artifacts import restore_artifacts
 from tests.invariants.facts import Facts, InvariantFailed, files_on_disk, opened_facts
 from tests.support.played_world import PlayedWorld
+from verifier.verify import verify_folder
 
 __all__ = ["InvariantFailed", "check_at_rest", "check_invariants", "files_on_disk"]
 
@@ -340,10 +341,21 @@ def _check_files(played: PlayedWorld) -> None:
             sums = json.loads((folder / "checksums.json").read_text())["files"]
             wanted = {name: "0x" + stored[name] for name in DETERMINISTIC_FILES}
             _require(sums == wanted, "I12", f"day {day}: checksums.json does not name its files")
+        if "manifest.json" in stored:
+            report = verify_folder(day, folder)
+            _require(report.holds, "I12", f"day {day}: the verifier refuses the files: {report.failed}")
+        _require("manifest.json" in stored or day not in _settled(played), "I12", f"day {day}: nobody signed its files")
         shutil.rmtree(folder)
         with played.engine() as engine:
             restore_artifacts(engine, day)
         _require(files_on_disk(played, day) == found, "I12", f"day {day}: restored with other bytes")
+
+
+def _settled(played: PlayedWorld) -> set[int]:
+    """Settled days that needed our key: a voided one may lack its signature."""
+    with opened_facts(played) as facts:
+        rows = facts.rows("SELECT day_id FROM settlement_runs WHERE status = 'settled' AND kind = 'settlement'")
+    return {row["day_id"] for row in rows}
 
 
 def _stored_files(played: PlayedWorld) -> dict[DayId, dict[str, str]]:

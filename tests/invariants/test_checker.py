@@ -36,6 +36,11 @@ def file(name: str, change: Callable[[Path], object]) -> Break:
     return lambda played: change(Path(played.env["ARTIFACTS_DIR"]) / f"dayId={played.day}" / name)
 
 
+def both(*breaks: Break) -> Break:
+    """One after the other."""
+    return lambda played: [one(played) for one in breaks]
+
+
 def plain_transaction(played: PlayedWorld) -> None:
     """Somebody uses the settler's key past the journal."""
     w3 = played.world.web3()
@@ -82,6 +87,8 @@ BROKEN: list[tuple[str, str, Break]] = [
     ("I12", "a file is gone", file("inputs.json", Path.unlink)),
     ("I12", "a file more", file("extra.json", lambda path: path.write_text("{}"))),
     ("I12", "a byte more", file("commit_bundle.json", lambda path: path.write_bytes(path.read_bytes() + b" "))),
+    ("I12", "nobody signed the files", both(
+     sql("DELETE FROM settlement_artifacts WHERE name = 'manifest.json'"), file("manifest.json", Path.unlink))),
     ("I12", "a stored byte is damaged", sql("UPDATE settlement_artifact_chunks SET bytes = 'x' || bytes")),
     ("I13", "an audit row is changed", sql("UPDATE audit_log SET actor = 'nobody' WHERE audit_id = 1")),
     ("I13", "an audit row is gone", sql("DELETE FROM audit_log WHERE audit_id = 1")),

@@ -2,18 +2,24 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_account import Account
+from eth_account.messages import encode_defunct
 from eth_account.typed_transactions import TypedTransaction
 from hexbytes import HexBytes
 
 from bo_engine.errors import InvalidInput, UsageError
 from bo_engine.settings import Settings
-from bo_engine.units import Wallet, parse_wallet
+from bo_engine.units import DayId, Hash32, Wallet, parse_wallet
+from core.documents.checksums import DETERMINISTIC_FILES
+from core.documents.manifest import Manifest, manifest_message, render_manifest
+from core.model import Deployment
 from io_layer.signer import FIELDS, MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT, Signer, load_signer
+from verifier.signatures import signed_hash, signer_of
 
 KEY = "0x" + "4c" * 32
 SETTLEMENT, RECEIVER = Wallet("0x" + "a1" * 20), Wallet("0x" + "c2" * 20)
@@ -208,3 +214,59 @@ def test_a_wrong_password_is_refused_without_showing_it(tmp_path: Path, keystore
         load(SETTLER_KEYSTORE_FILE=str(keystore[0]), SETTLER_PASSWORD_FILE=str(wrong))
     assert caught.value.code == "bad_keystore"
     assert "horse" not in caught.value.message
+
+
+DEPLOYMENT = Deployment(
+    chain_id=421_614, settlement=SETTLEMENT, game_manager=RECEIVER, prize_vault=SETTLEMENT, affiliate_vault=RECEIVER
+)
+
+
+def manifest_of(by: Signer, **changed: Any) -> Manifest:
+    """A day's manifest in this signer's name."""
+    files = {name: Hash32(bytes([number]) * 32) for number, name in enumerate(DETERMINISTIC_FILES)}
+    return replace(Manifest(DayId(20_000), DEPLOYMENT, files, by.address), **changed)
+
+
+def test_a_manifest_is_signed_the_same_each_time_and_by_the_key_it_names(signer: Signer) -> None:
+    manifest = manifest_of(signer)
+    signature = signer.sign_manifest(manifest)
+    assert signer.sign_manifest(manifest) == signature
+    message = encode_defunct(primitive=manifest_message(manifest))
+    assert parse_wallet(Account.recover_message(message, signature=signature)) == signer.address
+    # The verifier reads the file with another ECDSA and its own idea of what was signed.
+    document = json.loads(b"".join(render_manifest(manifest, signature)))
+    assert signer_of(signed_hash(document), signature) == signer.address
+
+
+def test_what_is_signed_for_a_manifest_is_no_transaction(signer: Signer) -> None:
+    message = manifest_message(manifest_of(signer))
+    signed = b"\x19Ethereum Signed Message:\n" + str(len(message)).encode() + message
+    # A typed transaction begins with its type (1 to 4), an older one with the head of an RLP list (0xc0 and up), a
+    # permit with 0x19 0x01. None of them begins like this.
+    assert signed[:2] == b"\x19E"
+    assert message.startswith(b"BO-ENGINE/MANIFEST/1\n{")
+    with pytest.raises((ValueError, TypeError, KeyError, IndexError)):
+        TypedTransaction.from_bytes(HexBytes(signed))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"deployment": replace(DEPLOYMENT, chain_id=1)},
+        {"signer": RECEIVER},
+        {"files": {}},
+        {"files": {"commit_bundle.json": Hash32(bytes(32))}},
+        {"files": {**dict.fromkeys(DETERMINISTIC_FILES, Hash32(bytes(32))), "inputs.json": Hash32(b"short")}},
+    ],
+)
+def test_nothing_but_a_whole_manifest_of_its_own_is_signed(signer: Signer, change: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        signer.sign_manifest(manifest_of(signer, **change))
+    assert caught.value.code in ("signer_refused", "bad_manifest")
+
+
+@pytest.mark.parametrize("thing", [b"BO-ENGINE/MANIFEST/1\n{}", {"day_id": 1}, None, "text"])
+def test_bytes_of_the_callers_choice_are_not_signed_as_a_manifest(signer: Signer, thing: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        signer.sign_manifest(thing)
+    assert caught.value.code == "signer_refused"

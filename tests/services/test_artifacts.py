@@ -16,7 +16,7 @@ from tests.support.meddling import resume, veto
 from tests.support.observed import files_of, halts
 from tests.support.played_world import PlayedWorld
 
-NAMES = {*DETERMINISTIC_FILES, "checksums.json", "provenance.json"}
+NAMES = {*DETERMINISTIC_FILES, "checksums.json", "manifest.json", "provenance.json"}
 
 
 def folder_of(played: PlayedWorld) -> Path:
@@ -74,7 +74,8 @@ def test_checksums_and_run_hash_are_what_sha256sum_prints(played: PlayedWorld) -
     (outcome,) = played.settle()
     checksums = json.loads((folder_of(played) / "checksums.json").read_bytes())
     listed = {name: digest.removeprefix("0x") for name, digest in checksums["files"].items()}
-    assert listed == {name: digest for name, digest in files_of(played).items() if name != "checksums.json"}
+    beside = ("checksums.json", "manifest.json")
+    assert listed == {name: digest for name, digest in files_of(played).items() if name not in beside}
     assert outcome.run_hash == "0x" + listed["commit_bundle.json"]
 
 

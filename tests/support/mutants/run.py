@@ -1,0 +1,151 @@
+"""`make mutants`: plants the errors of ``mutate`` in core/, merkle/ and the gates, and runs the tests that should see.
+
+A mutant that no test fails on has survived: either a test is missing, or the change means nothing (docs/mutants.md
+says which). Each runs in a fork of a process that has loaded the libraries already, from memory: no file is changed.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+# What is slow to import and is none of ours.
+LIBRARIES = ("pytest", "hypothesis", "numpy", "rfc8785", "py_ecc.bls.hash_to_curve", "eth_account", "web3", "psycopg")
+_PURE = ("tests/core", "tests/merkle", "tests/verifier/test_agreement.py")
+#: Which tests are asked about a module; the first folder that fits decides.
+TESTS: dict[str, tuple[str, ...]] = {
+    "core/": _PURE,
+    "merkle/": ("tests/merkle", "tests/core", "tests/verifier/test_agreement.py"),
+    "services/gates.py": ("tests/services/test_gates.py", "tests/services/test_gates_recount.py"),
+}
+LEAST_PERCENT = 85
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mutant and what became of it: killed, survived, or killed by the clock."""
+
+    module: str
+    line: int
+    change: str
+    outcome: str
+
+
+def targets(named: list[str]) -> list[Path]:
+    """The modules to look at: those that were named, or all."""
+    if named:
+        return [ROOT / name for name in named]
+    found = [*ROOT.glob("core/**/*.py"), *ROOT.glob("merkle/*.py"), ROOT / "services" / "gates.py"]
+    return sorted(path for path in found if path.name != "__init__.py")
+
+
+def asked_tests(module: str) -> tuple[str, ...]:
+    """The tests that are asked about a module: its own first, which see most, because the first failure ends a run."""
+    tests = next(tests for prefix, tests in TESTS.items() if module.startswith(prefix))
+    own = Path("tests", module).with_name(f"test_{Path(module).name}")
+    return (str(own), *tests) if (ROOT / own).is_file() else tests
+
+
+def try_source(module: str, source: str | None, timeout_s: float) -> str:
+    """Run the module's tests in a fork, with its source replaced (None: as it is)."""
+    pid = os.fork()
+    if pid == 0:
+        _become_tests(module, source)
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return "survived" if status == 0 else "killed"
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return "killed by the clock"
+
+
+def _become_tests(module: str, source: str | None) -> None:
+    """In the child: hook the import, be silent, run pytest, end."""
+    code: Any = 3
+    try:
+        silent = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(silent, number)
+        if source is not None:
+            sys.meta_path.insert(0, _Planted(module.removesuffix(".py").replace("/", "."), ROOT / module, source))
+        import pytest
+
+        quiet = ("-x", "-q", "--tb=no", "--no-header", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "not slow")
+        code = pytest.main([*quiet, "--hypothesis-seed=0", *asked_tests(module)])
+    finally:
+        os._exit(int(code))
+
+
+class _Planted:
+    """Loads one module from a changed source, whoever imports it."""
+
+    def __init__(self, name: str, path: Path, source: str) -> None:
+        self._name, self._path, self._source = name, path, source
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
+        """The spec of our one module."""
+        if name != self._name:
+            return None
+        return importlib.util.spec_from_loader(name, self, origin=str(self._path))
+
+    def create_module(self, spec: Any) -> None:
+        """The default one."""
+
+    def exec_module(self, module: Any) -> None:
+        """Run the changed source."""
+        module.__file__ = str(self._path)
+        exec(compile(self._source, str(self._path), "exec"), module.__dict__)  # noqa: S102
+
+
+def main() -> int:
+    """Try every mutant of the modules; exit 1 below ``LEAST_PERCENT``."""
+    from tests.support.mutants.mutate import mutants_of
+
+    parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
+    parser.add_argument("modules", nargs="*", help="core/prizes.py and the like; all if none is named")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    os.chdir(ROOT)
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    trials: list[Trial] = []
+    for path in targets(given.modules):
+        module = str(path.relative_to(ROOT))
+        started = time.monotonic()
+        if try_source(module, None, 600) != "survived":
+            sys.stderr.write(f"{module}: its tests fail without any mutant\n")
+            return 1
+        limit_s = 3 * (time.monotonic() - started) + 10
+        mutants = mutants_of(path.read_text(encoding="utf-8"))
+        with ThreadPoolExecutor(given.workers) as pool:
+            outcomes = list(pool.map(lambda one, m=module, s=limit_s: try_source(m, one.source, s), mutants))
+        found = [Trial(module, one.line, one.change, outcome) for one, outcome in zip(mutants, outcomes, strict=True)]
+        trials += found
+        lived = [trial for trial in found if trial.outcome == "survived"]
+        sys.stderr.write(f"{module}: {len(found) - len(lived)} of {len(found)} killed\n")
+        for trial in lived:
+            sys.stderr.write(f"  survived: {trial.module}:{trial.line} {trial.change}\n")
+    killed = sum(trial.outcome != "survived" for trial in trials)
+    percent = 100 * killed // len(trials) if trials else 100
+    if given.json:
+        sys.stdout.write(json.dumps([vars(trial) for trial in trials], indent=1) + "\n")
+    else:
+        sys.stdout.write(f"{killed} of {len(trials)} killed: {percent} %\n")
+    return 0 if percent >= LEAST_PERCENT else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Days that the engine settled on a real chain: consistent from their files, anchored with a node (rule 4.7)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from eth_account import Account
+
+from bo_engine.units import DayId
+from local_world.chain_account import ChainAccount
+from local_world.chain_view import ChainView
+from local_world.claims import PRIZES, ClaimBook, Claimer, load_claims
+from services.artifacts import artifact_states, restore_artifacts
+from services.settle_days import run_one_step
+from tests.invariants.checker import check_invariants
+from tests.support.played_world import PlayedWorld
+from tests.support.voiding import act, after_close, void_as_planned
+from verifier.checking import NodeSilent
+from verifier.strict_json import write_canonical
+from verifier.verify import ANCHORED, CONSISTENT, Report, verify_folder
+
+SILENT = "http://127.0.0.1:1"  # where nobody listens
+
+pytestmark = pytest.mark.world
+
+
+def folder_of(played: PlayedWorld, day: DayId | None = None) -> Path:
+    """Where a day's files lie."""
+    return Path(played.env["ARTIFACTS_DIR"]) / f"dayId={played.day if day is None else day}"
+
+
+def nodes(played: PlayedWorld) -> tuple[str, str]:
+    """Both endpoints of the world."""
+    return played.env["RPC_URL"], played.env["RPC_FALLBACK_URL"]
+
+
+def verify(played: PlayedWorld, day: DayId | None = None, *, anchored: bool = True) -> Report:
+    """The verifier's report on a day."""
+    day = played.day if day is None else day
+    return verify_folder(day, folder_of(played, day), nodes(played) if anchored else ())
+
+
+def rewrite(folder: Path, name: str, change: Callable[[Any], None]) -> None:
+    """Change a file's document and write it back in canonical form."""
+    document = json.loads((folder / name).read_bytes())
+    change(document)
+    (folder / name).write_bytes(write_canonical(document))
+
+
+def test_a_settled_day_with_claims_is_anchored_and_so_is_the_empty_day_after_it(played: PlayedWorld) -> None:
+    played.settle_through()
+    contracts = played.world.contracts
+    claims = load_claims(folder_of(played) / "winners_merkle.json", PRIZES, played.day, 421_614, contracts.prize_vault)
+    sender = ChainAccount(played.chain, played.world.account("relayer"))
+    Claimer(ChainView(played.chain, contracts), ClaimBook()).claim_many(sender, claims[:2])
+    played.chain.mine(2)
+
+    offline = verify(played, anchored=False)
+    assert (offline.verdict, offline.failed) == (CONSISTENT, [])
+    assert any("VRF word" in text for text in offline.untold)
+    assert any("ruleset 0x" in text for text in offline.untold)
+    report = verify(played)
+    assert (report.verdict, report.failed) == (ANCHORED, [])
+    assert {one.verdict for one in report.findings} == {"ok"}
+    found = {one.name: one.found for one in report.findings}
+    assert found["claims"].startswith("2 claims")
+    tickets = len(json.loads((folder_of(played) / "inputs.json").read_bytes())["tickets"])
+    assert found["purchases"] == f"{tickets} of {tickets} purchase events"
+
+    empty = DayId(played.day + 1)
+    played.close(empty, has_tips=False)
+    played.settle()
+    played.pass_challenge()
+    played.settle()
+    assert verify(played, empty, anchored=False).verdict == CONSISTENT
+    assert verify(played, empty).verdict == ANCHORED
+    check_invariants(played)
+
+
+def test_a_commit_in_its_challenge_period_can_be_checked_and_is_not_called_released(played: PlayedWorld) -> None:
+    played.settle()
+    assert verify(played, anchored=False).verdict == CONSISTENT
+    report = verify(played)
+    assert "release" in report.failed
+    assert not {"commit", "deployment", "sold_on_chain", "word_on_chain", "signer_on_chain"} & set(report.failed)
+
+
+def test_files_that_are_not_those_of_the_chain_are_found(played: PlayedWorld) -> None:
+    played.settle_through()
+    folder = folder_of(played)
+    rewrite(folder, "provenance.json", lambda it: it["purchases"][0].update(log_index=99))
+    assert verify(played).failed == ["purchases"]
+    with played.engine() as engine:
+        restore_artifacts(engine, played.day)
+    rewrite(folder, "inputs.json", lambda it: it["contracts"].update(settlement="0x" + "11" * 20))
+    report = verify(played)
+    assert "deployment" in report.failed
+    assert "answers" in next(one.found for one in report.findings if one.name == "deployment")
+
+
+def test_a_node_that_does_not_answer_or_answers_nonsense_is_no_verdict(played: PlayedWorld) -> None:
+    played.settle_through()
+    with pytest.raises(NodeSilent):
+        verify_folder(played.day, folder_of(played), [nodes(played)[0], SILENT])
+    done = played.cli("verify", "--day", str(played.day), "--dir", str(folder_of(played)), "--rpc", SILENT)
+    assert done.code == 75
+    assert "node_silent" in done.stderr
+
+
+def test_the_command_needs_no_environment_at_all(played: PlayedWorld, tmp_path: Path) -> None:
+    played.settle_through()
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(folder_of(played), folder)
+    (tmp_path / ".env").write_text("DATABASE_URL=postgresql://nobody@127.0.0.1:1/none\nCHAIN_ID=not a number\n")
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "cli.main", "verify", "--day", str(played.day), "--dir", str(folder), "--json"],
+        env={"PATH": os.defpath},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["verdict"], document["exit_code"]) == (CONSISTENT, 0)
+    assert done.stderr == ""
+
+
+def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_never_signed_anew(
+    played: PlayedWorld,
+) -> None:
+    played.settle_through()
+    manifest = (folder_of(played) / "manifest.json").read_bytes()
+    shutil.rmtree(folder_of(played))
+    other = Account.from_key("0x" + "77" * 32)
+    act(played, "owner", "Roles", "setSettler", other.address)
+    with played.engine(SETTLER_PRIVATE_KEY="0x" + "77" * 32) as engine:
+        restore_artifacts(engine, played.day)
+        assert (folder_of(played) / "manifest.json").read_bytes() == manifest
+        assert run_one_step(engine, "commit", played.day).facts["manifest"] == "signed"
+    assert (folder_of(played) / "manifest.json").read_bytes() == manifest
+    # Its signer is not the SETTLER any more, but he sent the commit.
+    assert verify(played).verdict == ANCHORED
+    rewrite(folder_of(played), "provenance.json", lambda it: it.update(commit_tx=it["release_tx"]))
+    assert verify(played).failed == ["signer_on_chain"]
+
+
+def test_a_voided_day_without_the_key_says_so_is_anchored_and_is_signed_when_the_key_is_back(
+    played: PlayedWorld,
+) -> None:
+    # The word is there, so only an announced void is possible; the owner needs 30 days and a notice of 7.
+    after_close(played, played.day, 24)
+    act(played, "owner", "SettlementV4", "announceVoid", played.day)
+    after_close(played, played.day, 32)
+    void_as_planned(played, played.day)
+    (outcome,) = played.settle(played.day, SETTLER_PRIVATE_KEY="")
+    assert outcome.status == "DONE"
+    assert outcome.facts["manifest"].startswith("not signed: ")
+    with played.engine() as engine:
+        assert dict(artifact_states(engine, played.day))["manifest.json"] == "not signed"
+    assert "manifest" in verify(played, anchored=False).failed
+    report = verify(played)
+    assert (report.verdict, report.failed) == (ANCHORED, [])
+
+    with played.engine() as engine:
+        assert run_one_step(engine, "commit", played.day).facts["manifest"] == "signed"
+        assert set(dict(artifact_states(engine, played.day)).values()) == {"ok"}
+    assert verify(played, anchored=False).verdict == CONSISTENT
+    signed = verify(played)
+    assert {one.verdict for one in signed.findings} == {"ok"}
+    rewrite(folder_of(played), "settlement_result.json", lambda it: it.update(void_reason="vrf_missing"))
+    assert {"void", "bundle"} <= set(verify(played).failed)

@@ -1,0 +1,172 @@
+"""Checks against the chain: pure comparisons of a day's files with facts of one final block."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from verifier.checking import NotTold, differ, require, require_equal
+from verifier.facts import COMMITTED, RELEASED, VOIDED, Facts, Vault
+from verifier.folder import Day
+from verifier.hashing import ZERO_WORD, keccak256, number_word
+
+DAY_S = 86400
+
+
+def deployment(day: Day, facts: Facts) -> str:
+    """The chain and the contracts that the files name."""
+    inputs = day.doc("inputs")
+    require_equal(inputs["chain_id"], facts.chain_id, "chain_id")
+    for name, address in facts.contracts.items():
+        require_equal(inputs["contracts"][name], address, f"{name} of the contracts")
+    return f"chain {facts.chain_id}, 4 contracts, at final block {facts.block}"
+
+
+def ruleset_on_chain(day: Day, facts: Facts) -> str:
+    """The ruleset in force on the day."""
+    require_equal(day.doc("inputs")["ruleset_hash"], facts.ruleset_hash, "ruleset_hash")
+    return "rulesetHashOf(day)"
+
+
+def sold_on_chain(day: Day, facts: Facts) -> str:
+    """No ticket was left out, added or changed."""
+    for number, (pool, sold) in enumerate(zip(day.doc("inputs")["pools"], facts.pools, strict=True)):
+        for name, value in sold.items():
+            require_equal(pool[name], value, f"{name} of pool {number}")
+    return "count, tips, stake and digest of 5 pools"
+
+
+def opening_on_chain(day: Day, facts: Facts) -> str:
+    """The state that the day before left."""
+    require_equal(state_hash(day.doc("inputs")["opening_state"]), facts.opening_hash, "hash of the opening state")
+    return "openingStateHash(day)"
+
+
+def word_on_chain(day: Day, facts: Facts) -> str:
+    """The word that Chainlink gave."""
+    seeds = day.doc("settlement_result")["seeds"]
+    if seeds is None:
+        return "none on a day without tips"
+    require(facts.word is not None, "the chain has no VRF word of the day")
+    require_equal(seeds["vrf_word"], facts.word, "VRF word")
+    return "wordOf(day)"
+
+
+def rates_on_chain(day: Day, facts: Facts) -> str:
+    """The rates in force on the day."""
+    for entry in day.doc("affiliates")["referred"]:
+        expected = facts.rates.get(entry["affiliate"])
+        require_equal(entry["rate_bps"], expected, f"rate of {entry['affiliate']}")
+    return f"{len(facts.rates)} affiliates"
+
+
+def signer_on_chain(day: Day, facts: Facts) -> str:
+    """Who signed the manifest is the SETTLER, or was it when he sent the commit."""
+    if "manifest.json" not in day.docs:
+        raise NotTold("there is no manifest; the run hash on the chain stands for it")
+    signer = day.doc("manifest")["signer"]
+    known = ", ".join(sorted(facts.settlers))
+    require(signer in facts.settlers, f"the manifest is signed by {signer}, the SETTLER is {known}")
+    return "SETTLER of the contracts"
+
+
+def commit(day: Day, facts: Facts) -> str:
+    """What was committed is this result."""
+    if facts.status not in (COMMITTED, RELEASED):
+        differ("nothing is committed for the day")
+    require_equal(day.sha256s["commit_bundle.json"], facts.run_hash, "run hash (sha256 of commit_bundle.json)")
+    require_equal(settlement_hash(day), facts.settlement_hash, "settlement hash")
+    return "run hash and settlement hash"
+
+
+def release(_: Day, facts: Facts) -> str:
+    """It is released at a final block."""
+    require(facts.status == RELEASED, "the day is not released yet at the newest final block")
+    return "status at the final block"
+
+
+def void(day: Day, facts: Facts) -> str:
+    """The day is voided on the chain, for the reason that the files name."""
+    require(facts.status == VOIDED, "the day is not voided on the chain")
+    close_s, void_s, announced_s = (day.day_id + 1) * DAY_S, facts.released_at_s, facts.void_announced_at_s
+    is_announced = announced_s and void_s >= close_s + 30 * DAY_S and void_s >= announced_s + 7 * DAY_S
+    reason = "announced" if is_announced else "vrf_missing"
+    require_equal(day.doc("settlement_result")["void_reason"], reason, "void_reason")
+    return f"status; reason {reason}"
+
+
+def closing_on_chain(day: Day, facts: Facts) -> str:
+    """The next day opens with what this one left."""
+    require_equal(state_hash(day.doc("commit_bundle")["closing_state"]), facts.closing_hash, "hash of closing state")
+    return "openingStateHash(day + 1)"
+
+
+def vaults(day: Day, facts: Facts) -> str:
+    """Both vaults hold the root and the total, and the money that they owe."""
+    bundle = day.doc("commit_bundle")
+    if day.is_void:
+        expected = [(bundle["refund_root"], bundle["refund_total"]), (ZERO_WORD, 0)]
+    else:
+        expected = [
+            (bundle["winner_root"], bundle["total_payout"]),
+            (bundle["affiliate_root"], bundle["affiliate_total"]),
+        ]
+    for name, vault, (root, total) in zip(("PrizeVault", "AffiliateVault"), _vaults(facts), expected, strict=True):
+        require_equal(root, vault.root, f"root of {name}")
+        require_equal(total, vault.total, f"total of {name}")
+        require(vault.balance >= vault.owed, f"{name} holds {vault.balance} atoms and owes {vault.owed}")
+    return "roots, totals, balances of 2 vaults"
+
+
+def claims(day: Day, facts: Facts) -> str:
+    """What was claimed are listed payouts, each once."""
+    result = day.doc("settlement_result")
+    taken = 0
+    for name, vault, listed in zip(
+        ("PrizeVault", "AffiliateVault"), _vaults(facts), (result["payouts"], result["affiliate_payouts"]), strict=True
+    ):
+        require(vault.claimed <= vault.total, f"{name} paid {vault.claimed} of {vault.total} atoms")
+        if vault.claimed_by is not None:
+            paid = [payout["amount"] for payout in listed if vault.claimed_by.get(payout["wallet"])]
+            require_equal(vault.claimed, sum(paid), f"atoms that {name} paid out")
+            taken += len(paid)
+    return f"{taken} claims paid, each of a listed payout"
+
+
+def purchases(_: Day, facts: Facts) -> str:
+    """The purchases that provenance.json names are on the chain."""
+    if facts.purchases is None:
+        raise NotTold("provenance.json is not there")
+    found = facts.purchases
+    if found.wrong:
+        differ(f"{len(found.wrong)} of {found.asked} purchases: {found.wrong[0]}")
+    return f"{found.asked} of {found.listed} purchase events"
+
+
+def state_hash(states: Sequence[dict[str, int]]) -> bytes:
+    """Rule 4.5."""
+    names = ("carry", "reserve", "last_rollover", "streak")
+    return keccak256(b"".join(number_word(state[name]) for state in states for name in names))
+
+
+def settlement_hash(day: Day) -> bytes:
+    """Rule 4.5: the contract's struct, word by word."""
+    bundle: dict[str, Any] = day.doc("commit_bundle")
+    return keccak256(
+        b"".join(
+            (
+                number_word(day.day_id),
+                *map(number_word, bundle["pool_payout"]),
+                *map(number_word, bundle["pool_jackpot_payout"]),
+                number_word(bundle["total_payout"]),
+                bundle["winner_root"],
+                *(number_word(int(hit)) for hit in bundle["jackpot_hit"]),
+                number_word(bundle["affiliate_total"]),
+                bundle["affiliate_root"],
+                number_word(bundle["charity_total"]),
+                day.sha256s["commit_bundle.json"],
+            )
+        )
+    )
+
+
+def _vaults(facts: Facts) -> tuple[Vault, Vault]:
+    return facts.prize_vault, facts.affiliate_vault

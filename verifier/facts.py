@@ -1,0 +1,52 @@
+"""What a chain tells of a day: read by ``read_facts``, or recorded with the self-test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+NONE, COMMITTED, RELEASED, VOIDED = range(4)
+
+
+@dataclass(frozen=True)
+class Vault:
+    """A claim vault's account of one day, and whether it holds what it owes."""
+
+    root: bytes
+    total: int
+    claimed: int
+    claimed_by: Mapping[str, bool] | None  # by listed wallet; None where too many were listed to ask for each
+    balance: int
+    owed: int
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Events of tickets, as receipts show them: looked at, and those that are not what the files say."""
+
+    asked: int
+    listed: int
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A day at one final block."""
+
+    block: int
+    chain_id: int
+    contracts: Mapping[str, str]
+    ruleset_hash: bytes
+    pools: tuple[Mapping[str, Any], ...]  # ticket_count, tip_count, stake, digest
+    word: int | None
+    opening_hash: bytes
+    closing_hash: bytes  # the opening of the day after; zero while this day is open
+    rates: Mapping[str, int]
+    settlers: frozenset[str]  # who is SETTLER now, and who sent the day's commit
+    status: int
+    run_hash: bytes
+    settlement_hash: bytes
+    released_at_s: int
+    void_announced_at_s: int
+    prize_vault: Vault
+    affiliate_vault: Vault
+    purchases: Purchases | None  # None: the files name none

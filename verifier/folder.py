@@ -1,0 +1,83 @@
+"""A day's folder, read into values. Nothing in it is trusted, not even that a file is a file."""
+
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from verifier.checking import CannotVerify, Differs
+from verifier.documents import ALL_FILES, REQUIRED, read_document
+from verifier.hashing import sha256
+from verifier.strict_json import read_strict
+
+MAX_FILE_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True)
+class Day:
+    """The files of one day: bytes hashed, documents as values (``docs``) and the rulesets as JSON."""
+
+    day_id: int
+    sha256s: Mapping[str, bytes]
+    docs: Mapping[str, Any]
+    ruleset_json: Mapping[str, Any]
+    problems: Mapping[str, str]  # by file: why it could not be read
+    is_void: bool
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    def doc(self, name: str) -> Any:
+        """A file's document."""
+        return self.docs[f"{name}.json"]
+
+
+def read_folder(folder: Path) -> dict[str, bytes | str]:
+    """The bytes of each file that is there, or why it cannot be read. Raises: CannotVerify."""
+    if not folder.is_dir():
+        raise CannotVerify(f"there is no folder {folder}; name the day's folder with --dir")
+    return {name: found for name in ALL_FILES if (found := _read_file(folder / name)) is not None}
+
+
+def _read_file(path: Path) -> bytes | str | None:
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            return "it is no regular file"
+        if about.st_size > MAX_FILE_BYTES:
+            return f"it has more than {MAX_FILE_BYTES} bytes"
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+
+
+def read_day(day_id: int, files: Mapping[str, bytes | str]) -> Day:
+    """The day that these files tell of. Never raises: what cannot be read stands in ``problems``."""
+    problems: dict[str, str] = {}
+    values: dict[str, Any] = {}
+    for name, found in files.items():
+        try:
+            if isinstance(found, str):
+                raise Differs(found)
+            values[name] = read_strict(found)
+        except Differs as error:
+            problems[name] = str(error)
+    problems.update({name: "it is not there" for name in REQUIRED if name not in files})
+    bundle = values.get("commit_bundle.json")
+    is_void = isinstance(bundle, dict) and bundle.get("schema") == "bo-engine/void-bundle/1"
+    docs: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            docs[name] = read_document(name, value, is_void=is_void)
+        except Differs as error:
+            problems[name] = str(error)
+    return Day(
+        day_id=day_id,
+        sha256s={name: sha256(found) for name, found in files.items() if isinstance(found, bytes)},
+        docs=docs,
+        # The JSON, because its hash is taken of what stands in the file.
+        ruleset_json=values["inputs.json"]["ruleset"] if "inputs.json" in docs else {},
+        problems=problems,
+        is_void=is_void,
+    )
