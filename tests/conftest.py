@@ -4,10 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from bo_engine import blots
 from local_world.world import start_world
 from tests.support.canaries import require_clean_files
 from tests.support.kill_summary import pytest_terminal_summary  # noqa: F401 - a hook of pytest
 from tests.support.played_world import PlayedWorld
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_secrets() -> Iterator[None]:
+    """A process knows its secrets for good; a test's must not blot what the next one reads."""
+    known, patterns = set(blots._known), list(blots._patterns)
+    yield
+    blots._known.clear()
+    blots._known.update(known)
+    blots._patterns[:] = patterns
 
 
 @pytest.fixture(scope="session")
