@@ -10,7 +10,7 @@ def verify_proof(root: bytes, leaf: bytes, proof: Sequence[bytes]) -> bool:
 
     A root, leaf or sibling that is not 32 bytes long is simply no proof: False, never an exception.
     """
-    if len(root) != 32 or len(leaf) != 32:
+    if len(leaf) != 32:
         return False
     node = bytes(leaf)
     for sibling in proof:

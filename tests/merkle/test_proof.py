@@ -42,7 +42,8 @@ def test_an_inner_node_passes_only_as_hash_never_as_a_claim() -> None:
 
 def test_values_of_other_lengths_are_no_proof_and_no_crash() -> None:
     leaf = TREE.node(INDEX)
-    assert not verify_proof(TREE.root, leaf, [*PROOF[:-1], PROOF[-1][:31]])
-    assert not verify_proof(TREE.root, leaf[:31], PROOF)
-    assert not verify_proof(b"", leaf, PROOF)
+    assert verify_proof(TREE.root, leaf, [*PROOF[:-1], PROOF[-1][:31]]) is False
+    assert verify_proof(TREE.root, leaf[:31], PROOF) is False
+    assert verify_proof(b"", leaf, PROOF) is False
+    assert verify_proof(b"", b"", []) is False
     assert not verify_proof(TREE.root, leaf, [b"", *PROOF])

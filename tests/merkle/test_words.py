@@ -30,6 +30,7 @@ def test_a_word_of_no_wallet_is_refused(text: str) -> None:
 
 def test_a_text_word_is_padded_on_the_right() -> None:
     assert text_word("BO-ENGINE/LEAF/1") == b"BO-ENGINE/LEAF/1" + bytes(16)
+    assert text_word("x" * 32) == b"x" * 32
 
 
 @pytest.mark.parametrize("text", ["x" * 33, "ä"])
