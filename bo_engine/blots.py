@@ -89,8 +89,12 @@ def parts_of(secret: str) -> list[str]:
         except ValueError:
             # No URL that Python can read; whatever stands between its marks may be the secret.
             return _long_enough([*parts, *re.split(r"[/@:?&=#\[\]]", secret)])
-        parts += [url.query, *(value for _, value in parse_qsl(url.query)), url.password or ""]
-        if url.scheme in ("http", "https"):
+        parts.append(url.password or "")
+        if url.scheme not in ("http", "https"):
+            # The other parameters of a database's URL are words like `require` and the name of this program.
+            parts += [value for name, value in parse_qsl(url.query) if "pass" in name]
+        else:
+            parts += [url.query, *(value for _, value in parse_qsl(url.query))]
             userinfo = f"{unquote(url.username or '')}:{unquote(url.password or '')}"
             parts += [
                 url.username or "",

@@ -18,6 +18,7 @@ from io_layer.contract_codec import codec
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
 _LOG_PAGE_BLOCKS: Final = 5_000
+_SILENT_PAGES: Final = 2
 _HEAD_MOVES_S: Final = 3
 T = TypeVar("T")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
@@ -148,6 +149,12 @@ class ChainReader:
         """A display read of one call at the head: what is under way, never what counts."""
         return self._decoded(call, self._call(call, "latest", both=False))
 
+    def read_at_head_of(self, endpoint: RpcEndpoint, call: Call) -> Any:
+        """The same as one endpoint sees it. Raises: Unavailable."""
+        data = hex_of(codec(call.contract).call_data(call.function, call.arguments))
+        question = [{"to": call.address, "data": data}, "latest"]
+        return self._decoded(call, self.request_one(endpoint, "eth_call", question, wire.data))
+
     def read_log_pages(
         self, address: Wallet, topics: Sequence[object], first: int, last: int
     ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
@@ -157,20 +164,22 @@ class ChainReader:
         A page that a provider refuses (its range or result limit) or that is too large is halved; success grows it.
         An empty answer proves nothing: the caller compares with the contract's counters.
         """
-        start, size = first, _LOG_PAGE_BLOCKS
+        start, size, silent = first, _LOG_PAGE_BLOCKS, 0
         while start <= last:
             stop = min(start + size - 1, last)
             query = {"address": address, "topics": list(topics), "fromBlock": hex(start), "toBlock": hex(stop)}
             try:
                 page = self.request_both("eth_getLogs", [query], wire.logs)
-            except Unavailable:
-                if stop == start:
+            except Unavailable as error:
+                # A long page may also be answered too late; an endpoint that is gone is not asked ten times.
+                silent += error.code == "rpc_unreachable"
+                if stop == start or silent > _SILENT_PAGES:
                     raise
                 size = max((stop - start + 1) // 2, 1)
                 continue
             logs = {(log["transactionHash"], log["logIndex"]): log for log in page}
             yield stop, sorted(logs.values(), key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
-            start, size = stop + 1, min(size * 2, _LOG_PAGE_BLOCKS)
+            start, size, silent = stop + 1, min(size * 2, _LOG_PAGE_BLOCKS), 0
 
     def read_head_number(self, endpoint: RpcEndpoint) -> int:
         """The number of one endpoint's newest block."""

@@ -256,6 +256,12 @@ class GameChain:
         """The day's record at the head: what is under way, never what counts."""
         return _day_record(self.chain.read_at_head(self.call("SettlementV4", "dayRecord", day_id)))
 
+    def is_over_at_a_head(self, day_id: DayId) -> bool:
+        """Whether either endpoint's newest block shows the day released or voided: one of them may lag."""
+        call = self.call("SettlementV4", "dayRecord", day_id)
+        heads = [_day_record(self.chain.read_at_head_of(endpoint, call)) for endpoint in self.chain.endpoints]
+        return any(record.status in (RELEASED, VOIDED) for record in heads)
+
     def is_seed_requested_at_head(self, day_id: DayId) -> bool:
         """Whether the head shows a VRF request of the day, final or not."""
         _, requested_at_s, _ = self.chain.read_at_head(self.call("VRFReceiver", "requestOf", day_id))

@@ -194,6 +194,19 @@ def select_unknown_nonces(conn: Conn, chain_id: int, sender: Wallet, first: int,
     return [int(row[0]) for row in conn.execute(SELECT_UNKNOWN_NONCES, given).fetchall()]
 
 
+SELECT_BLOCK_BEFORE = """
+    SELECT coalesce(max(a.block_number), 0)
+      FROM chain_transaction_attempts AS a JOIN chain_transactions AS t USING (tx_id)
+     WHERE t.chain_id = %(chain_id)s AND a.sender = %(sender)s AND a.state = 'FINAL' AND a.nonce < %(nonce)s
+"""
+
+
+def select_block_before(conn: Conn, chain_id: int, sender: Wallet, nonce: int) -> int:
+    """A final block before which the sender cannot have spent this nonce: that of the last one below it, or 0."""
+    row = conn.execute(SELECT_BLOCK_BEFORE, {"chain_id": chain_id, "sender": sender, "nonce": nonce}).fetchone()
+    return int(row[0]) if row else 0
+
+
 INSERT_ATTEMPT = """
     INSERT INTO chain_transaction_attempts
            (tx_id, attempt, sender, nonce, gas_limit, max_fee_per_gas, max_priority_fee, raw, tx_hash)

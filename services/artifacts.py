@@ -1,6 +1,6 @@
 """The day's files: copies of what the database holds, in ARTIFACTS_DIR/dayId=N (rule 4.7)."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, require_input
@@ -12,6 +12,7 @@ from io_layer.run_store import select_live_run
 from services.engine import Engine
 
 MANIFEST: Final = "manifest.json"
+_IN_NO_HASH: Final = frozenset({MANIFEST, "provenance.json"})
 
 
 def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
@@ -20,9 +21,9 @@ def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
     return select_artifacts(conn, day_id, run.run_id if run else None)
 
 
-def check_artifacts(engine: Engine, day_id: DayId, *, just_stored: Container[str] = ()) -> dict[str, str]:
+def check_artifacts(engine: Engine, day_id: DayId) -> dict[str, str]:
     """Stored files that the disk lacks: ``missing``, or ``outdated`` where the copy is that of a run before this one.
-    What was stored a moment ago (``just_stored``) replaces whatever stands there.
+    The two files that no hash names give way too: a database that was restored has others than the one that is lost.
 
     Raises: InvalidInput ``artifact_tampered`` for one that holds bytes that were never stored.
     """
@@ -34,7 +35,7 @@ def check_artifacts(engine: Engine, day_id: DayId, *, just_stored: Container[str
             lacking[artifact.name] = "missing"
         elif found == artifact.sha256:
             continue
-        elif artifact.name in just_stored or found in select_former_digests(engine.conn, day_id, artifact.name):
+        elif artifact.name in _IN_NO_HASH or found in select_former_digests(engine.conn, day_id, artifact.name):
             lacking[artifact.name] = "outdated"
         else:
             raise InvalidInput(
@@ -45,13 +46,13 @@ def check_artifacts(engine: Engine, day_id: DayId, *, just_stored: Container[str
     return lacking
 
 
-def mirror_artifacts(engine: Engine, day_id: DayId, *, just_stored: Container[str] = ()) -> list[str]:
+def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
     """Write the stored files that the disk lacks; their names. Equal bytes are left alone, unknown ones refused.
 
     Raises: InvalidInput ``artifact_tampered``; UsageError ``artifacts_not_writable``; Unavailable ``disk_full``.
     """
     remove_leftovers(engine.artifacts_dir, day_id)
-    lacking = check_artifacts(engine, day_id, just_stored=just_stored)
+    lacking = check_artifacts(engine, day_id)
     for artifact in stored_artifacts(engine.conn, day_id):
         if artifact.name in lacking:
             force = lacking[artifact.name] == "outdated"

@@ -3,7 +3,6 @@
 from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import DayId
 from io_layer.chain_reader import Block
-from io_layer.game_chain import RELEASED, VOIDED
 from io_layer.pipeline_store import select_last_done
 from services.engine import Engine
 
@@ -19,14 +18,15 @@ def first_unsettled_day(engine: Engine, block: Block) -> DayId:
         return engine.game.first_day
     next_day = engine.game.read_next_day(block)
     if last_done >= next_day:
-        if engine.game.read_record_at_head(last_done).status in (RELEASED, VOIDED):
+        if engine.game.is_over_at_a_head(last_done):
             raise Unavailable(
                 "release_not_final",
                 f"day {last_done} is DONE here, and its release is not final for both RPC endpoints: one of them lags",
             )
         raise InvariantBroken(
             "done_not_settled",
-            f"day {last_done} is DONE in the database, but the contract settles day {next_day} next: the row was "
-            "forged, or this is the database of another chain; nothing is done until the database is restored",
+            f"day {last_done} is DONE in the database, but both endpoints say that the contract settles day {next_day} "
+            "next: the row was forged, this is the database of another chain, or both endpoints are far behind; "
+            "nothing is done until that is cleared up",
         )
     return DayId(last_done + 1)

@@ -41,10 +41,15 @@ def guarded(engine: Engine, lease: Lease, day_id: DayId, work: Callable[[], T]) 
 def _let_go(error: BaseException) -> None:
     """Empty the frames in which the work was broken off: they hold its data, which may be what fills the memory, and
     its half-read cursors, whose transaction would swallow what is written down now."""
-    left: BaseException | None = error
-    while left is not None:
-        clear_frames(left.__traceback__)
-        left = left.__cause__ or left.__context__
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop()
+        if one is not None and id(one) not in seen:
+            # An error may stand in its own chain.
+            seen.add(id(one))
+            clear_frames(one.__traceback__)
+            left += [one.__cause__, one.__context__]
 
 
 def _write_down(engine: Engine, lease: Lease, day_id: DayId, error: BaseException) -> None:

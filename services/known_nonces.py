@@ -13,16 +13,12 @@ from io_layer import wire
 from io_layer.audit_store import insert_audit, select_known_nonce
 from io_layer.chain_reader import Block
 from io_layer.contract_codec import codec
-from io_layer.journal_store import select_unknown_nonces
+from io_layer.journal_store import select_block_before, select_unknown_nonces
 from services.engine import Engine
 from services.lease import Lease
 
 UNKNOWN: Final = "unknown_transaction"
-_EVENTS: Final = (
-    ("SettlementV4", "DayCommitted"),
-    ("SettlementV4", "DayReleased"),
-    ("VRFReceiver", "SeedRequested"),
-)
+_EVENTS: Final = (("SettlementV4", ("DayCommitted", "DayReleased")), ("VRFReceiver", ("SeedRequested",)))
 
 
 def require_known_nonces(engine: Engine, lease: Lease) -> None:
@@ -37,14 +33,15 @@ def require_known_nonces(engine: Engine, lease: Lease) -> None:
     unknown = select_unknown_nonces(engine.conn, chain.chain_id, settler, known, counted)
     if not unknown:
         return
-    found = _read_effects(engine, settler, final)
+    since = select_block_before(engine.conn, chain.chain_id, settler, unknown[0])
+    found = _read_effects(engine, lease, settler, max(since, engine.settings.first_block), final)
     odd = [nonce for nonce in unknown if nonce not in found]
     if odd:
         raise InvariantBroken(
             UNKNOWN,
             f"the SETTLER {settler} has sent transactions that neither this database nor an event of our contracts "
-            f"explains (nonce {', '.join(map(str, odd[:10]))}): is the key in other hands? Look at them; `bo-engine "
-            "resume` takes them as known",
+            f"explains (nonce {', '.join(map(str, odd[:10]))}): is the key in other hands? Look at them; once "
+            "`settle` has halted the day, `bo-engine resume --day N --by NAME` takes them as known",
         )
     adopted = {str(nonce): found[nonce] for nonce in unknown}
     details = {"settler": settler, "settler_nonce": counted, "adopted": adopted}
@@ -65,19 +62,19 @@ def _counted(engine: Engine, final: Block) -> tuple[Wallet, int]:
     return settler, chain.read_final_nonce(final, settler)
 
 
-def _read_effects(engine: Engine, settler: Wallet, final: Block) -> dict[int, str]:
-    """What our key has done to our contracts, by nonce."""
+def _read_effects(engine: Engine, lease: Lease, settler: Wallet, first: int, final: Block) -> dict[int, str]:
+    """What our key has done to our contracts since a block, by nonce. The way may be long: it renews the lease."""
     chain = engine.game.chain
     effects: dict[int, str] = {}
-    for contract, event in _EVENTS:
+    for contract, events in _EVENTS:
         at = engine.game.contracts.settlement if contract == "SettlementV4" else engine.game.contracts.vrf_receiver
-        for _, logs in chain.read_log_pages(
-            at, [codec(contract).topic(event)], engine.settings.first_block, final.number
-        ):
+        names = {codec(contract).topic(event): event for event in events}
+        for _, logs in chain.read_log_pages(at, [list(names)], first, final.number):
+            lease.renew()
             for log in logs:
                 sender, nonce = chain.request_both("eth_getTransactionByHash", [log["transactionHash"]], _sent_by)
                 if sender == settler:
-                    effects[nonce] = f"{event} day {int(log['topics'][1], 16)}"
+                    effects[nonce] = f"{names[log['topics'][0]]} day {int(log['topics'][1], 16)}"
     return effects
 
 

@@ -25,6 +25,7 @@ from services.see_purchases import see_purchases, settle_overtaken, ticket_row
 
 CURSOR: Final = "tickets"
 _BATCH: Final = 1000
+_RENEW_EVERY: Final = 50
 _LOOK_BACK_DAYS: Final = 7
 
 
@@ -158,12 +159,16 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
 
 def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     undecided = select_undecided(engine.conn, final.timestamp_s, _BATCH)
-    for intent in undecided:
+    for place, intent in enumerate(undecided):
         engine.stop.check()
+        if place % _RENEW_EVERY == 0:
+            lease.renew()
         if intent.status == "SUBMITTED" and intent.tx_hash is not None:
             try:
                 receipt = read_receipt(engine.game.chain, intent.tx_hash, final)
-            except Unavailable:
+            except Unavailable as error:
+                if error.code == "rpc_unreachable":
+                    break  # a thousand of them would outlive the lease; the next run goes on
                 continue
             reverted = receipt is not None and not receipt.succeeded and receipt.block_number <= final.number
             if reverted:

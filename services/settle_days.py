@@ -242,8 +242,7 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
         with lease.transaction():
             wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
         return _outcome(engine, day_id, EXIT_DONE)
-    # A day that was settled before by a database that is lost has a provenance.json of that database's journal.
-    mirror_artifacts(engine, day_id, just_stored=("provenance.json",) if step == "commit" else ())
+    mirror_artifacts(engine, day_id)
     _LOG.info("step_done", extra={"step": step, "day_id": day_id, "facts": result})
     outcome = _outcome(engine, day_id, EXIT_DONE)
     outcome.facts.update(result)
@@ -260,8 +259,8 @@ def _require_key(engine: Engine, opened: Opened) -> None:
 
 
 def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
-    """The day as it waits for its challenge period; None when there is work: the period is over, or the guardian has
-    vetoed the commit meanwhile, which must not be found out only when the period ends."""
+    """The day as it waits for its challenge period; None when there is work: the period is over, or what stands there
+    is not our commit any more (vetoed, or another one since), which must not be found out only when it ends."""
     if row is None or row.status != "WAITING" or row.not_before is None:
         return None
     block = engine.game.chain.read_final_block()
@@ -269,6 +268,9 @@ def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
     # The stored time is for people to read; the chain's own decides, or an edited row could hold winners back.
     ends_s = record.committed_at_s + engine.game.read_challenge_period_s(block)
     if record.status != COMMITTED or block.timestamp_s >= ends_s:
+        return None
+    run = select_live_run(engine.conn, row.day_id)
+    if run is None or record.settlement_hash != run.settlement_hash:
         return None
     return _outcome(engine, row.day_id, EXIT_DONE)
 

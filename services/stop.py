@@ -1,13 +1,14 @@
 """The wish that a run should end (SIGTERM at a deploy, Ctrl-C), and the places where it is heard."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from bo_engine.errors import Stopped
 
 _LOOK_S: Final = 0.25
+_ONE_WISH_S: Final = 1.0
 
 
 class Stop:
@@ -17,15 +18,20 @@ class Stop:
     no lock: the code that it interrupts may hold one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._asked_by: str | None = None
+        self._asked_at_s = 0.0
         self._working = 0
         self._finishing = 0
 
     def ask(self, name: str) -> None:
         """The wish, from a signal handler. Raises: KeyboardInterrupt for a second one, or when nothing is under way."""
-        is_first = self._asked_by is None
-        self._asked_by = name
+        now_s = self._clock()
+        # One wish may come as two signals: `timeout` and systemd send the child's and its group's, or SIGHUP beside.
+        is_first = self._asked_by is None or now_s - self._asked_at_s < _ONE_WISH_S
+        if self._asked_by is None:
+            self._asked_by, self._asked_at_s = name, now_s
         if not (is_first and self._working):
             # Not our own error: the database driver takes this one as the order to cancel its statement.
             raise KeyboardInterrupt

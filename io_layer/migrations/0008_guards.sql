@@ -19,6 +19,10 @@ BEGIN
     ELSE
         PERFORM FROM engine_locks WHERE name = 'day ' || day FOR SHARE;
     END IF;
+    -- A transaction that sees the past only (REPEATABLE READ) would lock nothing and believe that it has.
+    IF NOT FOUND THEN
+        PERFORM refuse('lock_missing', 'day ' || day || ' could not be locked: the session must be READ COMMITTED');
+    END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION audit_log_append() RETURNS trigger LANGUAGE plpgsql

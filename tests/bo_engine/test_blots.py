@@ -50,6 +50,13 @@ def test_the_name_of_a_database_is_no_secret() -> None:
     assert blot(path) == path
 
 
+def test_the_words_in_a_databases_url_are_no_secrets_but_its_passwords_are() -> None:
+    know_secrets(("postgresql://bo:geheim-1@db/x?application_name=bo-engine&sslmode=require&sslpassword=geheim-2",))
+    remedy = "two keys require a person: `bo-engine resume --day 5 --by NAME`"
+    assert blot(remedy) == remedy
+    assert blot("geheim-1 and geheim-2") == "*** and ***"
+
+
 def test_an_amount_or_a_hash_never_changes_for_the_sake_of_a_short_secret() -> None:
     know_secrets(("654321",))
     for value in ("654321", "9654321", "0x" + "654321" * 5 + "ab"):

@@ -89,7 +89,7 @@ def test_a_second_signal_ends_a_run_at_once_and_costs_nothing(played: PlayedWorl
         wait_until(lambda: SEND in proxy.calls(), "the broadcast that hangs")
         process.send_signal(signal.SIGINT)
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=1)  # what is under way goes on
+            process.wait(timeout=1.5)  # what is under way goes on
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=5)  # less than the deadline of one broadcast
     assert (process.returncode, json.loads(stdout)["error"]) == (75, "interrupted"), stderr

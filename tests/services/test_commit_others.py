@@ -85,6 +85,17 @@ def test_a_commit_of_other_contents_halts_the_day_until_it_is_vetoed(played: Pla
     assert played.settle()[0].status == "DONE"
 
 
+def test_a_foreign_commit_within_our_challenge_period_is_an_alarm_at_the_next_tick(played: PlayedWorld) -> None:
+    """A stolen key puts its own commit where the guardian has taken ours away: it must not be found out at the end."""
+    (outcome,) = played.settle()
+    assert outcome.not_before is not None
+    forged = settlement_of(played)._replace(run_hash=b"\x66" * 32)
+    veto(played)
+    send_as(played, "settler", "commitMerkleSettlement", tuple(forged))
+    halts(played, "foreign_commit")
+    assert event_count(played, "DayReleased") == 0
+
+
 def test_a_release_by_somebody_else_is_adopted_with_an_audit_row(played: PlayedWorld) -> None:
     played.settle()
     played.pass_challenge()

@@ -25,9 +25,13 @@ def test_work_goes_on_until_the_next_safe_point() -> None:
 
 
 def test_a_second_wish_and_one_while_nothing_is_under_way_end_at_once() -> None:
-    stop = Stop()
+    now = [5.0]
+    stop = Stop(clock=lambda: now[0])
     with stop.working():
-        stop.ask("SIGINT")
+        stop.ask("SIGTERM")
+        now[0] += 0.5
+        stop.ask("SIGHUP")  # the same wish, told twice
+        now[0] += 0.6
         with pytest.raises(KeyboardInterrupt):
             stop.ask("SIGINT")
     with pytest.raises(KeyboardInterrupt):
