@@ -10,6 +10,7 @@ from typing import Any
 
 from verifier import commissions, draw, prizes, tickets, trees
 from verifier.documents import DETERMINISTIC
+from verifier.encodings import settlement_hash_of
 from verifier.hashing import hex_of, sha256
 from verifier.ruleset import hash_of_ruleset
 from verifier.signatures import sign_with, signed_hash, wallet_of_secret
@@ -82,7 +83,7 @@ def build_files(sources: Sources, lies: Lies) -> dict[str, bytes]:
         **{name: as_bytes(dump) for name, dump in dumps.items()},
         "commit_bundle.json": as_bytes(bundle),
     }
-    return {**six, **_signed(stage, head, six, sources)}
+    return {**six, **_signed(stage, head, six, bundle, sources)}
 
 
 class _Stage:
@@ -212,7 +213,9 @@ def _bundle(
     }
 
 
-def _signed(stage: _Stage, head: Mapping[str, Any], six: Mapping[str, bytes], sources: Sources) -> dict[str, bytes]:
+def _signed(
+    stage: _Stage, head: Mapping[str, Any], six: Mapping[str, bytes], bundle: Mapping[str, Any], sources: Sources
+) -> dict[str, bytes]:
     sums = {name: sha256(six[name]) for name in DETERMINISTIC}
     checksums = {"schema": "bo-engine/checksums/1", "day_id": head["day_id"], "files": sums}
     manifest = stage(
@@ -227,7 +230,9 @@ def _signed(stage: _Stage, head: Mapping[str, Any], six: Mapping[str, bytes], so
     )
     secret = stage("secret", sources.secret)
     manifest["signature"] = stage("signature", sign_with(secret, signed_hash(as_json(manifest))))
-    provenance = stage("provenance", {**sources.provenance, "day_id": head["day_id"]})
+    committed = settlement_hash_of(bundle, sums["commit_bundle.json"], head["day_id"])
+    told = {**sources.provenance, "day_id": head["day_id"], "settlement_hash": committed}
+    provenance = stage("provenance", told)
     return {
         "checksums.json": as_bytes(stage("checksums", checksums)),
         "manifest.json": as_bytes(manifest),

@@ -248,7 +248,10 @@ provenance = fields(
 def dump(value: Any, path: str) -> Any:
     """A tree's dump; the empty one has two fields only."""
     is_empty = type(value) is dict and value.keys() == {"tree", "values"}
-    return (_empty_dump if is_empty else _full_dump)(value, path)
+    found = (_empty_dump if is_empty else _full_dump)(value, path)
+    if not is_empty and not found["tree"]:
+        raise Differs("a tree without leaves has the fields tree and values only")
+    return found
 
 
 SETTLED: dict[str, Shape] = {

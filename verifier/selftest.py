@@ -14,10 +14,10 @@ from importlib.resources import files as package_files
 from typing import Any
 
 from verifier.builder import Sources, build_files
-from verifier.check_chain import settlement_hash, state_hash
 from verifier.documents import inputs as inputs_shape
 from verifier.documents import provenance as provenance_shape
 from verifier.documents import seeds as seeds_shape
+from verifier.encodings import settlement_hash, state_hash
 from verifier.facts import Facts, Purchases, Vault
 from verifier.folder import Day, read_day
 from verifier.forgeries_book import BOOK_FORGERIES
@@ -134,7 +134,7 @@ def verify_forgery(
     day = read_day(sources.day_id, files)
     if commit_follows:
         facts = following(facts, day)
-    return verify_day(day, forgery.chain_lie(facts), without=without)
+    return verify_day(day, None if forgery.is_offline else forgery.chain_lie(facts), without=without)
 
 
 def following(facts: Facts, day: Day) -> Facts:
@@ -154,7 +154,7 @@ def following(facts: Facts, day: Day) -> Facts:
 
 
 def _unclaimed(vault: Vault, root: bytes, total: int) -> Vault:
-    return replace(vault, root=root, total=total, claimed=0, claimed_by={}, balance=total, owed=total)
+    return replace(vault, root=root, total=total, claimed=0, claimed_by={}, balance=total, released=total, taken=0)
 
 
 def read_recorded() -> dict[str, Any]:
@@ -195,7 +195,8 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
             claimed=int(found[name]["claimed"]),
             claimed_by=found[name]["claimed_by"],
             balance=int(found[name]["balance"]),
-            owed=int(found[name]["owed"]),
+            released=int(found[name]["owed"]) + int(found[name]["claimed"]),
+            taken=int(found[name]["claimed"]),
         )
         for name in ("prize_vault", "affiliate_vault")
     }
@@ -211,11 +212,16 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
         opening_hash=bytes.fromhex(found["opening_hash"]),
         closing_hash=bytes.fromhex(found["closing_hash"]),
         rates=found["rates"],
-        settlers=frozenset(found["settlers"]),
+        settler=found["settlers"][0],
+        past_settlers=frozenset(found["settlers"]),
+        committer=None,
+        promotions=None,
         status=found["status"],
         run_hash=bytes.fromhex(found["run_hash"]),
         settlement_hash=bytes.fromhex(found["settlement_hash"]),
+        committed_at_s=found["committed_at_s"],
         released_at_s=found["released_at_s"],
+        vetoes=0,
         void_announced_at_s=0,
         prize_vault=vaults["prize_vault"],
         affiliate_vault=vaults["affiliate_vault"],
