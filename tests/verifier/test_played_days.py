@@ -13,6 +13,7 @@ import pytest
 from eth_account import Account
 
 from bo_engine.units import DayId
+from io_layer.contract_codec import codec
 from local_world.chain_account import ChainAccount
 from local_world.chain_view import ChainView
 from local_world.claims import PRIZES, ClaimBook, Claimer, load_claims
@@ -21,7 +22,8 @@ from services.settle_days import run_one_step
 from tests.invariants.checker import check_invariants
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import act, after_close, void_as_planned
-from verifier.checking import NodeSilent
+from verifier.checking import CannotVerify, NodeSilent
+from verifier.node import Node
 from verifier.strict_json import write_canonical
 from verifier.verify import ANCHORED, CONSISTENT, Report, verify_folder
 
@@ -113,6 +115,51 @@ def test_a_node_that_does_not_answer_or_answers_nonsense_is_no_verdict(played: P
     assert "node_silent" in done.stderr
 
 
+def test_a_node_that_is_late_lost_its_index_or_is_of_another_chain_is_no_forgery(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.settle_through()
+    honest = Node.ask_all
+
+    def lying(method: str, change: Callable[[Any], Any], first: int = 0) -> None:
+        """From its answer number ``first`` on the node answers a method otherwise."""
+        asked = [0]
+
+        def ask_all(node: Node, questions: Any) -> list[Any]:
+            answers = honest(node, questions)
+            if questions and questions[0][0] == method:
+                asked[0] += 1
+                if asked[0] > first:
+                    return [change(answer) for answer in answers]
+            return answers
+
+        monkeypatch.setattr(Node, "ask_all", ask_all)
+
+    one = nodes(played)[:1]
+    lying("eth_getTransactionReceipt", lambda _: None)
+    report = verify_folder(played.day, folder_of(played), one)
+    assert (report.verdict, report.failed) == (ANCHORED, [])
+    assert any("receipts: the nodes do not have them" in text for text in report.untold)
+    lying("eth_chainId", lambda _: "0x1")
+    with pytest.raises(CannotVerify, match="node 1 is of chain 1, the files are of chain 421614"):
+        verify_folder(played.day, folder_of(played), one)
+    lying("eth_getBlockByNumber", lambda head: {**head, "timestamp": hex((played.day + 1) * 86_400 - 1)})
+    with pytest.raises(NodeSilent, match="behind"):
+        verify_folder(played.day, folder_of(played), one)
+    lying("eth_getBlockByNumber", lambda head: {**head, "number": "0x5"}, first=1)
+    with pytest.raises(NodeSilent, match="gives block 5 for block"):
+        verify_folder(played.day, folder_of(played), one)
+    lying("eth_getBlockByNumber", lambda head: {**head, "hash": "0x" + "ab" * 32}, first=2)
+    with pytest.raises(NodeSilent, match="changed its block"):
+        verify_folder(played.day, folder_of(played), one)
+
+    monkeypatch.setattr(Node, "ask_all", honest)
+    monkeypatch.setattr("verifier.read_facts._MAX_ASKED_CLAIMS", 0)
+    report = verify(played)
+    assert (report.verdict, report.failed) == (ANCHORED, [])
+    assert any("too many to ask for each" in text for text in report.untold)
+
+
 def test_the_command_needs_no_environment_at_all(played: PlayedWorld, tmp_path: Path) -> None:
     played.settle_through()
     folder = tmp_path / "elsewhere"
@@ -188,8 +235,9 @@ def test_a_voided_day_without_the_key_says_so_is_anchored_and_is_signed_when_the
     # same, though no commit of a voided day shows it.
     fresh = Account.from_key("0x" + "66" * 32)
     act(played, "owner", "Roles", "setPromotions", fresh.address)
-    played.chain.rpc("anvil_impersonateAccount", [fresh.address])
-    accept_promotions(played, fresh.address)
+    played.chain.fund(fresh.address)
+    roles = played.world.contracts.as_dict()["roles"]
+    ChainAccount(played.chain, fresh).execute(roles, codec("Roles").call_data("acceptPromotions", ()))
     act(played, "owner", "Roles", "setSettler", Account.from_key("0x" + "77" * 32).address)
     assert {one.verdict for one in verify(played).findings} == {"ok"}
 
