@@ -141,6 +141,10 @@ _BEFORE_THE_DRAW = (
         "rules": at("charity_bps", to=instead(900)),
         "ruleset": at("charity_bps", to=instead(900)),
         "ruleset_hash": instead(tools.ruleset_hash)}),
+    Forgery("ruleset", "another ruleset says that it is ruleset 1", telling(
+        rules=at("version", to=instead(1)), ruleset=at("version", to=instead(1))), is_offline=True),
+    Forgery("form", "a ruleset that shares out more than there is", telling(
+        ruleset=at("jackpot_payout_bps", to=instead(10_001)))),
     Forgery("ruleset_on_chain", "another ruleset: the jackpot pays 8000 bps", telling(
         rules=at("jackpot_payout_bps", to=instead(8000)), ruleset=at("jackpot_payout_bps", to=instead(8000)))),
     Forgery("opening", "the bundle opens with another carry than the inputs", telling(

@@ -14,6 +14,7 @@ from importlib.resources import files as package_files
 from typing import Any
 
 from verifier.builder import Sources, build_files
+from verifier.builder_void import build_void_files, voided_facts, voided_sources
 from verifier.documents import inputs as inputs_shape
 from verifier.documents import provenance as provenance_shape
 from verifier.documents import seeds as seeds_shape
@@ -22,13 +23,15 @@ from verifier.facts import Facts, Purchases, Vault
 from verifier.folder import Day, read_day
 from verifier.forgeries_book import BOOK_FORGERIES
 from verifier.forgeries_game import GAME_FORGERIES
+from verifier.forgeries_void import VOID_FORGERIES
 from verifier.forging import Forgery, Tools
+from verifier.hashing import ZERO_WORD
 from verifier.verify import Report, verify_day
 
 #: The test key of the self-test; it belongs to nobody.
 SECRET = (0xB0E).to_bytes(32, "big")
 
-FORGERIES: tuple[Forgery, ...] = (*GAME_FORGERIES, *BOOK_FORGERIES)
+FORGERIES: tuple[Forgery, ...] = (*GAME_FORGERIES, *BOOK_FORGERIES, *VOID_FORGERIES)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,9 @@ def run_selftest() -> Result:
     # The forger must be a good one: without a lie he builds the recorded day, byte for byte.
     is_faithful = build_files(sources, {}) == honest
     verdict = report.verdict if is_faithful else "the forger cannot rebuild the recorded day"
+    honest_void = verify_forgery(Forgery("", "nothing", is_void=True), sources, facts, tools)
+    if honest_void.verdict != "anchored":
+        verdict = f"the voided day is {honest_void.verdict}"
     return Result(
         honest_verdict=verdict,
         trials=tuple(_trial(number, forgery, sources, facts, tools) for number, forgery in enumerate(FORGERIES, 1)),
@@ -124,7 +130,12 @@ def verify_forgery(
     without: Collection[str] = (),
 ) -> Report:
     """The report on a forged day."""
-    files: dict[str, bytes | str] = dict(build_files(sources, forgery.lies(tools)))
+    if forgery.is_void:
+        sources, facts = voided_sources(sources), voided_facts(facts, sources.day_id)
+    build = build_void_files if forgery.is_void else build_files
+    files: dict[str, bytes | str] = dict(build(sources, forgery.lies(tools)))
+    if forgery.is_void and not commit_follows:
+        facts = following(facts, read_day(sources.day_id, dict(build(sources, {}))))
     for name, change in forgery.bytes_lies.items():
         changed = change(files[name])
         if changed is None:
@@ -143,6 +154,13 @@ def following(facts: Facts, day: Day) -> Facts:
     if bundle is None:
         return facts
     prize, affiliate = facts.prize_vault, facts.affiliate_vault
+    if day.is_void:
+        return replace(
+            facts,
+            closing_hash=state_hash(bundle["closing_state"]),
+            prize_vault=_unclaimed(prize, bundle["refund_root"], bundle["refund_total"]),
+            affiliate_vault=_unclaimed(affiliate, ZERO_WORD, 0),
+        )
     return replace(
         facts,
         run_hash=day.sha256s["commit_bundle.json"],
