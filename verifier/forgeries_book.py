@@ -33,6 +33,8 @@ _MONEY = (
         rates=lambda rates: {**rates, min(rates): rates[min(rates)] + 100})),
     Forgery("commissions", "an affiliate has two rates on one day", telling(
         commissions=_two_rates), is_offline=True),
+    Forgery("commissions", "a rate above the highest of the ruleset", telling(
+        rates=lambda rates: {**rates, min(rates): 1001}), is_offline=True),
     Forgery("commissions", "a commission is rounded up", telling(
         commissions=at(0, "commission", to=plus(1)))),
     Forgery("affiliates", "a cent is moved from one affiliate to another", telling(affiliates=move_cent)),
@@ -153,6 +155,9 @@ _FILES = (
     Forgery("signature", "another key signs in the SETTLER's name", telling(secret=instead(_OTHER_SECRET))),
     Forgery("signature", "one bit of the signature is changed", telling(
         signature=lambda found: found[:40] + bytes([found[40] ^ 1]) + found[41:])),
+    Forgery("signature", "a signature that ends with 0, as some libraries write it", telling(
+        signature=lambda found: found[:64] + bytes([found[64] - 27]))),
+    Forgery("signature", "a signature of nobody", telling(signature=lambda found: bytes(64) + found[64:])),
     Forgery("signature", "the signature in its second spelling", telling(signature=_twin)),
     Forgery("signer_on_chain", "the manifest is signed by another key, in its own name", telling(
         secret=instead(_OTHER_SECRET), manifest=at("signer", to=instead(wallet_of_secret(_OTHER_SECRET))))),

@@ -70,6 +70,12 @@ def _own_affiliate(tickets: Any) -> Any:
     return tickets
 
 
+def _unpaid(tickets: Any) -> Any:
+    found = next(one for one in tickets if one["paid_tips"] < 5)
+    found["paid_tips"], found["voucher_tips"] = 0, found["paid_tips"] + found["voucher_tips"]
+    return tickets
+
+
 def _seven_numbers(tickets: Any) -> Any:
     tickets[0]["tips"] = (0b1111111).to_bytes(8, "big") + tickets[0]["tips"][8:]
     return tickets
@@ -108,6 +114,11 @@ _TICKETS = (
         tickets=_without_tenth, provenance=put("purchases", _without_tenth)), is_offline=True),
     Forgery("tickets", "a player has two affiliates", telling(tickets=_second_affiliate), is_offline=True),
     Forgery("tickets", "a player is his own affiliate", telling(tickets=_own_affiliate), is_offline=True),
+    Forgery("tickets", "a ticket costs less than its tips", telling(
+        tickets=at(0, "stake", to=plus(-1))), is_offline=True),
+    Forgery("tickets", "a ticket without paid tips", telling(tickets=_unpaid), is_offline=True),
+    Forgery("tickets", "a ticket names a tip more than it lists", telling(
+        tickets=lambda found: [{**found[0], "tips": found[0]["tips"][8:]}, *found[1:]]), is_offline=True),
     Forgery("tickets", "a tip of seven numbers", telling(tickets=_seven_numbers), is_offline=True),
     Forgery("tickets", "a tip with a number that is not drawn from", telling(tickets=_high_number), is_offline=True),
     Forgery("tickets", "two tickets of different pools stand in another order", telling(

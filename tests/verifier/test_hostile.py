@@ -13,7 +13,7 @@ from tests.support.loopback import bad_answers, document, http, serving, timed
 from tests.support.warm_cli import WarmCli
 from verifier.checking import CannotVerify, Differs, NodeSilent
 from verifier.documents import ALL_FILES
-from verifier.folder import read_day
+from verifier.folder import MAX_ALL_BYTES, read_day
 from verifier.node import Node
 from verifier.ruleset import RULESET_1, RULESET_1_HASH, hash_of_ruleset
 from verifier.selftest import facts_of, read_recorded
@@ -86,6 +86,15 @@ def test_what_is_no_file_at_all_is_told(tmp_path: Path) -> None:
     (tmp_path / "inputs.json").unlink()
     (tmp_path / "inputs.json").mkdir()
     assert verify_folder(DAY, tmp_path).failed[0] == "form"
+
+
+def test_a_file_that_no_day_has_room_for_is_told_before_it_is_read(tmp_path: Path) -> None:
+    for name, data in GOOD.items():
+        (tmp_path / name).write_bytes(data)
+    with (tmp_path / "manifest.json").open("wb") as file:
+        file.truncate(MAX_ALL_BYTES)  # a hole: it takes no room on the disk, but all of the memory
+    with pytest.raises(CannotVerify, match=r"manifest.json has \d+ bytes.*nothing was checked"):
+        verify_folder(DAY, tmp_path)
 
 
 def test_ruleset_1_is_known_and_a_changed_one_that_says_it_is_1_is_refused() -> None:
