@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -115,13 +115,13 @@ class Node:
 
         def exchange() -> None:
             try:
-                box.append((self._exchange(body, until), None))
+                box.append((self._exchange(body, lambda: time.monotonic() > until), None))
             except Exception as error:
                 box.append((None, error))
 
         thread = threading.Thread(target=exchange, name=self.name, daemon=True)
         thread.start()
-        thread.join(max(0.0, until - time.monotonic()))
+        thread.join(max(0, until - time.monotonic()))
         if not box:
             raise NodeSilent(f"{self.name} sends too much or too slowly")
         answer, error = box[0]
@@ -129,7 +129,7 @@ class Node:
             raise error
         return answer
 
-    def _exchange(self, body: Any, until: float) -> Any:
+    def _exchange(self, body: Any, is_late: Callable[[], bool]) -> Any:
         try:
             with requests.post(
                 self._url,
@@ -147,7 +147,7 @@ class Node:
                 # read1 gives what is there: a larger read would wait for more, as long as single bytes drip in.
                 while chunk := answer.raw.read1(65536, decode_content=False):
                     data += chunk
-                    if len(data) > _MAX_ANSWER or time.monotonic() > until:
+                    if len(data) > _MAX_ANSWER or is_late():
                         raise NodeSilent(f"{self.name} sends too much or too slowly")
             with shallow():
                 return json.loads(bytes(data))
