@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, Unavailable, UsageError
-from bo_engine.units import MAX_DAY_ID
-from cli.output import JsonOption, print_json, print_table
+from cli.output import DayOption, JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
     from verifier.selftest import Result
@@ -20,10 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    day: Annotated[
-        int | None,
-        typer.Option("--day", help="Day id: whole days since 1970-01-01 UTC.", min=0, max=MAX_DAY_ID),
-    ] = None,
+    day: DayOption = None,
     folder: Annotated[
         Path | None, typer.Option("--dir", help="The day's folder; else artifacts/dayId=N in this one.")
     ] = None,

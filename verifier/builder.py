@@ -10,6 +10,7 @@ from typing import Any
 
 from verifier import commissions, draw, prizes, tickets, trees
 from verifier.documents import DETERMINISTIC
+from verifier.encodings import settlement_hash_of
 from verifier.hashing import hex_of, sha256
 from verifier.ruleset import hash_of_ruleset
 from verifier.signatures import sign_with, signed_hash, wallet_of_secret
@@ -20,6 +21,7 @@ Lies = Mapping[str, Callable[[Any], Any]]
 
 _AMOUNTS = frozenset(
     {
+        *("refund", "refund_total", "voucher_refund"),
         *("carry", "reserve", "last_rollover", "stake", "amount", "commission", "prices", "vrf_word", "vrf_request_id"),
         *("affiliate_total", "charity_total", "net_fee", "fee", "rollover", "jackpot", "pot", "affiliate", "charity"),
         *("budget", "share", "each", "jackpot_each", "payout", "jackpot_payout"),
@@ -47,23 +49,12 @@ class Sources:
 
 def build_files(sources: Sources, lies: Lies) -> dict[str, bytes]:
     """All files of the day."""
-    stage = _Stage(lies)
+    stage = Stage(lies)
     head = stage("head", {"day_id": sources.day_id, "chain_id": sources.chain_id, "contracts": sources.contracts})
     rules = stage("rules", sources.ruleset)
     ruleset_json = stage("ruleset", sources.ruleset_json)
     sold = stage("tickets", sources.tickets)
-    inputs = stage(
-        "inputs",
-        {
-            "schema": "bo-engine/inputs/1",
-            **head,
-            "ruleset": ruleset_json,
-            "ruleset_hash": stage("ruleset_hash", hash_of_ruleset(ruleset_json)),
-            "opening_state": stage("opening", sources.opening),
-            "pools": stage("pools", tickets.sold_by(sold)),
-            "tickets": sold,
-        },
-    )
+    inputs = inputs_of(stage, head, ruleset_json, sold, sources.opening)
     as_drawn = {**inputs, "ruleset": rules}
     pools = _pool_results(stage, as_drawn, stage("splits", tickets.splits_of(sold, rules)), sources.seeds)
     affiliates = _affiliates(stage, head, sold, rules, sources.rates, sum(pool["split"]["fee"] for pool in pools))
@@ -82,10 +73,32 @@ def build_files(sources: Sources, lies: Lies) -> dict[str, bytes]:
         **{name: as_bytes(dump) for name, dump in dumps.items()},
         "commit_bundle.json": as_bytes(bundle),
     }
-    return {**six, **_signed(stage, head, six, sources)}
+    return {**six, **signed_files(stage, head, six, bundle, sources)}
 
 
-class _Stage:
+def inputs_of(
+    stage: "Stage",
+    head: Mapping[str, Any],
+    ruleset_json: Mapping[str, Any],
+    sold: Sequence[Mapping[str, Any]],
+    opening: Sequence[Mapping[str, int]],
+) -> Any:
+    """What stands before the draw."""
+    return stage(
+        "inputs",
+        {
+            "schema": "bo-engine/inputs/1",
+            **head,
+            "ruleset": ruleset_json,
+            "ruleset_hash": stage("ruleset_hash", hash_of_ruleset(ruleset_json)),
+            "opening_state": stage("opening", opening),
+            "pools": stage("pools", tickets.sold_by(sold)),
+            "tickets": sold,
+        },
+    )
+
+
+class Stage:
     """Each stage's value, honest unless a lie is told there."""
 
     def __init__(self, lies: Lies) -> None:
@@ -96,7 +109,7 @@ class _Stage:
 
 
 def _pool_results(
-    stage: _Stage, inputs: Mapping[str, Any], splits: Sequence[Any], honest_seeds: Mapping[str, Any] | None
+    stage: Stage, inputs: Mapping[str, Any], splits: Sequence[Any], honest_seeds: Mapping[str, Any] | None
 ) -> list[dict[str, Any]]:
     rules, opening = inputs["ruleset"], inputs["opening_state"]
     budgets = stage("budgets", [prizes.budget_of(*both) for both in zip(opening, splits, strict=True)])
@@ -123,7 +136,7 @@ def _pool_results(
 
 
 def _affiliates(
-    stage: _Stage,
+    stage: Stage,
     head: Mapping[str, Any],
     sold: Sequence[Mapping[str, Any]],
     rules: Mapping[str, Any],
@@ -151,7 +164,7 @@ def _affiliates(
 
 
 def _result(
-    stage: _Stage,
+    stage: Stage,
     head: Mapping[str, Any],
     sold: Sequence[Mapping[str, Any]],
     pools: list[dict[str, Any]],
@@ -212,7 +225,10 @@ def _bundle(
     }
 
 
-def _signed(stage: _Stage, head: Mapping[str, Any], six: Mapping[str, bytes], sources: Sources) -> dict[str, bytes]:
+def signed_files(
+    stage: Stage, head: Mapping[str, Any], six: Mapping[str, bytes], bundle: Mapping[str, Any], sources: Sources
+) -> dict[str, bytes]:
+    """What names the six: checksums and the signed manifest; and the provenance."""
     sums = {name: sha256(six[name]) for name in DETERMINISTIC}
     checksums = {"schema": "bo-engine/checksums/1", "day_id": head["day_id"], "files": sums}
     manifest = stage(
@@ -227,7 +243,10 @@ def _signed(stage: _Stage, head: Mapping[str, Any], six: Mapping[str, bytes], so
     )
     secret = stage("secret", sources.secret)
     manifest["signature"] = stage("signature", sign_with(secret, signed_hash(as_json(manifest))))
-    provenance = stage("provenance", {**sources.provenance, "day_id": head["day_id"]})
+    told = {**sources.provenance, "day_id": head["day_id"]}
+    if "total_payout" in bundle:  # that of a voided day names nothing that was committed
+        told["settlement_hash"] = settlement_hash_of(bundle, sums["commit_bundle.json"], head["day_id"])
+    provenance = stage("provenance", told)
     return {
         "checksums.json": as_bytes(stage("checksums", checksums)),
         "manifest.json": as_bytes(manifest),

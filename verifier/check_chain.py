@@ -1,12 +1,10 @@
 """Checks against the chain: pure comparisons of a day's files with facts of one final block."""
 
-from collections.abc import Sequence
-from typing import Any
-
-from verifier.checking import NotTold, differ, require, require_equal
+from verifier.checking import Differs, NotTold, differ, require, require_equal
+from verifier.encodings import settlement_hash, state_hash
 from verifier.facts import COMMITTED, RELEASED, VOIDED, Facts, Vault
 from verifier.folder import Day
-from verifier.hashing import ZERO_WORD, keccak256, number_word
+from verifier.hashing import ZERO_WORD
 
 DAY_S = 86400
 
@@ -59,13 +57,16 @@ def rates_on_chain(day: Day, facts: Facts) -> str:
 
 
 def signer_on_chain(day: Day, facts: Facts) -> str:
-    """Who signed the manifest is the SETTLER, or was it when he sent the commit."""
+    """Who signed the manifest is the SETTLER, or was it once: the first signature stays."""
     if "manifest.json" not in day.docs:
         raise NotTold("there is no manifest; the run hash on the chain stands for it")
     signer = day.doc("manifest")["signer"]
-    known = ", ".join(sorted(facts.settlers))
-    require(signer in facts.settlers, f"the manifest is signed by {signer}, the SETTLER is {known}")
-    return "SETTLER of the contracts"
+    if signer in {facts.settler, facts.committer, *(facts.past_settlers or ())}:
+        return "SETTLER of the contracts"
+    if facts.past_settlers is None:
+        raise NotTold(f"whether {signer} was SETTLER before {facts.settler}: the nodes do not show the events of Roles")
+    known = ", ".join(sorted(facts.past_settlers))
+    raise Differs(f"the manifest is signed by {signer}, SETTLER was nobody but {known}")
 
 
 def commit(day: Day, facts: Facts) -> str:
@@ -93,6 +94,27 @@ def void(day: Day, facts: Facts) -> str:
     return f"status; reason {reason}"
 
 
+def promotions_on_chain(day: Day, facts: Facts) -> str:
+    """The voucher part went to the account that was in force at the void."""
+    named = day.doc("settlement_result")["promotions"]
+    if named is None:
+        return "none on a day without voucher tips"
+    if facts.promotions is None:
+        raise NotTold(f"whether {named} was the promotions account: the nodes do not show the events of Roles")
+    require_equal(named, facts.promotions, "promotions account at the void")
+    return "PromotionsSet before DayVoided"
+
+
+def provenance_on_chain(day: Day, facts: Facts) -> str:
+    """Times and vetoes that provenance.json tells."""
+    if "provenance.json" not in day.docs:
+        raise NotTold("provenance.json is not there; no hash names it")
+    told = day.doc("provenance")
+    for name in ("committed_at_s", "released_at_s", "vetoes"):
+        require_equal(told[name], getattr(facts, name), f"{name} of provenance.json")
+    return "times of commit and release, vetoes"
+
+
 def closing_on_chain(day: Day, facts: Facts) -> str:
     """The next day opens with what this one left."""
     require_equal(state_hash(day.doc("commit_bundle")["closing_state"]), facts.closing_hash, "hash of closing state")
@@ -112,6 +134,10 @@ def vaults(day: Day, facts: Facts) -> str:
     for name, vault, (root, total) in zip(("PrizeVault", "AffiliateVault"), _vaults(facts), expected, strict=True):
         require_equal(root, vault.root, f"root of {name}")
         require_equal(total, vault.total, f"total of {name}")
+        require(
+            vault.released >= vault.total, f"{name} says it got {vault.released} in all, {vault.total} of it this day"
+        )
+        require(vault.taken <= vault.released, f"{name} says it paid {vault.taken} of {vault.released} atoms in all")
         require(vault.balance >= vault.owed, f"{name} holds {vault.balance} atoms and owes {vault.owed}")
     return "roots, totals, balances of 2 vaults"
 
@@ -119,15 +145,20 @@ def vaults(day: Day, facts: Facts) -> str:
 def claims(day: Day, facts: Facts) -> str:
     """What was claimed are listed payouts, each once."""
     result = day.doc("settlement_result")
-    taken = 0
+    taken, unasked = 0, []
     for name, vault, listed in zip(
         ("PrizeVault", "AffiliateVault"), _vaults(facts), (result["payouts"], result["affiliate_payouts"]), strict=True
     ):
         require(vault.claimed <= vault.total, f"{name} paid {vault.claimed} of {vault.total} atoms")
+        require(vault.claimed <= vault.taken, f"{name} paid {vault.claimed} of the day, {vault.taken} in all")
         if vault.claimed_by is not None:
             paid = [payout["amount"] for payout in listed if vault.claimed_by.get(payout["wallet"])]
             require_equal(vault.claimed, sum(paid), f"atoms that {name} paid out")
             taken += len(paid)
+        else:
+            unasked.append(f"{len(listed)} payouts of {name}")
+    if unasked:
+        raise NotTold(f"who claimed: {' and '.join(unasked)} are too many to ask for each")
     return f"{taken} claims paid, each of a listed payout"
 
 
@@ -138,34 +169,9 @@ def purchases(_: Day, facts: Facts) -> str:
     found = facts.purchases
     if found.wrong:
         differ(f"{len(found.wrong)} of {found.asked} purchases: {found.wrong[0]}")
+    if found.unseen:
+        raise NotTold(f"{found.unseen} of {found.asked} receipts: the nodes do not have them (any more)")
     return f"{found.asked} of {found.listed} purchase events"
-
-
-def state_hash(states: Sequence[dict[str, int]]) -> bytes:
-    """Rule 4.5."""
-    names = ("carry", "reserve", "last_rollover", "streak")
-    return keccak256(b"".join(number_word(state[name]) for state in states for name in names))
-
-
-def settlement_hash(day: Day) -> bytes:
-    """Rule 4.5: the contract's struct, word by word."""
-    bundle: dict[str, Any] = day.doc("commit_bundle")
-    return keccak256(
-        b"".join(
-            (
-                number_word(day.day_id),
-                *map(number_word, bundle["pool_payout"]),
-                *map(number_word, bundle["pool_jackpot_payout"]),
-                number_word(bundle["total_payout"]),
-                bundle["winner_root"],
-                *(number_word(int(hit)) for hit in bundle["jackpot_hit"]),
-                number_word(bundle["affiliate_total"]),
-                bundle["affiliate_root"],
-                number_word(bundle["charity_total"]),
-                day.sha256s["commit_bundle.json"],
-            )
-        )
-    )
 
 
 def _vaults(facts: Facts) -> tuple[Vault, Vault]:

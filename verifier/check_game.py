@@ -157,6 +157,8 @@ def payouts(day: Day) -> str:
 def closing(day: Day) -> str:
     """The state that stays, and that no atom was made or lost."""
     for number, pool in enumerate(day.doc("settlement_result")["pools"]):
+        reserve = pool["opening"]["reserve"] + pool["split"]["jackpot"]
+        require(reserve < 2**256, f"the reserve of pool {number} is not below 2^256 before its jackpot")
         require_equal(pool["closing"], prizes.closing_of(pool), f"closing of pool {number}")
     return "carry, reserve, rollover, streak; conservation"
 

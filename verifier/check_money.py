@@ -21,9 +21,12 @@ def referred(day: Day) -> str:
 
 
 def commissions(day: Day) -> str:
-    """Rate times stake, rounded down for each pair; no rate above the highest."""
+    """Rate times stake, rounded down for each pair; one rate for each affiliate, none above the highest."""
     most = day.doc("inputs")["ruleset"]["affiliate_max_bps"]
+    rates: dict[str, int] = {}
     for entry in day.doc("affiliates")["referred"]:
+        rate = rates.setdefault(entry["affiliate"], entry["rate_bps"])
+        require_equal(entry["rate_bps"], rate, f"second rate of {entry['affiliate']} on one day")
         who = f"{entry['affiliate']} for {entry['player']}"
         require(entry["rate_bps"] <= most, f"rate of {who}: {entry['rate_bps']} bps are above {most}")
         require_equal(entry["commission"], rules_of.commission_of(entry), f"commission of {who}")

@@ -19,6 +19,10 @@ class NodeSilent(Exception):
     """A node of the chain did not answer, or answered with nonsense: nothing is known about the day."""
 
 
+class NodeRefuses(NodeSilent):
+    """A node answered that it will not answer this question; it may answer another."""
+
+
 def require(holds: bool, text: str) -> None:
     """Raises: Differs."""
     if not holds:

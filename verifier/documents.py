@@ -77,6 +77,14 @@ def pool_number(value: Any, path: str) -> int:
     return found
 
 
+def account(value: Any, path: str) -> str:
+    """A wallet that somebody can hold: not the zero address."""
+    found = wallet(value, path)
+    if not int(found, 16):
+        raise Differs(f"{path} is the zero address, which no account has")
+    return found
+
+
 def ball(value: Any, path: str) -> int:
     """A number that a draw can give."""
     found = integer(value, path)
@@ -154,7 +162,7 @@ void_result = fields(
     day_id=integer,
     chain_id=integer,
     contracts=contracts,
-    promotions=maybe(wallet),
+    promotions=maybe(account),
     seeds=exactly(None),
     pools=items(fields(**_sold, refund=amount, opening=state, closing=state), 5),
     payouts=items(payout),
@@ -199,7 +207,7 @@ void_bundle = fields(
     chain_id=integer,
     contracts=contracts,
     ruleset_hash=hash32,
-    promotions=maybe(wallet),
+    promotions=maybe(account),
     inputs_sha256=hash32,
     affiliates_sha256=hash32,
     pools=items(sold, 5),
@@ -240,7 +248,10 @@ provenance = fields(
 def dump(value: Any, path: str) -> Any:
     """A tree's dump; the empty one has two fields only."""
     is_empty = type(value) is dict and value.keys() == {"tree", "values"}
-    return (_empty_dump if is_empty else _full_dump)(value, path)
+    found = (_empty_dump if is_empty else _full_dump)(value, path)
+    if not is_empty and not found["tree"]:
+        raise Differs("a tree without leaves has the fields tree and values only")
+    return found
 
 
 SETTLED: dict[str, Shape] = {

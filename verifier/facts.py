@@ -16,7 +16,13 @@ class Vault:
     claimed: int
     claimed_by: Mapping[str, bool] | None  # by listed wallet; None where too many were listed to ask for each
     balance: int
-    owed: int
+    released: int  # of all days
+    taken: int  # likewise
+
+    @property
+    def owed(self) -> int:
+        """What it must hold."""
+        return self.released - self.taken
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class Purchases:
     asked: int
     listed: int
     wrong: tuple[str, ...]
+    unseen: int = 0  # receipts that the node does not have
 
 
 @dataclass(frozen=True)
@@ -41,11 +48,16 @@ class Facts:
     opening_hash: bytes
     closing_hash: bytes  # the opening of the day after; zero while this day is open
     rates: Mapping[str, int]
-    settlers: frozenset[str]  # who is SETTLER now, and who sent the day's commit
+    settler: str
+    past_settlers: frozenset[str] | None  # everybody who ever was; None where no node shows it
+    committer: str | None  # who sent the day's commit, if its receipt shows it
+    promotions: str | None  # in force at the void; None on other days, or where no node shows it
     status: int
     run_hash: bytes
     settlement_hash: bytes
+    committed_at_s: int
     released_at_s: int
+    vetoes: int
     void_announced_at_s: int
     prize_vault: Vault
     affiliate_vault: Vault

@@ -17,12 +17,24 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 # -- commissions and sums --------------------------------------------------------------------------------------------
 
+
+def _two_rates(entries: Any) -> Any:
+    first = next(entry for entry in entries if entry["affiliate"] == entries[-1]["affiliate"])
+    first["rate_bps"] += 100
+    first["commission"] = first["stake"] * first["rate_bps"] // 10_000
+    return entries
+
+
 _MONEY = (
     Forgery("referred", "a player's own stake is made greater", telling(
         referred=lambda pairs: [(*pairs[0][:2], pairs[0][2] + 10_000), *pairs[1:]])),
     Forgery("referred", "a referred player is left out", telling(referred=lambda pairs: pairs[1:])),
     Forgery("rates_on_chain", "an affiliate's rate is raised", telling(
         rates=lambda rates: {**rates, min(rates): rates[min(rates)] + 100})),
+    Forgery("commissions", "an affiliate has two rates on one day", telling(
+        commissions=_two_rates), is_offline=True),
+    Forgery("commissions", "a rate above the highest of the ruleset", telling(
+        rates=lambda rates: {**rates, min(rates): 1001}), is_offline=True),
     Forgery("commissions", "a commission is rounded up", telling(
         commissions=at(0, "commission", to=plus(1)))),
     Forgery("affiliates", "a cent is moved from one affiliate to another", telling(affiliates=move_cent)),
@@ -128,6 +140,13 @@ _FILES = (
         bundle=at("inputs_sha256", to=instead(sha256(b"other inputs"))))),
     Forgery("provenance", "two tickets name the same purchase", telling(provenance=put("purchases", lambda found: [
         found[0], {**found[1], "tx_hash": found[0]["tx_hash"], "log_index": found[0]["log_index"]}, *found[2:]]))),
+    Forgery("provenance", "provenance.json names another settlement hash", telling(
+        provenance=at("settlement_hash", to=instead(keccak256(b"another result"))))),
+    Forgery("provenance_on_chain", "a veto is kept quiet", chain_lie=lambda facts: replace(facts, vetoes=1)),
+    Forgery("provenance_on_chain", "the release is dated earlier than it was", telling(
+        provenance=at("released_at_s", to=plus(-3600)))),
+    Forgery("form", "a tree's header without a tree", telling(
+        affiliate_merkle=lambda found: {**found, "tree": [], "values": []})),
     Forgery("manifest", "the manifest of another day, signed anew", telling(manifest=at("day_id", to=plus(-1)))),
     Forgery("manifest", "the manifest names another run hash, signed anew", telling(
         manifest=at("run_hash", to=instead(sha256(b"another run"))))),
@@ -136,6 +155,9 @@ _FILES = (
     Forgery("signature", "another key signs in the SETTLER's name", telling(secret=instead(_OTHER_SECRET))),
     Forgery("signature", "one bit of the signature is changed", telling(
         signature=lambda found: found[:40] + bytes([found[40] ^ 1]) + found[41:])),
+    Forgery("signature", "a signature that ends with 0, as some libraries write it", telling(
+        signature=lambda found: found[:64] + bytes([found[64] - 27]))),
+    Forgery("signature", "a signature of nobody", telling(signature=lambda found: bytes(64) + found[64:])),
     Forgery("signature", "the signature in its second spelling", telling(signature=_twin)),
     Forgery("signer_on_chain", "the manifest is signed by another key, in its own name", telling(
         secret=instead(_OTHER_SECRET), manifest=at("signer", to=instead(wallet_of_secret(_OTHER_SECRET))))),
@@ -155,8 +177,10 @@ _CHAIN = (
             chain_lie=lambda facts: replace(facts, status=COMMITTED)),
     Forgery("vaults", "the vault holds less than it owes", chain_lie=lambda facts: replace(
         facts, prize_vault=replace(facts.prize_vault, balance=facts.prize_vault.owed - 1))),
+    Forgery("vaults", "the vault was given less in all than for this day", chain_lie=lambda facts: replace(
+        facts, prize_vault=replace(facts.prize_vault, released=facts.prize_vault.total - 1))),
     Forgery("claims", "more was paid out than listed payouts", chain_lie=lambda facts: replace(
-        facts, prize_vault=replace(facts.prize_vault, claimed=1))),
+        facts, prize_vault=replace(facts.prize_vault, claimed=1, taken=1))),
     Forgery("closing_on_chain", "the next day opens with other money",
             chain_lie=lambda facts: replace(facts, closing_hash=keccak256(b"other money"))),
 )  # fmt: skip

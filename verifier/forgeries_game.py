@@ -1,5 +1,6 @@
 """Forgeries of the game: tickets, what stands before the draw, prizes. Each names the check that must catch it."""
 
+from collections import Counter
 from typing import Any
 
 from verifier.builder import Lies
@@ -52,6 +53,39 @@ def _other_affiliate(tickets: Any) -> Any:
     return tickets
 
 
+def _second_affiliate(tickets: Any) -> Any:
+    known = sorted({one["affiliate"] for one in tickets if one["affiliate"]})
+    counts = Counter(one["buyer"] for one in tickets if one["affiliate"] == known[0])
+    buyer = next(buyer for buyer, count in counts.items() if count > 1)
+    next(one for one in tickets if one["buyer"] == buyer)["affiliate"] = known[1]
+    return tickets
+
+
+def _own_affiliate(tickets: Any) -> Any:
+    known = next(one["affiliate"] for one in tickets if one["affiliate"])
+    buyer = next(one["buyer"] for one in tickets if one["affiliate"] is None)
+    for one in tickets:
+        if one["buyer"] == buyer:
+            one["buyer"], one["affiliate"] = known, known
+    return tickets
+
+
+def _unpaid(tickets: Any) -> Any:
+    found = next(one for one in tickets if one["paid_tips"] < 5)
+    found["paid_tips"], found["voucher_tips"] = 0, found["paid_tips"] + found["voucher_tips"]
+    return tickets
+
+
+def _seven_numbers(tickets: Any) -> Any:
+    tickets[0]["tips"] = (0b1111111).to_bytes(8, "big") + tickets[0]["tips"][8:]
+    return tickets
+
+
+def _high_number(tickets: Any) -> Any:
+    tickets[0]["tips"] = (0b11111 | 1 << 8).to_bytes(8, "big") + tickets[0]["tips"][8:]
+    return tickets
+
+
 def _other_buyer(tickets: Any) -> Any:
     tickets[0]["buyer"] = _STRANGER
     return tickets
@@ -71,7 +105,22 @@ def _out_of_order(entries: Any) -> Any:
     return swap(0, 1)(entries)
 
 
+def _without_tenth(entries: Any) -> Any:
+    return [*entries[:9], *entries[10:]]
+
+
 _TICKETS = (
+    Forgery("tickets", "a ticket is dropped from the middle of the day", telling(
+        tickets=_without_tenth, provenance=put("purchases", _without_tenth)), is_offline=True),
+    Forgery("tickets", "a player has two affiliates", telling(tickets=_second_affiliate), is_offline=True),
+    Forgery("tickets", "a player is his own affiliate", telling(tickets=_own_affiliate), is_offline=True),
+    Forgery("tickets", "a ticket costs less than its tips", telling(
+        tickets=at(0, "stake", to=plus(-1))), is_offline=True),
+    Forgery("tickets", "a ticket without paid tips", telling(tickets=_unpaid), is_offline=True),
+    Forgery("tickets", "a ticket names a tip more than it lists", telling(
+        tickets=lambda found: [{**found[0], "tips": found[0]["tips"][8:]}, *found[1:]]), is_offline=True),
+    Forgery("tickets", "a tip of seven numbers", telling(tickets=_seven_numbers), is_offline=True),
+    Forgery("tickets", "a tip with a number that is not drawn from", telling(tickets=_high_number), is_offline=True),
     Forgery("tickets", "two tickets of different pools stand in another order", telling(
         tickets=_out_of_order, provenance=put("purchases", _out_of_order))),
     Forgery("tickets", "a ticket lists more bonus tips than its paid tips give", telling(
@@ -103,6 +152,10 @@ _BEFORE_THE_DRAW = (
         "rules": at("charity_bps", to=instead(900)),
         "ruleset": at("charity_bps", to=instead(900)),
         "ruleset_hash": instead(tools.ruleset_hash)}),
+    Forgery("ruleset", "another ruleset says that it is ruleset 1", telling(
+        rules=at("version", to=instead(1)), ruleset=at("version", to=instead(1))), is_offline=True),
+    Forgery("form", "a ruleset that shares out more than there is", telling(
+        ruleset=at("jackpot_payout_bps", to=instead(10_001)))),
     Forgery("ruleset_on_chain", "another ruleset: the jackpot pays 8000 bps", telling(
         rules=at("jackpot_payout_bps", to=instead(8000)), ruleset=at("jackpot_payout_bps", to=instead(8000)))),
     Forgery("opening", "the bundle opens with another carry than the inputs", telling(

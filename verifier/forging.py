@@ -32,7 +32,8 @@ class Forgery:
     """A lie, and the one check that must catch it.
 
     ``lies`` are told while the files are built, ``bytes_lies`` change a finished file (None: it is taken away), and
-    ``chain_lie`` is what the SETTLER does on the chain against his own files.
+    ``chain_lie`` is what the SETTLER does on the chain against his own files. Where the chain's facts would catch the
+    lie too, ``is_offline`` leaves them out: the check is for those who have the files only.
     """
 
     check: str
@@ -40,6 +41,8 @@ class Forgery:
     lies: Callable[[Tools], Lies] = _none
     bytes_lies: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     chain_lie: Callable[[Facts], Facts] = _same
+    is_offline: bool = False
+    is_void: bool = False  # of the voided day
 
 
 def telling(**lies: Change) -> Callable[[Tools], Lies]:

@@ -69,7 +69,8 @@ def check_ranges(rules: Mapping[str, Any]) -> None:
     require(bool(tiers) and ascending and tiers[0]["matches"] >= 1, "the tiers do not ascend")
     require(tiers[-1]["matches"] == 6, "the last tier is not that of six matches")
     require(sum(tier["share_bps"] for tier in tiers) <= 10000, "the tiers share out more than the budget")
-    require(rules["jackpot_streak_days"] >= 1, "jackpot_streak_days is 0")
+    require(1 <= rules["jackpot_streak_days"] < 2**31, "jackpot_streak_days is out of range")
+    require(rules["version"] < 2**31, "version is out of range")
     rates = rules["affiliate_default_bps"] <= rules["affiliate_max_bps"] <= rules["fee_bps"]
     require(rates, "the affiliates' rates do not fit into the fee")
     require(drand["scheme"] == "bls-unchained-g1-rfc9380", "drand's scheme is another than bls-unchained-g1-rfc9380")

@@ -14,21 +14,24 @@ from importlib.resources import files as package_files
 from typing import Any
 
 from verifier.builder import Sources, build_files
-from verifier.check_chain import settlement_hash, state_hash
+from verifier.builder_void import build_void_files, voided_facts, voided_sources
 from verifier.documents import inputs as inputs_shape
 from verifier.documents import provenance as provenance_shape
 from verifier.documents import seeds as seeds_shape
+from verifier.encodings import settlement_hash, state_hash
 from verifier.facts import Facts, Purchases, Vault
 from verifier.folder import Day, read_day
 from verifier.forgeries_book import BOOK_FORGERIES
 from verifier.forgeries_game import GAME_FORGERIES
+from verifier.forgeries_void import VOID_FORGERIES
 from verifier.forging import Forgery, Tools
+from verifier.hashing import ZERO_WORD
 from verifier.verify import Report, verify_day
 
 #: The test key of the self-test; it belongs to nobody.
 SECRET = (0xB0E).to_bytes(32, "big")
 
-FORGERIES: tuple[Forgery, ...] = (*GAME_FORGERIES, *BOOK_FORGERIES)
+FORGERIES: tuple[Forgery, ...] = (*GAME_FORGERIES, *BOOK_FORGERIES, *VOID_FORGERIES)
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,9 @@ def run_selftest() -> Result:
     # The forger must be a good one: without a lie he builds the recorded day, byte for byte.
     is_faithful = build_files(sources, {}) == honest
     verdict = report.verdict if is_faithful else "the forger cannot rebuild the recorded day"
+    honest_void = verify_forgery(Forgery("", "nothing", is_void=True), sources, facts, tools)
+    if honest_void.verdict != "anchored":
+        verdict = f"the voided day is {honest_void.verdict}"
     return Result(
         honest_verdict=verdict,
         trials=tuple(_trial(number, forgery, sources, facts, tools) for number, forgery in enumerate(FORGERIES, 1)),
@@ -124,7 +130,12 @@ def verify_forgery(
     without: Collection[str] = (),
 ) -> Report:
     """The report on a forged day."""
-    files: dict[str, bytes | str] = dict(build_files(sources, forgery.lies(tools)))
+    if forgery.is_void:
+        sources, facts = voided_sources(sources), voided_facts(facts, sources.day_id)
+    build = build_void_files if forgery.is_void else build_files
+    files: dict[str, bytes | str] = dict(build(sources, forgery.lies(tools)))
+    if forgery.is_void and not commit_follows:
+        facts = following(facts, read_day(sources.day_id, dict(build(sources, {}))))
     for name, change in forgery.bytes_lies.items():
         changed = change(files[name])
         if changed is None:
@@ -134,7 +145,7 @@ def verify_forgery(
     day = read_day(sources.day_id, files)
     if commit_follows:
         facts = following(facts, day)
-    return verify_day(day, forgery.chain_lie(facts), without=without)
+    return verify_day(day, None if forgery.is_offline else forgery.chain_lie(facts), without=without)
 
 
 def following(facts: Facts, day: Day) -> Facts:
@@ -143,6 +154,13 @@ def following(facts: Facts, day: Day) -> Facts:
     if bundle is None:
         return facts
     prize, affiliate = facts.prize_vault, facts.affiliate_vault
+    if day.is_void:
+        return replace(
+            facts,
+            closing_hash=state_hash(bundle["closing_state"]),
+            prize_vault=_unclaimed(prize, bundle["refund_root"], bundle["refund_total"]),
+            affiliate_vault=_unclaimed(affiliate, ZERO_WORD, 0),
+        )
     return replace(
         facts,
         run_hash=day.sha256s["commit_bundle.json"],
@@ -154,7 +172,7 @@ def following(facts: Facts, day: Day) -> Facts:
 
 
 def _unclaimed(vault: Vault, root: bytes, total: int) -> Vault:
-    return replace(vault, root=root, total=total, claimed=0, claimed_by={}, balance=total, owed=total)
+    return replace(vault, root=root, total=total, claimed=0, claimed_by={}, balance=total, released=total, taken=0)
 
 
 def read_recorded() -> dict[str, Any]:
@@ -195,7 +213,8 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
             claimed=int(found[name]["claimed"]),
             claimed_by=found[name]["claimed_by"],
             balance=int(found[name]["balance"]),
-            owed=int(found[name]["owed"]),
+            released=int(found[name]["owed"]) + int(found[name]["claimed"]),
+            taken=int(found[name]["claimed"]),
         )
         for name in ("prize_vault", "affiliate_vault")
     }
@@ -211,11 +230,16 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
         opening_hash=bytes.fromhex(found["opening_hash"]),
         closing_hash=bytes.fromhex(found["closing_hash"]),
         rates=found["rates"],
-        settlers=frozenset(found["settlers"]),
+        settler=found["settlers"][0],
+        past_settlers=frozenset(found["settlers"]),
+        committer=None,
+        promotions=None,
         status=found["status"],
         run_hash=bytes.fromhex(found["run_hash"]),
         settlement_hash=bytes.fromhex(found["settlement_hash"]),
+        committed_at_s=found["committed_at_s"],
         released_at_s=found["released_at_s"],
+        vetoes=0,
         void_announced_at_s=0,
         prize_vault=vaults["prize_vault"],
         affiliate_vault=vaults["affiliate_vault"],

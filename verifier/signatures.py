@@ -28,7 +28,7 @@ def signer_of(digest: bytes, signature: bytes) -> str:
         key = ecdsa_raw_recover(digest, (v, r, s))
     except (ValueError, AssertionError, ZeroDivisionError):
         raise Differs("no key has made this signature") from None
-    if not key:
+    if not key or key == (0, 0):  # the point at infinity, which is how it comes from a crafted r and s
         raise Differs("no key has made this signature")
     return wallet_of(key)
 

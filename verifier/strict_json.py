@@ -67,8 +67,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _twice(keys: list[str]) -> NoReturn:
-    twice = next(key for key in keys if keys.count(key) > 1)
-    differ(f"the key {twice[:40]!r} stands twice in one object")
+    seen: set[str] = set()
+    for key in keys:
+        if key in seen:
+            differ(f"the key {key[:40]!r} stands twice in one object")
+        seen.add(key)
+    raise AssertionError("no key stands twice")
 
 
 def _whole_number(text: str) -> int:

@@ -1,6 +1,6 @@
 """Runs all checks of a day, in order, and sums them up."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from verifier.facts import Facts
 from verifier.folder import Day, read_day, read_folder
 from verifier.hashing import hex_of
 from verifier.read_facts import read_facts
+from verifier.untold import untold
 
 OK, FAILED, NOT_CHECKED = "ok", "FAILED", "not checked"
 CONSISTENT, ANCHORED, REFUSED = "consistent, not anchored", "anchored", "not as it should be"
@@ -144,12 +145,16 @@ _CHAIN_SETTLED = (
     _chain(check_chain.commit, "what was committed is this result"),
     _chain(check_chain.release, "it is released at a final block"),
 )
-_CHAIN_VOID = (_chain(check_chain.void, "the day is voided, for this reason"),)
+_CHAIN_VOID = (
+    _chain(check_chain.void, "the day is voided, for this reason"),
+    _chain(check_chain.promotions_on_chain, "who got the voucher part"),
+)
 _CHAIN_END = (
     _chain(check_chain.signer_on_chain, "the manifest's signer is the SETTLER"),
     _chain(check_chain.closing_on_chain, "the next day opens with what this one left"),
     _chain(check_chain.vaults, "roots, totals and balances of both vaults"),
     _chain(check_chain.claims, "what was claimed are listed payouts"),
+    _chain(check_chain.provenance_on_chain, "what provenance.json tells of times and vetoes"),
     _chain(check_chain.purchases, "purchase events stand where the files say"),
 )
 
@@ -194,7 +199,13 @@ def verify_day(
     has_failed = any(finding.verdict == FAILED for finding in findings)
     verdict = REFUSED if has_failed else ANCHORED if facts is not None else CONSISTENT
     bundle = day.sha256s.get("commit_bundle.json")
-    return Report(day.day_id, hex_of(bundle) if bundle else None, verdict, tuple(findings), _untold(day, facts))
+    return Report(
+        day.day_id,
+        hex_of(bundle) if bundle else None,
+        verdict,
+        tuple(findings),
+        tuple(untold(day, facts, [one.found for one in findings if one.verdict == NOT_CHECKED])),
+    )
 
 
 def _run(check: Check, day: Day, facts: Facts | None, chain_problem: str | None) -> Finding:
@@ -220,26 +231,3 @@ def _run(check: Check, day: Day, facts: Facts | None, chain_problem: str | None)
         # Whatever a file makes of our own code, it is the file that is not as it should be.
         return Finding(check.name, check.compares, FAILED, f"cannot be evaluated ({type(error).__name__})")
     return Finding(check.name, check.compares, OK, compared)
-
-
-def _untold(day: Day, facts: Facts | None) -> tuple[str, ...]:
-    """What this run could not tell."""
-    inputs: Mapping[str, Any] | None = day.docs.get("inputs.json")
-    settlement = inputs["contracts"]["settlement"] if inputs else "the named address"
-    if facts is not None:
-        return (
-            f"that {settlement} is the lottery's contract: compare it with the address that the operator publishes",
-            "that the nodes tell the truth about the chain: name several with --rpc, or your own",
-        )
-    told = [
-        "that no ticket was left out, added or changed (counts and digests of the contract)",
-        "that the opening state is what the day before left",
-        "that this result was committed and released, and that the vaults hold it",
-    ]
-    if not day.is_void:
-        told += ["that the VRF word is the one Chainlink gave", "that the affiliates' rates were those in force"]
-    if "manifest.json" in day.docs:
-        told.append(f"that {day.doc('manifest')['signer']}, who signed the manifest, is the SETTLER")
-    if inputs and inputs["ruleset"]["version"] != 1:
-        told.append(f"that ruleset {hex_of(inputs['ruleset_hash'])} was in force on the day")
-    return tuple(told)

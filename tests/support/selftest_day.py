@@ -220,6 +220,7 @@ def recorded_document() -> dict[str, Any]:
             "status": 2,
             "run_hash": sha256_of(bundle).hex(),
             "settlement_hash": settlement_hash(struct).hex(),
+            "committed_at_s": (DAY + 1) * 86_400 + 1_800,
             "released_at_s": (DAY + 1) * 86_400 + 9_000,
             "purchases": len(tickets),
             "prize_vault": _vault(winners.root, result.total_payout_atoms, claimed),

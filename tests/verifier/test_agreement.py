@@ -49,9 +49,9 @@ def random_ruleset(rng: random.Random) -> Ruleset:
 def random_tickets(rng: random.Random, ruleset: Ruleset) -> list[Ticket]:
     """None, one or many tickets of a few players, each bound to one affiliate or none."""
     players = [(wallet(0x500 + n), rng.choice((None, wallet(0x900), wallet(0x901)))) for n in range(6)]
-    tickets, ticket_id = [], 0
+    tickets, ticket_id = [], rng.randint(0, 3)
     for _ in range(rng.choice((0, 1, 2, 5, 9, 14))):
-        ticket_id += rng.randint(1, 3)
+        ticket_id += 1
         buyer, affiliate = rng.choice(players)
         paid, vouchers = rng.choice((1, 2, 4, 5, 9, 10, 11)), rng.choice((0, 0, 1, 3))
         few = [tuple(rng.sample(range(1, ruleset.number_max + 1), 6)) for _ in range(3)]

@@ -3,20 +3,21 @@
 import json
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.loopback import bad_answers, serving
+from tests.support.loopback import bad_answers, document, http, serving, timed
 from tests.support.warm_cli import WarmCli
-from verifier.checking import NodeSilent
+from verifier.checking import CannotVerify, Differs, NodeSilent
 from verifier.documents import ALL_FILES
-from verifier.folder import read_day
+from verifier.folder import MAX_ALL_BYTES, read_day
 from verifier.node import Node
 from verifier.ruleset import RULESET_1, RULESET_1_HASH, hash_of_ruleset
 from verifier.selftest import facts_of, read_recorded
-from verifier.strict_json import write_canonical
+from verifier.strict_json import read_strict, write_canonical
 from verifier.verify import verify_day, verify_folder
 
 RECORDED = read_recorded()
@@ -87,6 +88,15 @@ def test_what_is_no_file_at_all_is_told(tmp_path: Path) -> None:
     assert verify_folder(DAY, tmp_path).failed[0] == "form"
 
 
+def test_a_file_that_no_day_has_room_for_is_told_before_it_is_read(tmp_path: Path) -> None:
+    for name, data in GOOD.items():
+        (tmp_path / name).write_bytes(data)
+    with (tmp_path / "manifest.json").open("wb") as file:
+        file.truncate(MAX_ALL_BYTES)  # a hole: it takes no room on the disk, but all of the memory
+    with pytest.raises(CannotVerify, match=r"manifest.json has \d+ bytes.*nothing was checked"):
+        verify_folder(DAY, tmp_path)
+
+
 def test_ruleset_1_is_known_and_a_changed_one_that_says_it_is_1_is_refused() -> None:
     assert hash_of_ruleset(RULESET_1) == RULESET_1_HASH
     document = json.loads(GOOD["inputs.json"])
@@ -149,3 +159,80 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     done = run("--day", str(DAY), "--dir", ".")
     assert done.code == 1
     assert max(len(line) for line in done.stdout.splitlines()) <= 100
+
+
+def endless(start: bytes, more: bytes, pause: float) -> Iterator[bytes | float]:
+    """An answer that never ends, where no timeout of an HTTP client looks."""
+    yield start
+    while True:
+        yield more
+        yield pause
+
+
+@pytest.mark.parametrize(
+    ("start", "more", "pause"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100, 0.001),
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a", 0.1),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", b"a", 0.1),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n0\r\n", b"X: y\r\n", 0.1),
+    ],
+    ids=["interim answers", "a header", "a chunk extension", "trailers"],
+)
+def test_a_node_that_never_ends_its_answer_is_left_in_time(
+    start: bytes, more: bytes, pause: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("verifier.node._ALL_S", 0.5)
+    with serving(lambda path, body: endless(start, more, pause)) as server:
+        with pytest.raises(NodeSilent, match="too slowly"):
+            timed(lambda: Node(server.url, 1).ask("eth_chainId"))
+        server.closing.set()
+
+
+def test_all_requests_of_a_run_share_one_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("verifier.node._DAY_S", 0.3)
+
+    def slow() -> Iterator[bytes | float]:
+        yield 0.1
+        yield document([{"jsonrpc": "2.0", "id": 0, "result": "0x1"}])
+
+    with serving(lambda path, body: slow()) as server:
+        node = Node(server.url, 1)
+        with pytest.raises(NodeSilent, match="too slowly"):
+            for _ in range(10):
+                node.ask("eth_chainId")
+
+
+def test_an_error_of_null_is_none_and_a_node_without_lists_is_asked_one_by_one() -> None:
+    def answer(_: str, body: bytes) -> Iterator[bytes | float]:
+        asked = json.loads(body)
+        if isinstance(asked, list):
+            yield document({"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no batches"}})
+        else:
+            yield document({"jsonrpc": "2.0", "id": asked["id"], "error": None, "result": hex(asked["id"])})
+
+    with serving(answer) as server:
+        assert Node(server.url, 1).ask_all([("eth_chainId", []), ("eth_chainId", [])]) == ["0x0", "0x1"]
+
+
+def test_a_packed_answer_is_named_as_such() -> None:
+    packed = http(b"", "200 OK", "Content-Encoding: gzip")
+    with serving(lambda path, body: iter([packed])) as server, pytest.raises(NodeSilent, match="Content-Encoding"):
+        Node(server.url, 1).ask("eth_chainId")
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://a:99999/", "http://", "//x", "http://[x]/"])
+def test_an_address_that_is_none_is_a_wrong_request(url: str) -> None:
+    with pytest.raises(CannotVerify, match="no http or https address"):
+        Node(url, 1)
+
+
+def test_a_great_object_with_a_key_twice_is_refused_in_linear_time() -> None:
+    keys = [f'"{number:06d}":0' for number in range(60_000)]
+    data = ("{" + ",".join([*keys, keys[-1]]) + "}").encode()
+
+    def read() -> None:
+        with pytest.raises(Differs, match="stands twice"):
+            read_strict(data)
+
+    assert timed(read) < 5

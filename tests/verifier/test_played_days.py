@@ -13,6 +13,7 @@ import pytest
 from eth_account import Account
 
 from bo_engine.units import DayId
+from io_layer.contract_codec import codec
 from local_world.chain_account import ChainAccount
 from local_world.chain_view import ChainView
 from local_world.claims import PRIZES, ClaimBook, Claimer, load_claims
@@ -21,7 +22,8 @@ from services.settle_days import run_one_step
 from tests.invariants.checker import check_invariants
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import act, after_close, void_as_planned
-from verifier.checking import NodeSilent
+from verifier.checking import CannotVerify, NodeSilent
+from verifier.node import Node
 from verifier.strict_json import write_canonical
 from verifier.verify import ANCHORED, CONSISTENT, Report, verify_folder
 
@@ -113,6 +115,51 @@ def test_a_node_that_does_not_answer_or_answers_nonsense_is_no_verdict(played: P
     assert "node_silent" in done.stderr
 
 
+def test_a_node_that_is_late_lost_its_index_or_is_of_another_chain_is_no_forgery(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played.settle_through()
+    honest = Node.ask_all
+
+    def lying(method: str, change: Callable[[Any], Any], first: int = 0) -> None:
+        """From its answer number ``first`` on the node answers a method otherwise."""
+        asked = [0]
+
+        def ask_all(node: Node, questions: Any) -> list[Any]:
+            answers = honest(node, questions)
+            if questions and questions[0][0] == method:
+                asked[0] += 1
+                if asked[0] > first:
+                    return [change(answer) for answer in answers]
+            return answers
+
+        monkeypatch.setattr(Node, "ask_all", ask_all)
+
+    one = nodes(played)[:1]
+    lying("eth_getTransactionReceipt", lambda _: None)
+    report = verify_folder(played.day, folder_of(played), one)
+    assert (report.verdict, report.failed) == (ANCHORED, [])
+    assert any("receipts: the nodes do not have them" in text for text in report.untold)
+    lying("eth_chainId", lambda _: "0x1")
+    with pytest.raises(CannotVerify, match="node 1 is of chain 1, the files are of chain 421614"):
+        verify_folder(played.day, folder_of(played), one)
+    lying("eth_getBlockByNumber", lambda head: {**head, "timestamp": hex((played.day + 1) * 86_400 - 1)})
+    with pytest.raises(NodeSilent, match="behind"):
+        verify_folder(played.day, folder_of(played), one)
+    lying("eth_getBlockByNumber", lambda head: {**head, "number": "0x5"}, first=1)
+    with pytest.raises(NodeSilent, match="gives block 5 for block"):
+        verify_folder(played.day, folder_of(played), one)
+    lying("eth_getBlockByNumber", lambda head: {**head, "hash": "0x" + "ab" * 32}, first=2)
+    with pytest.raises(NodeSilent, match="changed its block"):
+        verify_folder(played.day, folder_of(played), one)
+
+    monkeypatch.setattr(Node, "ask_all", honest)
+    monkeypatch.setattr("verifier.read_facts._MAX_ASKED_CLAIMS", 0)
+    report = verify(played)
+    assert (report.verdict, report.failed) == (ANCHORED, [])
+    assert any("too many to ask for each" in text for text in report.untold)
+
+
 def test_the_command_needs_no_environment_at_all(played: PlayedWorld, tmp_path: Path) -> None:
     played.settle_through()
     folder = tmp_path / "elsewhere"
@@ -134,6 +181,7 @@ def test_the_command_needs_no_environment_at_all(played: PlayedWorld, tmp_path: 
 
 def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_never_signed_anew(
     played: PlayedWorld,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     played.settle_through()
     manifest = (folder_of(played) / "manifest.json").read_bytes()
@@ -145,10 +193,17 @@ def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_n
         assert (folder_of(played) / "manifest.json").read_bytes() == manifest
         assert run_one_step(engine, "commit", played.day).facts["manifest"] == "signed"
     assert (folder_of(played) / "manifest.json").read_bytes() == manifest
-    # Its signer is not the SETTLER any more, but he sent the commit.
+    # Its signer is not the SETTLER any more, but he was, as the events of Roles show; also where nobody names a commit.
     assert verify(played).verdict == ANCHORED
-    rewrite(folder_of(played), "provenance.json", lambda it: it.update(commit_tx=it["release_tx"]))
-    assert verify(played).failed == ["signer_on_chain"]
+    rewrite(folder_of(played), "provenance.json", lambda it: it.update(commit_tx=None))
+    report = verify(played)
+    assert (report.verdict, report.failed) == (ANCHORED, [])
+    assert "signer_on_chain" not in [one.name for one in report.findings if one.verdict == "not checked"]
+    # A node that shows no events proves nothing against him.
+    monkeypatch.setattr("verifier.read_roles._logs", lambda *_: None)
+    report = verify(played)
+    assert (report.verdict, report.failed) == (ANCHORED, [])
+    assert any("was SETTLER before" in text for text in report.untold)
 
 
 def test_a_voided_day_without_the_key_says_so_is_anchored_and_is_signed_when_the_key_is_back(
@@ -174,5 +229,21 @@ def test_a_voided_day_without_the_key_says_so_is_anchored_and_is_signed_when_the
     assert verify(played, anchored=False).verdict == CONSISTENT
     signed = verify(played)
     assert {one.verdict for one in signed.findings} == {"ok"}
+    assert next(one.found for one in signed.findings if one.name == "promotions_on_chain").startswith("PromotionsSet")
+
+    # Another account accepts later: what counts is who it was at the void. And an exchanged SETTLER has signed all the
+    # same, though no commit of a voided day shows it.
+    fresh = Account.from_key("0x" + "66" * 32)
+    act(played, "owner", "Roles", "setPromotions", fresh.address)
+    played.chain.fund(fresh.address)
+    roles = played.world.contracts.as_dict()["roles"]
+    ChainAccount(played.chain, fresh).execute(roles, codec("Roles").call_data("acceptPromotions", ()))
+    act(played, "owner", "Roles", "setSettler", Account.from_key("0x" + "77" * 32).address)
+    assert {one.verdict for one in verify(played).findings} == {"ok"}
+
+    rewrite(folder_of(played), "settlement_result.json", lambda it: it.update(promotions="0x" + "66" * 20))
+    assert "promotions_on_chain" in verify(played).failed
+    with played.engine() as engine:
+        restore_artifacts(engine, played.day)
     rewrite(folder_of(played), "settlement_result.json", lambda it: it.update(void_reason="vrf_missing"))
     assert {"void", "bundle"} <= set(verify(played).failed)

@@ -1,0 +1,78 @@
+"""Who held a place of Roles before: from its events, where a node shows them all."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from verifier.checking import NodeRefuses
+from verifier.folder import Day
+from verifier.hashing import hex_of, keccak256, number_word
+from verifier.node import Node, hex_number
+from verifier.tickets import ZERO_WALLET
+
+_SETTLER_SET = keccak256(b"SettlerSet(address,address)")
+_PROMOTIONS_SET = keccak256(b"PromotionsSet(address,address)")
+_VOIDED = keccak256(b"DayVoided(uint256,bytes32,uint256,(uint256,uint256,uint256,uint256)[5])")
+
+
+@dataclass(frozen=True)
+class _Change:
+    place: tuple[int, int]  # block, log index
+    previous: str
+    current: str
+
+
+def settlers_ever(node: Node, roles: str, now: str, block: int) -> frozenset[str] | None:
+    """Everybody who was ever SETTLER; None if the node does not show it."""
+    changes = _changes(node, roles, _SETTLER_SET, now, block)
+    return None if changes is None else frozenset(change.current for change in changes)
+
+
+def promotions_at_void(node: Node, roles: str, settlement: str, day: Day, now: str, block: int) -> str | None:
+    """The promotions account in force at the day's void (rule 2.12); None if the node does not show it."""
+    changes = _changes(node, roles, _PROMOTIONS_SET, now, block)
+    if changes is None or len(changes) == 1:
+        return changes[0].current if changes else None
+    voids = _logs(node, settlement, [hex_of(_VOIDED), hex_of(number_word(day.day_id))], block)
+    if voids is None or len(voids) != 1:
+        return None
+    before = [change.current for change in changes if change.place < _place(voids[0], node)]
+    return before[-1] if before else None
+
+
+def _changes(node: Node, roles: str, topic: bytes, now: str, block: int) -> list[_Change] | None:
+    """All changes of a place in order, from the first, made of nobody, to who holds it now; None if any is missing."""
+    logs = _logs(node, roles, [hex_of(topic)], block)
+    if logs is None or not all(len(log["topics"]) == 3 for log in logs):
+        return None
+    changes = [_Change(_place(log, node), *(_wallet(topic) for topic in log["topics"][1:])) for log in logs]
+    changes.sort(key=lambda change: change.place)
+    ends = [ZERO_WALLET, *(change.current for change in changes)]
+    is_whole = bool(changes) and ends[-1] == now and ends[:-1] == [change.previous for change in changes]
+    return changes if is_whole else None
+
+
+def _logs(node: Node, address: str, topics: list[str], block: int) -> list[dict[str, Any]] | None:
+    """The events; None of a node that does not look so far back."""
+    asked = {"address": address, "topics": topics, "fromBlock": "0x0", "toBlock": hex(block)}
+    try:
+        found = node.ask("eth_getLogs", asked)
+    except NodeRefuses:
+        return None
+    if not isinstance(found, list):
+        return None
+    logs = [log for log in found if isinstance(log, dict) and isinstance(log.get("topics"), list)]
+    is_asked = all(
+        str(log.get("address")).lower() == address
+        and log["topics"][: len(topics)] == topics
+        and all(isinstance(topic, str) and len(topic) == 66 for topic in log["topics"])
+        for log in logs
+    )
+    return logs if is_asked and len(logs) == len(found) else None
+
+
+def _place(log: dict[str, Any], node: Node) -> tuple[int, int]:
+    return hex_number(log.get("blockNumber"), node.name), hex_number(log.get("logIndex"), node.name)
+
+
+def _wallet(topic: str) -> str:
+    return "0x" + topic[26:].lower()
