@@ -75,6 +75,7 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
     artifacts = stored_artifacts(engine.conn, day_id)
     require_input(bool(artifacts), "nothing_stored", f"the database holds no files of day {day_id}: export it first")
     for artifact in artifacts:
+        engine.stop.check()
         # Streamed twice: the first pass checks the stored bytes, so that damaged ones never replace a good file.
         for _ in stream_artifact(engine.conn, artifact):
             pass

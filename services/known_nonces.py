@@ -50,10 +50,13 @@ def require_known_nonces(engine: Engine, lease: Lease) -> None:
 
 
 def known_nonces(engine: Engine) -> dict[str, object]:
-    """The details of an audit row that says: all that our key has sent up to the final block is known."""
+    """The details of an audit row that says: all that our key has sent up to the final block is known; with the nonces
+    that nothing else explains, because more may stand there than when the day was halted."""
     final = engine.game.chain.read_final_block()
     settler, counted = _counted(engine, final)
-    return {"settler": settler, "settler_nonce": counted}
+    known = select_known_nonce(engine.conn, settler)
+    unknown = select_unknown_nonces(engine.conn, engine.game.chain.chain_id, settler, known, counted)
+    return {"settler": settler, "settler_nonce": counted, "taken_as_known": unknown}
 
 
 def _counted(engine: Engine, final: Block) -> tuple[Wallet, int]:

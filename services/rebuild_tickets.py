@@ -26,7 +26,10 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
     database from its backup).
     """
     final = engine.game.chain.read_final_block()
-    rows = [ticket_row(event, is_final=True) for event in engine.game.read_tickets_of_day(day_id, final)]
+    rows = []
+    for event in engine.game.read_tickets_of_day(day_id, final):
+        engine.stop.check()
+        rows.append(ticket_row(event, is_final=True))
     _require_complete(engine.game.read_pool_days(final, day_id), len(rows))
     wanted = {row.ticket.ticket_id: row for row in rows}
     stored_ids = select_ticket_ids(engine.conn, day_id)

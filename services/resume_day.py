@@ -49,4 +49,5 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
             if details["error_code"] == UNKNOWN:
                 known |= nonces
             insert_audit(engine.conn, actor=by, action=RESUMED, day_id=day_id, details={**details, **known})
-    return {"day_id": day_id, "status": "WAITING", "resumed_by": by, "was": details["error_code"]}
+    taken = {"nonces_taken_as_known": nonces["taken_as_known"]} if details["error_code"] == UNKNOWN else {}
+    return {"day_id": day_id, "status": "WAITING", "resumed_by": by, "was": details["error_code"], **taken}

@@ -18,16 +18,16 @@ class Stop:
     no lock: the code that it interrupts may hold one.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
         self._asked_by: str | None = None
-        self._asked_at_s = 0.0
+        self._asked_at_s = clock_s()
         self._working = 0
         self._finishing = 0
 
     def ask(self, name: str) -> None:
         """The wish, from a signal handler. Raises: KeyboardInterrupt for a second one, or when nothing is under way."""
-        now_s = self._clock()
+        now_s = self._clock_s()
         # One wish may come as two signals: `timeout` and systemd send the child's and its group's, or SIGHUP beside.
         is_first = self._asked_by is None or now_s - self._asked_at_s < _ONE_WISH_S
         if self._asked_by is None:

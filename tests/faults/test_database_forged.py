@@ -1,6 +1,7 @@
 """Rows that somebody wrote to mislead the engine: it stops with a code, or the database refuses the row; it never goes
 on in silence and never waits for ever (findings 3, 5 and 10; design 8 and 11)."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -202,7 +203,9 @@ def test_a_transaction_of_our_key_that_nothing_explains_halts_the_day_until_a_pe
     assert (settler_nonce(played), attempts(played)) == (nonce, [])
     assert played.cli("settle").code == 1
 
-    assert played.cli("resume", "--day", str(played.day), "--by", "Ada").code == 0
+    resumed = played.cli("resume", "--day", str(played.day), "--by", "Ada", "--json")
+    assert resumed.code == 0
+    assert json.loads(resumed.stdout)["nonces_taken_as_known"] == [nonce - 1]
     assert rows(played, "SELECT details ->> 'settler_nonce' FROM audit_log WHERE action = 'day_resumed'") == [
         (str(nonce),)
     ]

@@ -253,3 +253,16 @@ def test_a_voided_day_counts_as_a_day_and_its_stake_does_not(conn: Conn, any_day
     stats = refresh_global_stats(conn)
     assert (stats.last_day, stats.day_count) == (DAY, 1)
     assert (stats.ticket_count, stats.stake_atoms, stats.payout_atoms, stats.winner_count) == (0, 0, 0, 0)
+
+
+def test_the_approvals_digest_knows_every_column_that_it_covers(conn: Conn) -> None:
+    """A migration that adds a column would change the digest of every run that is approved and not released: it must
+    leave the new column out of SELECT_RUN_DIGEST, and then this list grows."""
+    counted = {
+        table: conn.execute(
+            "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %(table)s",
+            {"table": table},
+        ).fetchall()[0][0]
+        for table in ("day_inputs", "settlement_runs", "settlement_pool_results")
+    }
+    assert counted == {"day_inputs": 11, "settlement_runs": 24, "settlement_pool_results": 30}

@@ -26,7 +26,7 @@ def test_work_goes_on_until_the_next_safe_point() -> None:
 
 def test_a_second_wish_and_one_while_nothing_is_under_way_end_at_once() -> None:
     now = [5.0]
-    stop = Stop(clock=lambda: now[0])
+    stop = Stop(clock_s=lambda: now[0])
     with stop.working():
         stop.ask("SIGTERM")
         now[0] += 0.5
