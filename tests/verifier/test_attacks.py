@@ -12,9 +12,11 @@ from tests.support.days import wallet
 from tests.support.selftest_day import DAY, selftest_opening, selftest_ruleset, selftest_tickets
 from tests.support.void_files import void_files
 from verifier.builder import build_files
-from verifier.checking import Differs
+from verifier.checking import Differs, NodeSilent
+from verifier.facts import Purchases
 from verifier.folder import read_day
 from verifier.hashing import hex_of, keccak256
+from verifier.read_facts import _agreed
 from verifier.selftest import facts_of, read_recorded, sources_of
 from verifier.signatures import signed_hash, signer_of
 from verifier.strict_json import write_canonical
@@ -134,3 +136,13 @@ def test_what_files_alone_cannot_show_is_listed() -> None:
     assert "VRF word" not in void
     anchored = " ".join(verify_day(read_day(DAY, dict(build_files(SOURCES, {}))), FACTS).untold)
     assert "drand's key in the ruleset and the contract's VRF coordinator" in anchored
+
+
+def test_what_one_node_does_not_have_another_may_tell_but_they_must_not_differ() -> None:
+    asked = Purchases(28, 28, ())
+    poor = replace(FACTS, past_settlers=None, promotions=None, purchases=replace(asked, unseen=28))
+    rich = replace(FACTS, promotions=PROMOTIONS, purchases=asked)
+    assert _agreed(poor, rich) == _agreed(rich, poor) == rich
+    for other in (replace(rich, promotions="0x" + "5e" * 20), replace(rich, status=1), replace(rich, vetoes=1)):
+        with pytest.raises(NodeSilent, match="different facts"):
+            _agreed(rich, other)
