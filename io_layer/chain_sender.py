@@ -171,6 +171,23 @@ def read_receipt(chain: ChainReader, tx_hash: Hash32, final: Block) -> Receipt |
     return found
 
 
+def tell_transaction(chain: ChainReader, endpoint: RpcEndpoint, tx_hash: Hash32) -> str:
+    """What one endpoint says of a transaction now, in words, for display. Never raises for what it answers."""
+    asked = [hex_of(tx_hash)]
+    try:
+        receipt = chain.request_one(endpoint, "eth_getTransactionReceipt", asked, _receipt, may_be_null=True)
+        if receipt is not None:
+            return f"mined in block {receipt.block_number}, {'succeeded' if receipt.succeeded else 'failed'}"
+        known = chain.request_one(endpoint, "eth_getTransactionByHash", asked, _is_known, may_be_null=True)
+        return "known, not mined" if known else "unknown"
+    except (Unavailable, RpcRefused) as error:
+        return error.message
+
+
+def _is_known(answer: object) -> bool:
+    return answer is not None
+
+
 def _receipt(answer: object) -> Receipt | None:
     if answer is None:
         return None

@@ -128,6 +128,18 @@ def select_transactions(conn: Conn) -> list[JournalTx]:
         return cur.execute(SELECT_ALL).fetchall()
 
 
+SELECT_NUMBERED = """
+    SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
+     WHERE tx_id = %(tx_id)s
+"""
+
+
+def select_numbered(conn: Conn, tx_id: int) -> JournalTx | None:
+    """The purpose of that number, or None."""
+    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
+        return cur.execute(SELECT_NUMBERED, {"tx_id": tx_id}).fetchone()
+
+
 SELECT_OPEN = """
     SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
      WHERE status NOT IN ('FINAL', 'FAILED', 'ADOPTED') ORDER BY tx_id
