@@ -58,7 +58,7 @@ def raised_fees(attempts: Sequence[Attempt], base_fee: int) -> tuple[int, int]:
     wanted = max(_raised(newest.max_fee_per_gas, step), 2 * base_fee)
     max_fee = min(wanted, MAX_FEE_PER_GAS_WEI)
     if max_fee < least:
-        raise above_cap(base_fee)
+        raise _above_cap(max(least, base_fee))
     require_under_cap(base_fee)
     return max_fee, min(_raised(newest.max_priority_fee, step), max_fee)
 
@@ -66,15 +66,14 @@ def raised_fees(attempts: Sequence[Attempt], base_fee: int) -> tuple[int, int]:
 def require_under_cap(base_fee: int) -> None:
     """Raises: Unavailable ``fee_above_cap`` when nothing that may be signed would be mined now."""
     if base_fee > MAX_FEE_PER_GAS_WEI:
-        raise above_cap(base_fee)
+        raise _above_cap(base_fee)
 
 
-def above_cap(base_fee: int) -> Unavailable:
-    """What is told then."""
+def _above_cap(wei: int) -> Unavailable:
     return Unavailable(
         "fee_above_cap",
-        f"gas costs {base_fee} wei now, and the engine never offers more than {MAX_FEE_PER_GAS_WEI}: it waits for a "
-        "quieter hour and goes on by itself",
+        f"gas has to be offered at {wei} wei now, and the engine never offers more than {MAX_FEE_PER_GAS_WEI}: it "
+        "waits for a quieter hour and goes on by itself",
     )
 
 

@@ -25,7 +25,7 @@ PASSWORD = "an entirely new horse"
 def _impatient(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine waits a second or two for the chain, not a minute; the true result is known beforehand."""
     true_run_hash(played)
-    monkeypatch.setattr(services.commit_day, "WAIT_S", 1.5)
+    monkeypatch.setattr(services.commit_day, "WAIT_S", 1.0)
 
 
 def manifest_of(played: PlayedWorld, day: DayId) -> bytes:
@@ -136,6 +136,7 @@ def test_a_commit_of_the_old_key_that_comes_too_late_reverts_and_the_new_key_com
     check_at_rest(played, played.day)
 
 
+@pytest.mark.slow
 def test_an_old_key_without_ether_keeps_the_new_one_back_only_from_what_it_has_signed_itself(
     played: PlayedWorld,
 ) -> None:

@@ -42,7 +42,7 @@ pytestmark = pytest.mark.world
 def _impatient(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine waits a second or two for the chain, not a minute; the true result is known beforehand."""
     true_run_hash(played)
-    monkeypatch.setattr(services.commit_day, "WAIT_S", 1.5)
+    monkeypatch.setattr(services.commit_day, "WAIT_S", 1.0)
 
 
 def sign_cheaply(played: PlayedWorld) -> None:
@@ -89,7 +89,7 @@ def test_a_broadcast_that_the_network_swallows_is_sent_again_within_the_run_with
 ) -> None:
     monkeypatch.setattr(services.commit_day, "_RESEND_S", 0.3)
     monkeypatch.setattr(services.commit_day, "WAIT_S", 20.0)
-    outcome = settle(played, **swallow(played, 1))
+    (outcome,) = played.settle(**swallow(played, 1))
     assert (outcome.run_status, outcome.run_hash) == ("committed", true_run_hash(played))
     assert played.world.proxy.calls()[SEND] >= 4  # both endpoints, twice
     ((state, tx_hash),) = attempts(played)
@@ -114,6 +114,7 @@ def test_a_foreign_transaction_that_took_our_nonce_is_waited_for_and_told(played
     assert int(told) == taken
 
 
+@pytest.mark.slow
 def test_a_foreign_commit_of_ours_that_took_our_nonce_is_adopted_and_nothing_more_is_sent(played: PlayedWorld) -> None:
     killed_at(played, "signed, not broadcast", "settle")
     send_as(played, "settler", "commitMerkleSettlement", tuple(settlement_of(played)))
@@ -254,8 +255,7 @@ def test_a_transaction_without_which_many_blocks_became_final_is_replaced_by_the
     played: PlayedWorld,
 ) -> None:
     refuses("waiting_for_chain", played, **swallow(played, 10))
-    for _ in range(2):  # however often it is tried: no block, no bump
-        refuses("waiting_for_chain", played, RPC_URL=played.world.proxy.url)
+    refuses("waiting_for_chain", played, RPC_URL=played.world.proxy.url)  # however often: without a block no bump
     assert len(attempts(played)) == 1
     played.chain.mine(services.fee_bump.BUMP_AFTER_BLOCKS)
     swallow(played, 1)  # the old bytes once more, and then the network is well again
@@ -358,6 +358,7 @@ def test_what_ran_out_of_gas_is_tried_once_more_with_a_higher_limit_and_then_wai
     settled_once(played, nonces=4)
 
 
+@pytest.mark.slow
 def test_a_nonce_is_given_up_only_when_its_failure_is_final(played: PlayedWorld) -> None:
     nonce, proxy = settler_nonce(played), played.world.proxy
     played.chain.mine(40)
