@@ -19,7 +19,10 @@ def signed(max_fee: int, tip: int, number: int = 1) -> Attempt:
     return Attempt(1, number, sender, 7, 21_000, max_fee, tip, b"", tx_hash, "BROADCAST", None, None, 5)
 
 
-@given(st.integers(1, MAX_FEE_PER_GAS_WEI), st.data(), st.integers(0, 2 * MAX_FEE_PER_GAS_WEI), st.integers(1, 5))
+FEES = st.integers(1, MAX_FEE_PER_GAS_WEI) | st.integers(MAX_FEE_PER_GAS_WEI * 9 // 10, MAX_FEE_PER_GAS_WEI)
+
+
+@given(FEES, st.data(), st.integers(0, 2 * MAX_FEE_PER_GAS_WEI), st.integers(1, 5))
 def test_a_replacement_is_a_tenth_dearer_in_both_fees_and_within_the_cap_or_there_is_none(
     max_fee: int, data: st.DataObject, base_fee: int, count: int
 ) -> None:
