@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,11 +13,11 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from bo_engine.blots import blot, plain
+from bo_engine.blots import blot, know_secrets, plain
 from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, INTERRUPTED, OUT_OF_MEMORY, EngineError, InvariantBroken
 from bo_engine.log import JsonLines
 from bo_engine.settings import load_settings
-from cli import artifacts, database, jobs, looking, settling, verifying
+from cli import artifacts, database, jobs, keys, looking, settling, transactions, verifying
 from cli.output import print_facts, print_json
 from cli.streams import patient_streams
 
@@ -38,6 +39,8 @@ looking.register(app)
 verifying.register(app)
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Files and database")
 app.add_typer(database.app, name="db", rich_help_panel="Files and database")
+app.add_typer(transactions.app, name="tx", rich_help_panel="Key and transactions")
+app.add_typer(keys.app, name="key", rich_help_panel="Key and transactions")
 
 
 def add_plugins() -> None:
@@ -67,6 +70,9 @@ def _run() -> int:
     try:
         with suppress(EngineError):
             load_settings(os.environ)  # so that every sink knows the secrets before anything can fail
+        # A key typed where none belongs is refused, and the refusal must not repeat it.
+        if sys.argv[1:2] == ["key"]:
+            know_secrets(text for text in sys.argv if re.search("[0-9a-fA-F]{64}", text))
         add_plugins()
         code = app(standalone_mode=False)
     except EngineError as error:

@@ -18,6 +18,10 @@ from io_layer.rpc import RpcEndpoint, RpcRefused
 _MIN_GAS: Final = 21_000  # what every transaction costs
 _ALREADY_KNOWN: Final = ("already known", "already imported", "known transaction", "alreadyknown")
 _NONCE_USED: Final = ("nonce too low", "nonce is too low", "old nonce")
+#: Below the base fee, below a pool's minimum, or too little above the transaction that it is to replace.
+_UNDERPRICED: Final = (
+    *("underpriced", "less than block base fee", "fee cap less than", "fee too low", "feetoolow", "gas price too low"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class Fees:
     """What a transaction may cost. Wei per gas; the priority fee is 0 on Arbitrum."""
 
     gas_limit: int
+    base_fee: int
     max_fee_per_gas: int
     max_priority_fee_per_gas: int
 
@@ -43,6 +48,7 @@ class Broadcast(Enum):
 
     ACCEPTED = "accepted"  # new or already known: at least one endpoint has it
     NONCE_USED = "nonce used"  # mined already, or another transaction took the nonce: the receipt decides
+    UNDERPRICED = "underpriced"  # nobody takes it at this fee: more is to be offered at the same nonce
     UNKNOWN = "unknown"  # no usable answer: it may have arrived
 
 
@@ -77,10 +83,21 @@ def read_fees(chain: ChainReader, sender: Wallet, target: Wallet, data: bytes) -
     because what is signed with too little of either would never be mined and could not be taken back."""
     call = {"from": sender, "to": target, "data": hex_of(data)}
     estimate = max(chain.request_one(one, "eth_estimateGas", [call], _gas) for one in chain.endpoints)
-    base_fee = max(
+    base_fee = max(read_base_fees(chain))
+    return Fees(
+        gas_limit=estimate + estimate // 4,
+        base_fee=base_fee,
+        max_fee_per_gas=max(2 * base_fee, 1),
+        max_priority_fee_per_gas=0,
+    )
+
+
+def read_base_fees(chain: ChainReader) -> tuple[int, int]:
+    """What each endpoint's newest block asks for a unit of gas, in wei."""
+    first, second = (
         chain.request_one(one, "eth_getBlockByNumber", ["latest", False], _base_fee) for one in chain.endpoints
     )
-    return Fees(gas_limit=estimate + estimate // 4, max_fee_per_gas=max(2 * base_fee, 1), max_priority_fee_per_gas=0)
+    return first, second
 
 
 def _gas(answer: object) -> int:
@@ -107,14 +124,23 @@ def read_pending_nonce(chain: ChainReader, wallet: Wallet) -> int:
     )
 
 
+def read_head_nonces(chain: ChainReader, wallet: Wallet) -> tuple[int, int]:
+    """How many transactions of the wallet each endpoint sees mined at its head."""
+    first, second = (
+        chain.request_one(endpoint, "eth_getTransactionCount", [wallet, "latest"], wire.count)
+        for endpoint in chain.endpoints
+    )
+    return first, second
+
+
 def broadcast(chain: ChainReader, raw: bytes) -> Broadcast:
     """Give signed bytes to both endpoints.
 
-    Raises: Unavailable ``send_refused`` when both refused them for another reason: a low fee, a full pool, an empty
-    purse all pass, and the same bytes are offered again.
+    Raises: Unavailable ``send_refused`` when both refused them for another reason: a full pool, an empty purse all
+    pass, and the same bytes are offered again.
     """
     answers = [_send(endpoint, raw) for endpoint in chain.endpoints]
-    for wanted in (Broadcast.ACCEPTED, Broadcast.NONCE_USED, Broadcast.UNKNOWN):
+    for wanted in (Broadcast.ACCEPTED, Broadcast.NONCE_USED, Broadcast.UNDERPRICED, Broadcast.UNKNOWN):
         if wanted in answers:
             return wanted
     raise Unavailable("send_refused", f"both RPC endpoints refuse the signed transaction: {answers[0]}")
@@ -143,6 +169,23 @@ def read_receipt(chain: ChainReader, tx_hash: Hash32, final: Block) -> Receipt |
     if first != second or hex_of(found.block_hash) != chain.read_block(found.block_number).block_hash:
         raise Unavailable("rpc_out_of_step", "the two RPC endpoints do not know the same receipt yet")
     return found
+
+
+def tell_transaction(chain: ChainReader, endpoint: RpcEndpoint, tx_hash: Hash32) -> str:
+    """What one endpoint says of a transaction now, in words, for display. Never raises for what it answers."""
+    asked = [hex_of(tx_hash)]
+    try:
+        receipt = chain.request_one(endpoint, "eth_getTransactionReceipt", asked, _receipt, may_be_null=True)
+        if receipt is not None:
+            return f"mined in block {receipt.block_number}, {'succeeded' if receipt.succeeded else 'failed'}"
+        known = chain.request_one(endpoint, "eth_getTransactionByHash", asked, _is_known, may_be_null=True)
+        return "known, not mined" if known else "unknown"
+    except (Unavailable, RpcRefused) as error:
+        return error.message
+
+
+def _is_known(answer: object) -> bool:
+    return answer is not None
 
 
 def _receipt(answer: object) -> Receipt | None:
@@ -179,5 +222,7 @@ def _send(endpoint: RpcEndpoint, raw: bytes) -> Broadcast | str:
             return Broadcast.ACCEPTED
         if any(words in message for words in _NONCE_USED):
             return Broadcast.NONCE_USED
+        if any(words in message for words in _UNDERPRICED):
+            return Broadcast.UNDERPRICED
         return refusal.rpc_message[:200]
     return Broadcast.ACCEPTED

@@ -35,6 +35,26 @@ class ContractCodec:
         types = [collapse_if_tuple(entry) for entry in self._functions[function]["inputs"]]
         return self.selector(function) + encode(types, list(arguments))
 
+    def arguments(self, function: str, data: bytes) -> dict[str, Any]:
+        """The arguments in call data by name, a struct's fields one by one.
+
+        Raises: UsageError ``contract_unexpected``.
+        """
+        inputs = self._functions[function]["inputs"]
+        try:
+            values = decode([collapse_if_tuple(entry) for entry in inputs], data[4:])
+        except _UNDECODABLE:
+            raise UsageError("contract_unexpected", f"these bytes are no call of {self.name}.{function}") from None
+        found: dict[str, Any] = {}
+        for entry, value in zip(inputs, values, strict=True):
+            fields = entry.get("components")
+            found |= (
+                {field["name"]: one for field, one in zip(fields, value, strict=True)}
+                if fields
+                else {entry["name"]: value}
+            )
+        return found
+
     def result(self, function: str, data: bytes) -> tuple[Any, ...]:
         """The decoded return values.
 

@@ -49,6 +49,7 @@ class Attempt(NamedTuple):
     state: str  # SIGNED BROADCAST MINED FINAL REVERTED DROPPED
     block_number: int | None
     block_hash: Hash32 | None
+    broadcast_block: int | None  # the final block when it was first sent
 
 
 class SignedAttempt(NamedTuple):
@@ -113,6 +114,30 @@ def lock_transaction(conn: Conn, purpose: Purpose) -> JournalTx | None:
     """The same, locked until the transaction ends."""
     with conn.cursor(row_factory=args_row(JournalTx)) as cur:
         return cur.execute(LOCK_TRANSACTION, purpose._asdict()).fetchone()
+
+
+SELECT_ALL = """
+    SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
+     ORDER BY tx_id
+"""
+
+
+def select_transactions(conn: Conn) -> list[JournalTx]:
+    """All purposes, oldest first."""
+    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
+        return cur.execute(SELECT_ALL).fetchall()
+
+
+SELECT_NUMBERED = """
+    SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
+     WHERE tx_id = %(tx_id)s
+"""
+
+
+def select_numbered(conn: Conn, tx_id: int) -> JournalTx | None:
+    """The purpose of that number, or None."""
+    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
+        return cur.execute(SELECT_NUMBERED, {"tx_id": tx_id}).fetchone()
 
 
 SELECT_OPEN = """
@@ -230,7 +255,7 @@ def insert_attempt(conn: Conn, tx_id: int, signed: SignedAttempt) -> int:
 
 SELECT_ATTEMPTS = """
     SELECT tx_id, attempt, sender, nonce, gas_limit, max_fee_per_gas, max_priority_fee, raw, tx_hash, state,
-           block_number, block_hash
+           block_number, block_hash, broadcast_block
       FROM chain_transaction_attempts WHERE tx_id = %(tx_id)s ORDER BY attempt
 """
 
@@ -242,7 +267,10 @@ def select_attempts(conn: Conn, tx_id: int) -> list[Attempt]:
 
 
 ATTEMPT_BROADCAST = """
-    UPDATE chain_transaction_attempts SET state = 'BROADCAST', block_number = NULL, block_hash = NULL
+    UPDATE chain_transaction_attempts
+       SET state = 'BROADCAST', block_number = NULL, block_hash = NULL,
+           broadcast_block = CASE WHEN state IN ('SIGNED', 'BROADCAST') THEN coalesce(broadcast_block, %(final_block)s)
+                                  ELSE %(final_block)s END
      WHERE tx_id = %(tx_id)s AND attempt = %(attempt)s AND state IN ('SIGNED', 'MINED', 'DROPPED', 'BROADCAST')
 """
 TX_BROADCAST = """
@@ -251,10 +279,12 @@ TX_BROADCAST = """
 """
 
 
-def mark_broadcast(conn: Conn, tx_id: int, attempt: int) -> bool:
-    """SIGNED -> BROADCAST, or MINED -> BROADCAST when its block was dropped."""
-    conn.execute(TX_BROADCAST, {"tx_id": tx_id})
-    return conn.execute(ATTEMPT_BROADCAST, {"tx_id": tx_id, "attempt": attempt}).rowcount == 1
+def mark_broadcast(conn: Conn, tx_id: int, attempt: int, final_block: int) -> bool:
+    """SIGNED -> BROADCAST, or MINED -> BROADCAST when its block was dropped. ``final_block``: the newest one now; the
+    first counts, so that a repeat does not make the transaction look younger."""
+    given = {"tx_id": tx_id, "attempt": attempt, "final_block": final_block}
+    conn.execute(TX_BROADCAST, given)
+    return conn.execute(ATTEMPT_BROADCAST, given).rowcount == 1
 
 
 ATTEMPT_MINED = """
@@ -339,6 +369,18 @@ MARK_FAILED = """
 def mark_failed(conn: Conn, tx_id: int, reason: str) -> bool:
     """-> FAILED: a person must look."""
     return conn.execute(MARK_FAILED, {"tx_id": tx_id, "reason": told(reason)}).rowcount == 1
+
+
+PREPARE_FAILED = """
+    UPDATE chain_transactions SET status = 'PREPARED', reason = %(reason)s
+     WHERE status = 'FAILED' AND (day_id = %(day_id)s OR tx_id = %(tx_id)s)
+"""
+
+
+def prepare_failed(conn: Conn, reason: str, *, day_id: DayId | None = None, tx_id: int | None = None) -> int:
+    """FAILED -> PREPARED for all of a day, or for one: a person has looked. How many."""
+    given = {"day_id": day_id, "tx_id": tx_id, "reason": told(reason)}
+    return conn.execute(PREPARE_FAILED, given).rowcount
 
 
 MARK_ADOPTED = """

@@ -1,9 +1,6 @@
 """The SETTLER's key: signs what the engine may send, nothing else, and never shows itself."""
 
-import os
-import stat
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from eth_account import Account
@@ -11,16 +8,14 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
-from bo_engine.blots import know_secrets
 from bo_engine.errors import UsageError, require_input
 from bo_engine.settings import Settings
-from bo_engine.strict_json import parse_json
 from bo_engine.units import Hash32, Wallet, parse_wallet
 from core.documents.manifest import Manifest, manifest_message
+from io_layer.key_file import open_keystore, read_private
 
 MAX_FEE_PER_GAS_WEI: Final = 100 * 10**9
 MAX_GAS_LIMIT: Final = 30_000_000
-_MAX_KEY_FILE: Final = 65_536
 FIELDS: Final = frozenset(
     {"type", "chainId", "nonce", "to", "value", "data", "gas", "maxFeePerGas", "maxPriorityFeePerGas"}
 )
@@ -84,36 +79,23 @@ def load_signer(settings: Settings, *, is_local: bool, chain_id: int, allowed: A
 
     Raises: UsageError ``missing_setting``, ``plain_key``, ``key_file_exposed``, ``bad_keystore``.
     """
+    return Signer(_load_account(settings, is_local=is_local), chain_id=chain_id, allowed=allowed)
+
+
+def load_address(settings: Settings, *, is_local: bool) -> Wallet:
+    """The address of the key that the settings name; it opens the keystore to know. Raises: as ``load_signer``."""
+    return parse_wallet(_load_account(settings, is_local=is_local).address)
+
+
+def _load_account(settings: Settings, *, is_local: bool) -> LocalAccount:
     if settings.has("SETTLER_PRIVATE_KEY"):
         if not is_local:
             raise UsageError(
                 "plain_key", "SETTLER_PRIVATE_KEY is for local chains only: use SETTLER_KEYSTORE_FILE and its password"
             )
-        return Signer(Account.from_key(settings.settler_private_key), chain_id=chain_id, allowed=allowed)
-    keystore = _read_private(settings.settler_keystore_file, "SETTLER_KEYSTORE_FILE")
-    password = _read_private(settings.settler_password_file, "SETTLER_PASSWORD_FILE").rstrip("\r\n")
-    know_secrets([password])
-    try:
-        account: LocalAccount = Account.from_key(Account.decrypt(parse_json(keystore), password))
-    except (ValueError, KeyError, TypeError, AttributeError, NotImplementedError, OverflowError, RecursionError):
-        raise UsageError(
-            "bad_keystore", "SETTLER_KEYSTORE_FILE does not open with the password in SETTLER_PASSWORD_FILE"
-        ) from None
-    return Signer(account, chain_id=chain_id, allowed=allowed)
-
-
-def _read_private(path: Path, setting: str) -> str:
-    try:
-        # Not waiting: a pipe would hold the run for ever.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(fd, encoding="utf-8") as file:
-            # Of the file that is open, not of what stands under its name a moment later.
-            mode = os.fstat(fd).st_mode
-            text = file.read(_MAX_KEY_FILE) if stat.S_ISREG(mode) else None
-    except (OSError, UnicodeDecodeError):
-        text = None
-    if text is None:
-        raise UsageError("missing_setting", f"{setting} names a file that cannot be read: {path}")
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError("key_file_exposed", f"others can read {path}: run `chmod 600 {path}`")
-    return text
+        account: LocalAccount = Account.from_key(settings.settler_private_key)
+        return account
+    return open_keystore(
+        read_private(settings.settler_keystore_file, "SETTLER_KEYSTORE_FILE"),
+        read_private(settings.settler_password_file, "SETTLER_PASSWORD_FILE").rstrip("\r\n"),
+    )

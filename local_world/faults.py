@@ -161,6 +161,13 @@ def _result(request: Request, value: object) -> Answer:
     return {"jsonrpc": "2.0", "id": request.get("id"), "result": value}
 
 
+def _says(args: Mapping[str, Any], request: Request, forward: Forward) -> Answer:
+    """``value`` as the result, or ``refusal`` as the error's message; the call is not passed on."""
+    if "refusal" in args:
+        return {"jsonrpc": "2.0", "id": request.get("id"), "error": {"code": -32000, "message": args["refusal"]}}
+    return _result(request, args["value"])
+
+
 ANSWER_FAULTS: Final[Mapping[str, Callable[[Mapping[str, Any], Request, Forward], Answer]]] = {
     "wrong_chain_id": _wrong_chain_id,
     "stale_head": _stale_head,
@@ -168,4 +175,5 @@ ANSWER_FAULTS: Final[Mapping[str, Callable[[Mapping[str, Any], Request, Forward]
     "wrong_call": _wrong_call,
     "null_result": _null_result,
     "foreign_id": _foreign_id,
+    "says": _says,
 }

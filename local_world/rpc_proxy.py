@@ -41,7 +41,7 @@ class RpcProxy:
     def fail(self, fault: str, method: str = "*", **args: object) -> None:
         """One fault for all calls of a method until the rules change: down, http (status), hang (seconds), lost,
         wrong_chain_id (chain_id), stale_head (blocks), empty_logs, wrong_call (to, selector, value), null_result,
-        foreign_id."""
+        foreign_id, says (value or refusal)."""
         self.set_rules(Rule(fault, method, args=args))
 
     def heal(self) -> None:

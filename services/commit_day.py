@@ -34,15 +34,17 @@ from io_layer.ticket_store import stream_purchase_places
 from services.approve_day import require_approved_rows
 from services.day_work import Opened
 from services.engine import Engine
+from services.follow_transaction import Purpose, close_purpose, follow
 from services.lease import Lease
 from services.provenance import render_provenance
-from services.send_transaction import Purpose, close_purpose, follow, send_once
+from services.send_transaction import send_again, send_once
 from services.sign_manifest import ensure_manifest
 
 WAIT_S = 60.0
 RESUMED: Final = "day_resumed"  # the audit log's word for a person's resume
 VETOES: Final = "vetoes"  # and its detail: how many vetoes of the day the person knew of
 _POLL_S: Final = 0.25
+_RESEND_S: Final = 20.0  # a broadcast that the network forgot is offered again
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,8 @@ def _mark_settled(
 def _wait_for(
     engine: Engine, lease: Lease, run: Run, purpose: Purpose, wanted: tuple[int, ...], deadline: float
 ) -> DayRecord:
-    """Poll the final block until the contract shows the wanted state with our hash."""
+    """Poll the final block until the contract shows the wanted state with our hash; offer our bytes again meanwhile."""
+    resend_at = time.monotonic() + _RESEND_S
     while True:
         record = engine.game.read_record(engine.game.chain.read_final_block(), run.day_id)
         if record.status in wanted and _is_ours(record, run):
@@ -251,6 +254,9 @@ def _wait_for(
                 "waiting_for_chain",
                 f"{purpose.function} of day {run.day_id} is sent and not final yet; the next tick goes on",
             )
+        if time.monotonic() >= resend_at:
+            send_again(engine, lease, purpose)
+            resend_at = time.monotonic() + _RESEND_S
         engine.stop.wait(_POLL_S)
 
 

@@ -15,8 +15,9 @@ from io_layer.game_chain import RELEASED, VOIDED, DayOnChain
 from io_layer.seed_store import DaySeeds, insert_beacon, insert_vrf_request, insert_vrf_word, select_seeds
 from services.engine import Engine
 from services.first_unsettled_day import first_unsettled_day
+from services.follow_transaction import Purpose, close_purpose
 from services.lease import Lease
-from services.send_transaction import Purpose, close_purpose, send_once
+from services.send_transaction import send_once
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId
 from io_layer.artifact_store import delete_inputs_artifacts
 from io_layer.audit_store import insert_audit
+from io_layer.journal_store import prepare_failed
 from io_layer.pipeline_store import resume_day as resume_row
 from io_layer.pipeline_store import rewind_day, select_day
 from io_layer.run_store import select_live_run, supersede_run
@@ -44,6 +45,8 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
                     supersede_run(engine.conn, run.run_id)
                 delete_inputs_artifacts(engine.conn, day_id)
                 rewind_day(engine.conn, day_id, "export")
+            # Whoever resumes has looked at what failed on the chain, too: it may be tried anew.
+            prepare_failed(engine.conn, f"resumed by {by}", day_id=day_id)
             details = {"error_code": row.error_code if row else None, "reason": row.reason if row else None}
             known: dict[str, Any] = {VETOES: vetoes} if begins_anew else {}
             if details["error_code"] == UNKNOWN:

@@ -35,11 +35,12 @@ from services.engine import Engine, require_writable
 from services.export_affiliates import export_affiliates
 from services.export_day import export_day
 from services.first_unsettled_day import first_unsettled_day
+from services.follow_transaction import transaction_hash
 from services.guard_day import guarded
 from services.known_nonces import require_known_nonces
 from services.lease import Lease, held_lease
 from services.refresh_stats import refresh_stats
-from services.send_transaction import checked_signer, transaction_hash
+from services.send_transaction import checked_signer
 from services.sign_manifest import ensure_manifest
 from services.void_day import commit_void, set_settlement_aside
 

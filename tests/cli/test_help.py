@@ -21,6 +21,7 @@ COMMANDS = {
     "settle", "export-inputs", "export-affiliates", "compute", "approve", "commit", "refresh-stats", "resume",
     "recover-intents", "refresh-seeds", "proof", "doctor", "explain", "artifacts restore", "artifacts check",
     "db migrate", "db status", "db rebuild-tickets", "demo", "dev up", "dev down", "dev status",
+    "key new", "key import", "key address", "tx list", "tx show", "tx resume",
 }  # fmt: skip
 REPEATABLE = re.compile(r"safe to repeat|may be repeated|repeatable|reads only", re.I)
 

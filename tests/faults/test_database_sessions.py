@@ -79,7 +79,7 @@ def test_no_statement_of_the_engine_binds_a_session() -> None:
         and SESSION_STATE.search("".join(pair))
     ]
     assert found == []
-    last = (MIGRATIONS / "0008_guards.sql").read_text(encoding="utf-8")
+    last = (MIGRATIONS / "0012_fee_bumps.sql").read_text(encoding="utf-8")
     assert "pg_advisory" not in last
 
 
@@ -147,7 +147,7 @@ def test_a_host_whose_clock_is_ten_minutes_off_neither_steals_a_lease_nor_waits_
 @pytest.mark.parametrize(
     ("statement", "code"),
     [
-        ("DELETE FROM schema_versions WHERE migration_id = '0008_guards'", "schema_outdated"),
+        ("DELETE FROM schema_versions WHERE migration_id = '0012_fee_bumps'", "schema_outdated"),
         pytest.param("DELETE FROM schema_versions", "schema_outdated", marks=pytest.mark.slow),
         ("INSERT INTO schema_versions (migration_id) VALUES ('9999_future')", "engine_outdated"),
         pytest.param("DROP TABLE schema_versions", "schema_outdated", marks=pytest.mark.slow),

@@ -46,6 +46,7 @@ KNOWN = Refusal("already known")
 USED = Refusal("nonce too low: next nonce 8, tx nonce 7")
 POOR = Refusal("insufficient funds for gas * price + value")
 CHEAP = Refusal("replacement transaction underpriced")
+LOW = Refusal("max fee per gas less than block base fee: address 0x5e, maxFeePerGas: 1, baseFee: 2")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,11 @@ CHEAP = Refusal("replacement transaction underpriced")
         (Down(), USED, Broadcast.NONCE_USED),
         (Down(), Down(), Broadcast.UNKNOWN),
         (POOR, Down(), Broadcast.UNKNOWN),
+        (CHEAP, CHEAP, Broadcast.UNDERPRICED),
+        (LOW, POOR, Broadcast.UNDERPRICED),
+        (LOW, Down(), Broadcast.UNDERPRICED),
+        (LOW, ACCEPTED, Broadcast.ACCEPTED),
+        (USED, CHEAP, Broadcast.NONCE_USED),
     ],
 )
 def test_the_best_of_both_answers_to_a_broadcast_counts(
@@ -69,7 +75,7 @@ def test_the_best_of_both_answers_to_a_broadcast_counts(
     assert broadcast(chain, b"\x02raw") is outcome
 
 
-@pytest.mark.parametrize("refusal", [POOR, CHEAP, Refusal("intrinsic gas too low"), Refusal("txpool is full")])
+@pytest.mark.parametrize("refusal", [POOR, Refusal("intrinsic gas too low"), Refusal("txpool is full")])
 def test_bytes_that_both_refuse_are_offered_again_later(opened: Opened, refusal: Refusal) -> None:
     chain = opened(node(eth_sendRawTransaction=refusal), node(eth_sendRawTransaction=refusal))
     with pytest.raises(Unavailable) as caught:

@@ -51,11 +51,11 @@ def test_a_transaction_goes_from_prepared_to_final(conn: Conn) -> None:
     assert insert_transaction(conn, PURPOSE, CALLDATA).status == "PREPARED"
     tx_id, nonce, attempt = prepare(conn)
     assert (nonce, attempt, status_of(conn)) == (4, 1, "SIGNED")
-    assert mark_broadcast(conn, tx_id, attempt)
+    assert mark_broadcast(conn, tx_id, attempt, 7)
     assert status_of(conn) == "BROADCAST"
     assert mark_mined(conn, tx_id, attempt, 10, hash_of("block"))
     assert status_of(conn) == "MINED"
-    assert mark_broadcast(conn, tx_id, attempt)  # its block was dropped
+    assert mark_broadcast(conn, tx_id, attempt, 7)  # its block was dropped
     assert status_of(conn) == "BROADCAST"
     assert [one.tx_id for one in select_open_transactions(conn)] == [tx_id]
     assert mark_final(conn, tx_id, attempt, 11, hash_of("other block"))

@@ -7,15 +7,18 @@ import importlib
 import os
 import signal
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
-#: Place: module, function, whether the process dies before or after it.
+#: Place: module, function, whether the process dies before or after it, and at which call if not the first.
 PLACES: dict[str, tuple[str, str, str]] = {
     "before signing": ("services.send_transaction", "allocate_nonce", "before"),
     "signed, not committed": ("services.send_transaction", "insert_attempt", "after"),
     "signed, not broadcast": ("services.send_transaction", "_broadcast", "before"),
     "intent recorded, not broadcast": ("services.send_transaction", "broadcast", "before"),
     "broadcast, not noted": ("services.send_transaction", "broadcast", "after"),
+    "signed, not committed, of a bump": ("services.send_transaction", "insert_attempt", "after"),
+    "signed, not broadcast, of a bump": ("services.send_transaction", "_broadcast", "before second"),
+    "broadcast, not noted, of a bump": ("services.send_transaction", "broadcast", "after second"),
     "seen on the chain, not noted": ("services.commit_day", "_adopt", "before"),
     "released, not noted": ("services.commit_day", "_mark_settled", "before"),
     "purchases stored, cursor not moved": ("services.recover_intents", "move_cursor", "before"),
@@ -32,8 +35,14 @@ def make_deadly(place: str) -> None:
 
 
 def _deadly(function: Callable[..., Any], moment: str) -> Callable[..., Any]:
-    def killed(*arguments: Any, **named: Any) -> NoReturn:
-        if moment == "after":
+    calls = 0
+
+    def killed(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if moment.endswith("second") and calls < 2:
+            return function(*arguments, **named)
+        if moment.startswith("after"):
             function(*arguments, **named)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("unreachable")

@@ -27,6 +27,7 @@ _WARM = (
     "services.explain",
     "services.rebuild_tickets",
     "services.resume_day",
+    "services.resume_transactions",
     "services.settle_days",
     "workers.recover_intents",
     "workers.refresh_seeds",

@@ -1,0 +1,52 @@
+"""Makes the SETTLER's key file, and says whose key the engine would sign with. Needs no database."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from bo_engine.errors import UsageError
+from bo_engine.settings import Settings
+from bo_engine.units import Wallet, parse_wallet
+from io_layer.chain_reader import open_chain
+from io_layer.game_chain import open_game
+from io_layer.key_file import account_of, new_account, write_keystore
+from io_layer.signer import load_address
+
+#: A keystore may be copied, and then its password is all that stands between a thief and the key.
+SHORTEST_PASSWORD: Final = 12
+_CHAIN_SETTINGS: Final = ("RPC_URL", "RPC_FALLBACK_URL", "CHAIN_ID", "SETTLEMENT_ADDRESS")
+
+
+def make_key(path: Path, password: str) -> Wallet:
+    """A new key in a new keystore file; its address.
+
+    Raises: UsageError ``weak_password``, ``key_file_exists``, ``key_file_unwritable``.
+    """
+    _require_password(password)
+    return write_keystore(path, new_account(), password)
+
+
+def import_key(path: Path, key: str, password: str) -> Wallet:
+    """A key that exists already (hex) in a new keystore file; its address. Raises: as ``make_key``, and ``bad_key``."""
+    _require_password(password)
+    return write_keystore(path, account_of(key), password)
+
+
+def key_facts(settings: Settings) -> dict[str, Any]:
+    """The configured key's address and, where a chain is configured, whether it is the contracts' SETTLER."""
+    address = load_address(settings, is_local=settings.is_local)
+    facts: dict[str, Any] = {"address": address, "settler": None, "is_settler": None}
+    if all(settings.has(name) for name in _CHAIN_SETTINGS):
+        chain = open_chain(
+            settings.rpc_url, settings.rpc_fallback_url, chain_id=settings.chain_id, says_local=settings.is_local
+        )
+        game = open_game(chain, settings.settlement_address)
+        settler = parse_wallet(chain.read(chain.read_final_block(), [game.call("Roles", "settler")])[0])
+        facts |= {"settler": settler, "is_settler": settler == address}
+    return facts
+
+
+def _require_password(password: str) -> None:
+    if len(password) < SHORTEST_PASSWORD:
+        raise UsageError(
+            "weak_password", f"the password has fewer than {SHORTEST_PASSWORD} characters; take a longer one"
+        )
