@@ -75,6 +75,11 @@ class Chain:
         if self.call("evm_revert", name) is not True:
             raise InvalidInput("no_snapshot", f"the chain has no snapshot {name}")
 
+    def is_whole_since(self, height: int) -> bool:
+        """Whether every block from a height to the latest is there: one that was made during a revert leaves a gap."""
+        numbers = range(height, self.height() + 1)
+        return all(self.call("eth_getBlockByNumber", hex(number), False) is not None for number in numbers)
+
     def fund(self, address: str, wei: int = 10**21) -> None:
         """Set an address' gas money."""
         self.call("anvil_setBalance", address, hex(wei))

@@ -48,6 +48,8 @@ class PlayedWorld:
         self.day: DayId = world.first_day
         self._snapshot = ""
         self._template = ""
+        self._spare = ""
+        self._height = 0
         self._copy = ""
         self._warm_cli: WarmCli | None = None
         self.env = with_canaries(world.env)
@@ -57,15 +59,13 @@ class PlayedWorld:
     def remember(self) -> None:
         """Make this moment the one that ``restore`` comes back to."""
         self._template = self.database_name
+        self._height = self.chain.height()
+        self._spare = self.chain.snapshot()
         self._snapshot = self.chain.snapshot()
 
     def restore(self, template: str | None = None) -> None:
         """Chain, database and files as they were; ``template`` names another database of the same moment."""
-        self.chain.revert(self._snapshot)
-        self._snapshot = self.chain.snapshot()
-        # anvil forgets the state of blocks that were made some thousand blocks ago, and a reverted one does not grow
-        # younger: the final block must be a new one.
-        self.chain.mine(3)
+        self._revert()
         self.world.proxy.heal()
         if self._copy:
             self.run_as_admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._copy)))
@@ -77,6 +77,20 @@ class PlayedWorld:
         )
         self._copy = name
         self.env = self.env_for(name, self.folder / name)
+
+    def _revert(self) -> None:
+        self.chain.revert(self._snapshot)
+        self._snapshot = self.chain.snapshot()
+        for _ in range(3):
+            # anvil forgets the state of blocks that were made some thousand blocks ago, and a reverted one does not
+            # grow younger: the final block must be a new one.
+            self.chain.mine(3)
+            if self.chain.is_whole_since(self._height):
+                return
+            # Its block clock had a block of before in hand while it went back: those in between are missing.
+            self.chain.revert(self._spare)
+            self._spare, self._snapshot = self.chain.snapshot(), self.chain.snapshot()
+        raise AssertionError("the chain cannot be brought back whole")
 
     def keep(self) -> str:
         """Keep the present database for ``restore(template)``; its name."""
