@@ -56,7 +56,7 @@ def restore(played: PlayedWorld, backup: Path) -> None:
 
 def run_jobs(played: PlayedWorld) -> list[int]:
     """The documented jobs, in their order; their exit codes."""
-    lines = documented(PAGE, "bo-engine ")
+    lines = documented(PAGE, "bo-engine ", section="Restore")
     return [played.cli(*line.split()[1:]).code for line in lines]
 
 

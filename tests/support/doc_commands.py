@@ -9,9 +9,13 @@ from pathlib import Path
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def documented(page: str, *starts: str) -> list[str]:
-    """The lines of the page's shell blocks that start with these words, in their order; each must be there."""
-    blocks = re.findall(r"```sh\n(.*?)```", (_DOCS / page).read_text(encoding="utf-8"), re.S)
+def documented(page: str, *starts: str, section: str | None = None) -> list[str]:
+    """The lines of the page's shell blocks, or of one section's, that start with these words, in their order; each must
+    be there."""
+    text = (_DOCS / page).read_text(encoding="utf-8")
+    if section is not None:
+        text = text.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", text, re.S)
     lines = [line for block in blocks for line in block.splitlines()]
     found = [line for line in lines if line.startswith(starts)]
     assert {line.split()[0] for line in found} >= {start.split()[0] for start in starts}, (starts, lines)
