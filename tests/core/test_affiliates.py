@@ -82,6 +82,8 @@ def test_more_commission_than_fee_is_refused() -> None:
 def test_impossible_referred_stakes_are_refused(listed: list[ReferredStake]) -> None:
     with pytest.raises(InvalidInput, match="bad_referred"):
         check_referred(listed, RULESET_1)
+    with pytest.raises(InvalidInput, match="bad_referred"):
+        split_fee(RULESET_1, 10**6, listed)
 
 
 def test_only_what_the_player_paid_himself_earns_commission() -> None:
