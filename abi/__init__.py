@@ -19,6 +19,8 @@ CONTRACT_NAMES: Final = (
     "GameManager",
     "GameTreasury",
     "IERC20",
+    "IERC20Metadata",
+    "Multicall3",
     "PrizeVault",
     "ReserveVault",
     "Roles",
@@ -33,11 +35,17 @@ _PANICS: Final = {0x01: "assertion failed", 0x11: "arithmetic overflow", 0x12: "
 
 @dataclass(frozen=True, slots=True)
 class ContractArtifact:
-    """One compiled contract: ABI entries as Solidity's compiler gives them, creation code as 0x hex."""
+    """One compiled contract: ABI entries as Solidity's compiler gives them, creation code as 0x hex.
+
+    ``runtime_sha256`` is of the code that the chain then holds, with zeros where the constructor writes immutables;
+    each of ``immutables`` lists the places (32 bytes from there) of one of them.
+    """
 
     name: str
     abi: list[dict[str, Any]]
     bytecode: str
+    runtime_sha256: str
+    immutables: tuple[tuple[int, ...], ...]
 
 
 @cache
@@ -49,7 +57,13 @@ def load(name: str) -> ContractArtifact:
     if name not in CONTRACT_NAMES:
         raise KeyError(name)
     document = json.loads(files("abi").joinpath(f"{name}.json").read_text("utf-8"))
-    return ContractArtifact(name=document["contractName"], abi=document["abi"], bytecode=document["bytecode"])
+    return ContractArtifact(
+        name=document["contractName"],
+        abi=document["abi"],
+        bytecode=document["bytecode"],
+        runtime_sha256=document["runtime"]["sha256"],
+        immutables=tuple(tuple(places) for places in document["runtime"]["immutables"]),
+    )
 
 
 def build_info() -> dict[str, Any]:

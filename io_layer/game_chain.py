@@ -22,6 +22,7 @@ from bo_engine.units import (
 from core.model import Deployment, PoolDay, PoolState, StakeSplit, Ticket
 from io_layer import wire
 from io_layer.chain_reader import Block, Call, ChainReader
+from io_layer.contract_code import is_code_of, require_our_code, require_token
 from io_layer.contract_codec import codec
 
 COMMITTED: Final = 1
@@ -45,6 +46,15 @@ class Contracts:
     charity_vault: Wallet
     vrf_receiver: Wallet
     claim_router: Wallet
+
+    def of(self, name: str) -> Wallet:
+        """The address of a contract by its name in abi/."""
+        address: Wallet = getattr(self, _ATTRIBUTE[name])
+        return address
+
+    def ours(self) -> dict[str, Wallet]:
+        """The contracts that are built from our sources, by their names in abi/: all but USDT."""
+        return {name: self.of(name) for name in _ATTRIBUTE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +144,7 @@ class GameChain:
 
     def call(self, contract: str, function: str, *arguments: object) -> Call:
         """A call of one of our contracts by its name in abi/."""
-        return Call(contract, getattr(self.contracts, _ATTRIBUTE[contract]), function, arguments)
+        return Call(contract, self.contracts.of(contract), function, arguments)
 
     def last_closed_day(self, block: Block) -> DayId:
         """The newest day that is closed: the final block lies at or after its end."""
@@ -327,29 +337,30 @@ class GameChain:
 def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:
     """Find all contracts from the settlement's address and check that each stands there.
 
-    Raises: UsageError ``contract_unexpected`` when an address has no code or does not answer as ours.
+    Every command begins here, so each looks at the code anew.
+    Raises: UsageError ``contract_unexpected`` when no SettlementV4 of ours stands at the address, or nothing at one
+    that it names, ``wrong_token``; InvariantBroken ``code_differs`` when a partner's code is not ours.
     """
     block = chain.read_final_block()
-    if not chain.read_code(settlement, block):
+    code = chain.read_code(settlement, block)
+    if not code:
         raise UsageError(
             "contract_unexpected",
             f"no contract stands at SETTLEMENT_ADDRESS {settlement} at final block {block.number}",
         )
-    try:
-        wiring, first_day = chain.read(
-            block,
-            [Call("SettlementV4", settlement, "contracts"), Call("SettlementV4", settlement, "firstDay")],
-        )
-    except UsageError as error:
+    if not is_code_of("SettlementV4", code):
         raise UsageError(
             "contract_unexpected",
-            f"the contract at SETTLEMENT_ADDRESS {settlement} is no SettlementV4 ({error.message})",
-        ) from error
-    addresses = [parse_wallet(address) for address in wiring]
-    for address in addresses:
-        if not chain.read_code(address, block):
-            raise UsageError("contract_unexpected", f"SettlementV4 names {address}, but no contract stands there")
-    return GameChain(chain, Contracts(settlement, *addresses), DayId(first_day))
+            f"the contract at SETTLEMENT_ADDRESS {settlement} is no SettlementV4 of this engine: its code is another",
+        )
+    wiring, first_day = chain.read(
+        block,
+        [Call("SettlementV4", settlement, "contracts"), Call("SettlementV4", settlement, "firstDay")],
+    )
+    contracts = Contracts(settlement, *(parse_wallet(address) for address in wiring))
+    require_our_code(chain, block, contracts.ours())
+    require_token(chain, block, contracts.usdt)
+    return GameChain(chain, contracts, DayId(first_day))
 
 
 def purchased_ticket(log: dict[str, Any]) -> PurchasedTicket:
