@@ -278,8 +278,8 @@ def open_chain(
             "bad_setting", "RPC_FALLBACK_URL is the same endpoint as RPC_URL; name one of another provider"
         )
     endpoints = (
-        RpcEndpoint("primary", rpc_url, wait=wait),
-        RpcEndpoint("fallback", fallback_url, wait=wait),
+        RpcEndpoint("primary", rpc_url, chain_id=chain_id, wait=wait),
+        RpcEndpoint("fallback", fallback_url, chain_id=chain_id, wait=wait),
     )
     chain = ChainReader(*endpoints, chain_id=chain_id, is_local=says_local)
     for endpoint in endpoints:
