@@ -139,6 +139,7 @@ def checked_signer(engine: Engine) -> Signer:
         for contract, function in SIGNED_FUNCTIONS
     )
     chain = engine.game.chain
+    chain.require_both()
     signer = load_signer(engine.settings, is_local=chain.is_local, chain_id=chain.chain_id, allowed=allowed)
     engine.game.require_settler(signer.address)
     return signer

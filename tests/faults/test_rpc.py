@@ -5,13 +5,21 @@ engine runs on its world. After each fault the shared checker finds nothing wron
 """
 
 import json
+from typing import Any
 
 import pytest
 
+import services.send_transaction
 from abi import is_code_of, load
-from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, InvariantBroken, UsageError
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, InvariantBroken, UsageError
+from bo_engine.settings import Settings
 from io_layer.game_chain import open_game
+from local_world.faults import Rule
+from services.engine import open_engine
+from services.send_transaction import checked_signer
 from tests.invariants.checker import check_invariants
+from tests.support.meddling import resume
+from tests.support.observed import attempts, halts, rows, settler_nonce
 from tests.support.played_world import PlayedWorld
 from tests.support.refusals import refused
 
@@ -30,6 +38,73 @@ def put_code(played: PlayedWorld, address: str, code: bytes | str) -> None:
     """Exchange the code at an address."""
     played.chain.call("anvil_setCode", address, code if isinstance(code, str) else "0x" + code.hex())
     played.world.mine(3)
+
+
+# -- R01, R02, R17: an endpoint that is busy, broken or answers somebody else ------------------------------------------
+
+
+def test_a_busy_endpoint_is_asked_as_seldom_as_it_wants_and_no_oftener(played: PlayedWorld) -> None:
+    proxy = played.world.proxy
+    proxy.fail("http", status=429, retry_after=3600)
+    refusal = refused(played, "settle", code="rpc_unreachable", exit_code=EXIT_LATER)
+    assert "asks to be left alone for another 3600 s" in refusal.message
+    assert proxy.calls() == {"eth_chainId": 1}
+    proxy.set_rules(Rule("http", "eth_chainId", 3, 1, {"status": 429, "retry_after": 1}))
+    assert json.loads(played.cli("settle", "--json").stdout)["days"][0]["run_status"] == "committed"
+    check_invariants(played)
+
+
+def test_an_endpoint_that_stumbles_delays_nothing_and_one_that_stays_broken_is_waited_for(played: PlayedWorld) -> None:
+    proxy = played.world.proxy
+    for fault, args in (("http", {"status": 502}), ("foreign_id", {}), ("null_result", {})):
+        proxy.fail(fault, **args)
+        refused(played, "settle", code="rpc_unreachable", exit_code=EXIT_LATER)
+    stumbles = [Rule("http", "eth_call", 2, 2, {"status": 503}), Rule("foreign_id", "eth_getBlockByNumber", 3, 1)]
+    proxy.set_rules(*stumbles)
+    assert json.loads(played.cli("settle", "--json").stdout)["days"][0]["run_status"] == "committed"
+    check_invariants(played)
+
+
+# -- R05, R06: another chain -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("liar", ["primary", "fallback"])
+def test_no_command_begins_while_one_endpoint_is_on_another_chain(played: PlayedWorld, liar: str) -> None:
+    played.world.proxy.fail("wrong_chain_id", chain_id=42170)
+    urls = {"RPC_URL": played.env["RPC_FALLBACK_URL"], "RPC_FALLBACK_URL": played.env["RPC_URL"]}
+    changed = urls if liar == "primary" else {}
+    for command in (("settle",), ("refresh-seeds",), ("doctor", "--day", str(played.day))):
+        refusal = refused(played, *command, code="wrong_chain", exit_code=EXIT_USAGE, **changed)
+        assert f"the {liar} RPC endpoint is on chain 42170" in refusal.message
+
+
+def test_a_chain_id_that_changes_before_the_signature_halts_the_day_and_nothing_is_signed(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    affordable = services.send_transaction._affordable_fees
+
+    def then_the_name_leads_elsewhere(*given: Any) -> Any:
+        fees = affordable(*given)
+        played.world.proxy.fail("wrong_chain_id", "eth_chainId", chain_id=42170)
+        return fees
+
+    monkeypatch.setattr(services.send_transaction, "_affordable_fees", then_the_name_leads_elsewhere)
+    nonce = settler_nonce(played)
+    alarm = halts(played, "chain_changed")
+    assert "the fallback RPC endpoint was on chain 421614 and is on chain 42170 now" in alarm.message
+    assert attempts(played) == []
+    assert settler_nonce(played) == nonce
+    monkeypatch.undo()
+    played.world.proxy.heal()
+    resume(played)
+    assert played.settle_through().status == "DONE"
+    check_invariants(played)
+
+
+def test_a_chain_id_that_changes_while_the_day_is_read_halts_the_day(played: PlayedWorld) -> None:
+    played.world.proxy.set_rules(Rule("wrong_chain_id", "eth_chainId", 4, args={"chain_id": 42170}))
+    halts(played, "chain_changed")
+    assert attempts(played) == []
 
 
 # -- R22: other code at the address ------------------------------------------------------------------------------------
@@ -83,3 +158,52 @@ def test_a_token_of_other_decimals_is_refused(played: PlayedWorld) -> None:
     put_code(played, played.world.record["contracts"]["usdt"], EIGHTEEN)
     refusal = refused(played, "settle", code="wrong_token", exit_code=EXIT_USAGE)
     assert "18 decimals" in refusal.message
+
+
+# -- R19: one endpoint is down -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dead", [pytest.param("primary", marks=pytest.mark.slow), "fallback"])
+def test_with_one_endpoint_down_people_can_look_and_money_waits(played: PlayedWorld, dead: str) -> None:
+    assert played.cli("settle").code == EXIT_DONE
+    played.pass_challenge()
+    proxied, direct = played.env["RPC_FALLBACK_URL"], played.env["RPC_URL"]
+    urls = {"RPC_URL": direct, "RPC_FALLBACK_URL": proxied}
+    if dead == "primary":
+        urls = {"RPC_URL": proxied, "RPC_FALLBACK_URL": direct}
+    day = ("--day", str(played.day))
+    (winner, *_), *_ = rows(played, "SELECT wallet FROM settlement_winner_payouts ORDER BY wallet")
+    looks = {
+        command: played.cli(*command, "--json", **urls)
+        for command in (
+            ("doctor", *day),
+            ("explain", *day, "--wallet", winner),
+            ("proof", *day, "--wallet", winner),
+            ("tx", "show", "--id", "1"),
+            ("artifacts", "check", *day),
+        )
+    }
+    played.world.proxy.fail("down")
+    for command, before in looks.items():
+        shown = played.cli(*command, "--json", **urls)
+        assert (shown.code, f"warning: the {dead} RPC endpoint" in shown.stderr) == (EXIT_DONE, True), shown
+        if command[0] not in ("doctor", "tx"):
+            assert shown.stdout == before.stdout
+    assert played.cli("tx", "list", **urls).code == played.cli("db", "status", **urls).code == EXIT_DONE
+    seen = json.loads(played.cli("doctor", *day, "--json", **urls).stdout)
+    assert seen["on_chain"] == "committed"
+    assert f"the {dead} RPC endpoint gave no usable answer" in seen[f"rpc_{dead}"]
+    assert "money needs both" in seen["next"]
+    for command in (("settle",), ("refresh-seeds",), ("recover-intents",)):
+        refusal = refused(played, *command, code="rpc_unreachable", exit_code=EXIT_LATER, **urls)
+        assert f"the {dead} RPC endpoint" in refusal.message
+    played.world.proxy.heal()
+    assert json.loads(played.cli("settle", "--json", **urls).stdout)["days"][0]["status"] == "DONE"
+    check_invariants(played)
+
+
+def test_what_was_opened_to_look_signs_nothing(played: PlayedWorld) -> None:
+    opened = open_engine(Settings(played.env), tell=lambda _: None, for_display=True)
+    with opened as engine, pytest.raises(InvariantBroken) as caught:
+        checked_signer(engine)
+    assert caught.value.code == "display_only"
