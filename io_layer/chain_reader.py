@@ -70,6 +70,10 @@ class ChainReader:
         """Primary, fallback."""
         return (self.primary, self.fallback)
 
+    def count_calls(self) -> dict[str, dict[str, int]]:
+        """How many requests each endpoint was sent so far, by method; retries count, too."""
+        return {one.name: dict(sorted(one.calls.items())) for one in self.endpoints}
+
     def request_any(self, method: str, params: Sequence[object], decode: Callable[[Any], T]) -> T:
         """A display read, decoded: the fallback answers when the primary does not, or not with what was asked."""
         try:

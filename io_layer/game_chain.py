@@ -1,6 +1,6 @@
 """What our contracts say, as core's values: the days, the tickets, the roles, the state between two days."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ COMMITTED: Final = 1
 RELEASED: Final = 2
 VOIDED: Final = 3
 _RATES_PER_CALL: Final = 1_000
+_NONCES_PER_CALL: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +187,13 @@ class GameChain:
             vrf_word=vrf_word if has_word else None,
         )
 
-    def read_pool_days(self, block: Block, day_id: DayId) -> tuple[PoolDay, ...]:
-        """What each pool has sold on a day, closed or not."""
-        pools = self.chain.read(block, [self.call("GameManager", "poolDays", day_id)])[0]
-        return tuple(PoolDay(count, tips, Atoms(stake), Hash32(digest)) for count, tips, stake, digest in pools)
+    def read_pool_days(self, block: Block, days: Iterable[DayId]) -> list[tuple[PoolDay, ...]]:
+        """What each pool has sold on each of some days, closed or not."""
+        found = self.chain.read(block, [self.call("GameManager", "poolDays", day_id) for day_id in days])
+        return [
+            tuple(PoolDay(count, tips, Atoms(stake), Hash32(digest)) for count, tips, stake, digest in pools)
+            for pools in found
+        ]
 
     def read_record(self, block: Block, day_id: DayId) -> DayRecord:
         """What SettlementV4 stores of the day."""
@@ -302,13 +306,17 @@ class GameChain:
             raise failure
         return None
 
-    def is_nonce_used(self, block: Block, buyer: Wallet, nonce: bytes) -> bool:
-        """Whether a permit with that nonce has bought a ticket."""
-        return bool(self.chain.read(block, [self.call("GameManager", "nonceUsed", buyer, nonce)])[0])
+    def read_nonces_used(self, block: Block, permits: Sequence[tuple[Wallet, bytes]]) -> list[bool]:
+        """Whether the permits of these (buyer, nonce) have bought a ticket."""
+        used: list[bool] = []
+        for start in range(0, len(permits), _NONCES_PER_CALL):
+            part = permits[start : start + _NONCES_PER_CALL]
+            used += self.chain.read(block, [self.call("GameManager", "nonceUsed", *permit) for permit in part])
+        return used
 
-    def first_block_at(self, timestamp_s: int, last: Block) -> int:
-        """The first block at or after a time, found by halving; ``last.number + 1`` if there is none."""
-        low, high = 0, last.number + 1
+    def first_block_at(self, timestamp_s: int, last: Block, first: int = 0) -> int:
+        """The first block at or after a time, found by halving from ``first`` on; ``last.number + 1`` if none is."""
+        low, high = first, last.number + 1
         while low < high:
             middle = (low + high) // 2
             if self.chain.read_block(middle).timestamp_s >= timestamp_s:
@@ -330,7 +338,7 @@ class GameChain:
     def read_tickets_of_day(self, day_id: DayId, last: Block) -> Iterator[PurchasedTicket]:
         """All tickets of a day, from the chain alone, up to a final block."""
         first = self.first_block_at(day_start(day_id), last)
-        stop = self.first_block_at(day_end(day_id), last) - 1
+        stop = self.first_block_at(day_end(day_id), last, first) - 1
         for _, tickets in self.read_ticket_pages(first, stop, day_id):
             yield from tickets
 

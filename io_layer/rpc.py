@@ -74,10 +74,10 @@ class RpcEndpoint:
         chain_id: int | None = None,
         timeout_s: float = _TIMEOUT_S,
         budget_s: float = _BUDGET_S,
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[..., None] = time.sleep,
         clock_s: Callable[[], float] = time.monotonic,
         wall_s: Callable[[], float] = time.time,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], Any] = random.random,
     ) -> None:
         """``timeout_s`` is for one try, ``budget_s`` for a whole call with its waits; ``wait`` may end the run;
         ``chain_id`` is what an endpoint that failed must be on before it is used again; ``wall_s`` is the host's clock
@@ -95,7 +95,7 @@ class RpcEndpoint:
         self._jitter = jitter
         self._circuit = Circuit(clock_s)
         self._not_before_s = clock_s()  # what the last Retry-After asked for
-        self.calls: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()  # requests sent, by method
 
     def __repr__(self) -> str:
         return f"RpcEndpoint({self.name})"

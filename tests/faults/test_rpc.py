@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+import services.commit_day
 import services.send_transaction
 from abi import is_code_of, load
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, InvariantBroken, UsageError
 from bo_engine.settings import Settings
+from bo_engine.units import DayId
 from io_layer.game_chain import open_game
 from local_world.faults import Rule
 from services.engine import open_engine
 from services.send_transaction import checked_signer
+from services.settle_days import settle_days
 from tests.invariants.checker import check_invariants
 from tests.support.meddling import resume
 from tests.support.observed import attempts, halts, rows, settler_nonce
@@ -173,29 +176,23 @@ def test_with_one_endpoint_down_people_can_look_and_money_waits(played: PlayedWo
         urls = {"RPC_URL": proxied, "RPC_FALLBACK_URL": direct}
     day = ("--day", str(played.day))
     (winner, *_), *_ = rows(played, "SELECT wallet FROM settlement_winner_payouts ORDER BY wallet")
-    looks = {
-        command: played.cli(*command, "--json", **urls)
-        for command in (
-            ("doctor", *day),
-            ("explain", *day, "--wallet", winner),
-            ("proof", *day, "--wallet", winner),
-            ("tx", "show", "--id", "1"),
-            ("artifacts", "check", *day),
-        )
-    }
+    explained = played.cli("explain", *day, "--wallet", winner, "--json", **urls).stdout
     played.world.proxy.fail("down")
-    for command, before in looks.items():
-        shown = played.cli(*command, "--json", **urls)
-        assert (shown.code, f"warning: the {dead} RPC endpoint" in shown.stderr) == (EXIT_DONE, True), shown
-        if command[0] not in ("doctor", "tx"):
-            assert shown.stdout == before.stdout
-    assert played.cli("tx", "list", **urls).code == played.cli("db", "status", **urls).code == EXIT_DONE
-    seen = json.loads(played.cli("doctor", *day, "--json", **urls).stdout)
+
+    def shown(*command: str) -> str:
+        done = played.cli(*command, "--json", **urls)
+        assert (done.code, f"warning: the {dead} RPC endpoint" in done.stderr) == (EXIT_DONE, True), done
+        return done.stdout
+
+    assert shown("explain", *day, "--wallet", winner) == explained
+    assert f'"rpc_{dead}": "the {dead} RPC endpoint gave no' in shown("tx", "show", "--id", "1")
+    seen = json.loads(shown("doctor", *day))
     assert seen["on_chain"] == "committed"
     assert f"the {dead} RPC endpoint gave no usable answer" in seen[f"rpc_{dead}"]
     assert "money needs both" in seen["next"]
-    for command in (("settle",), ("refresh-seeds",), ("recover-intents",)):
-        refusal = refused(played, *command, code="rpc_unreachable", exit_code=EXIT_LATER, **urls)
+    assert played.cli("tx", "list", **urls).code == EXIT_DONE  # asks no node
+    for command in ("settle", "refresh-seeds"):
+        refusal = refused(played, command, code="rpc_unreachable", exit_code=EXIT_LATER, **urls)
         assert f"the {dead} RPC endpoint" in refusal.message
     played.world.proxy.heal()
     assert json.loads(played.cli("settle", "--json", **urls).stdout)["days"][0]["status"] == "DONE"
@@ -207,3 +204,47 @@ def test_what_was_opened_to_look_signs_nothing(played: PlayedWorld) -> None:
     with opened as engine, pytest.raises(InvariantBroken) as caught:
         checked_signer(engine)
     assert caught.value.code == "display_only"
+
+
+# -- a bounded number of calls -----------------------------------------------------------------------------------------
+
+#: What settling one day may ask of each endpoint, commit and release together: docs/rules.md has the same number.
+MOST_CALLS = 220
+
+
+def calls_to_settle(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Settle the next day to its end; how often each endpoint was asked."""
+    # A day waits for the chain, however many tickets it has: as few looks as can be.
+    monkeypatch.setattr(services.commit_day, "_POLL_S", 2.0)
+    counts = {"primary": 0, "fallback": 0}
+    for _ in range(2):
+        with played.engine() as engine:
+            (outcome,) = settle_days(engine, day=None)
+            for name, calls in engine.game.chain.count_calls().items():
+                counts[name] += sum(calls.values())
+        played.pass_challenge()
+    assert outcome.status == "DONE"
+    return counts
+
+
+def test_settling_a_day_asks_as_often_for_many_tickets_as_for_few(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, following = rows(played, "SELECT 1 FROM tickets"), DayId(played.day + 1)
+    few = calls_to_settle(played, monkeypatch)
+    assert played.sell(following, buyers=40) > 4 * len(first)
+    played.close(following)
+    many = calls_to_settle(played, monkeypatch)
+    for name in ("primary", "fallback"):
+        # A look more or less at the final block and the day's record while the chain makes blocks.
+        assert abs(many[name] - few[name]) <= 12, (many, few)
+        assert few[name] <= MOST_CALLS
+        assert many[name] <= MOST_CALLS
+
+
+def test_settle_says_how_often_it_asked(played: PlayedWorld) -> None:
+    calls = json.loads(played.cli("settle", "--json").stdout)["rpc_calls"]
+    assert calls["primary"]["eth_sendRawTransaction"] == calls["fallback"]["eth_sendRawTransaction"] == 1
+    shown = played.cli("settle").stdout  # the challenge period runs
+    assert "RPC calls" in shown
+    assert "primary" in shown
