@@ -2,6 +2,7 @@
 (faults R01, R02, R17, R23, X01)."""
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from typing import Any
@@ -110,7 +111,13 @@ def test_an_oversized_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_gzip_bomb_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(io_layer.rpc, "MAX_ANSWER_BYTES", 200_000)
-    unusable(lambda path, body: gzip_bomb(20_000_000))
+    pieces = list(gzip_bomb(20_000_000))
+    tracemalloc.start()
+    try:
+        unusable(lambda path, body: iter(pieces))
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_refusal_is_told_with_its_code_and_data_and_is_not_repeated() -> None:
