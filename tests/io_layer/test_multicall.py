@@ -67,7 +67,8 @@ def test_all_calls_together_that_a_node_cannot_run_are_asked_one_by_one(played: 
 
 def test_an_aggregate_that_is_none_is_the_endpoints_fault(played: PlayedWorld) -> None:
     with played.engine() as engine:
-        for nonsense in ("0x", "0x01", "0x" + "00" * 64):
+        no_results = "0x" + "20".rjust(64, "0") + "00" * 32
+        for nonsense in ("0x", "0x01", "0x" + "00" * 64, no_results):
             played.world.proxy.fail("says", "eth_call", value=nonsense)
             with pytest.raises(Unavailable) as caught:
                 facts(engine.game, played)
