@@ -3,6 +3,7 @@
 Data and pure functions only: nothing here talks to a chain.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,8 @@ CONTRACT_NAMES: Final = (
     "GameManager",
     "GameTreasury",
     "IERC20",
+    "IERC20Metadata",
+    "Multicall3",
     "PrizeVault",
     "ReserveVault",
     "Roles",
@@ -28,16 +31,23 @@ CONTRACT_NAMES: Final = (
     "VRFReceiver",
 )
 
+_IMMUTABLE_BYTES: Final = 32
 _PANICS: Final = {0x01: "assertion failed", 0x11: "arithmetic overflow", 0x12: "division by zero", 0x32: "bad index"}
 
 
 @dataclass(frozen=True, slots=True)
 class ContractArtifact:
-    """One compiled contract: ABI entries as Solidity's compiler gives them, creation code as 0x hex."""
+    """One compiled contract: ABI entries as Solidity's compiler gives them, creation code as 0x hex.
+
+    ``runtime_sha256`` is of the code that the chain then holds, with zeros where the constructor writes immutables;
+    each of ``immutables`` lists the places (32 bytes from there) of one of them.
+    """
 
     name: str
     abi: list[dict[str, Any]]
     bytecode: str
+    runtime_sha256: str
+    immutables: tuple[tuple[int, ...], ...]
 
 
 @cache
@@ -49,13 +59,35 @@ def load(name: str) -> ContractArtifact:
     if name not in CONTRACT_NAMES:
         raise KeyError(name)
     document = json.loads(files("abi").joinpath(f"{name}.json").read_text("utf-8"))
-    return ContractArtifact(name=document["contractName"], abi=document["abi"], bytecode=document["bytecode"])
+    return ContractArtifact(
+        name=document["contractName"],
+        abi=document["abi"],
+        bytecode=document["bytecode"],
+        runtime_sha256=document["runtime"]["sha256"],
+        immutables=tuple(tuple(places) for places in document["runtime"]["immutables"]),
+    )
 
 
 def build_info() -> dict[str, Any]:
     """Return compiler version, settings, code sizes (bytes) and sha256 of every source that went in."""
     info: dict[str, Any] = json.loads(files("abi").joinpath("build.json").read_text("utf-8"))
     return info
+
+
+def is_code_of(name: str, code: bytes) -> bool:
+    """Whether these bytes are the runtime code of the contract with that name, whatever its constructor was given.
+
+    Immutables are left out of the hash, because each deployment has its own; every place of one immutable must hold
+    the same value, as the constructor writes it. What those values are is for the contract's own getters to say.
+    """
+    artifact = load(name)
+    masked = bytearray(code)
+    for places in artifact.immutables:
+        if len({code[place : place + _IMMUTABLE_BYTES] for place in places}) != 1:
+            return False
+        for place in places:
+            masked[place : place + _IMMUTABLE_BYTES] = bytes(_IMMUTABLE_BYTES)
+    return hashlib.sha256(masked).hexdigest() == artifact.runtime_sha256
 
 
 def decode_error(data: bytes) -> str | None:

@@ -35,7 +35,7 @@ def check(day: OneDay, json: JsonOption = False) -> int:
     """Compare a day's files with the database: ok, missing or changed. Reads only; exit 1 if a file is not ok."""
     from services.artifacts import artifact_states
 
-    with opened_engine() as engine:
+    with opened_engine(for_display=True) as engine:
         states = dict(artifact_states(engine, parse_day(day)))
     if json:
         print_json({"day_id": day, "files": states})

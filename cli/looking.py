@@ -25,7 +25,7 @@ def proof(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     from services.make_proof import make_proofs
 
     day_id, address = parse_day(day), ask_wallet(wallet)
-    with opened_engine() as engine:
+    with opened_engine(for_display=True) as engine:
         document = make_proofs(engine.conn, engine.game.deployment, day_id, address)
     if json:
         print_json(document)
@@ -43,7 +43,7 @@ def doctor(day: OneDay, json: JsonOption = False) -> int:
     """Show a day's state, its holder, both endpoints' views and the next safe action. Reads only."""
     from services.doctor import doctor as examine
 
-    with opened_engine() as engine:
+    with opened_engine(for_display=True) as engine:
         facts = examine(engine, parse_day(day))
     if json:
         print_json(facts)
@@ -58,7 +58,7 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     from services.explain import explain as account_for
 
     day_id, address = parse_day(day), ask_wallet(wallet)
-    with opened_engine() as engine:
+    with opened_engine(for_display=True) as engine:
         facts = account_for(engine, day_id, address)
     if json:
         print_json(facts)

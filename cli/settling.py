@@ -34,6 +34,7 @@ def settle(day: DayOption = None, json: JsonOption = False, dry_run: DryRun = Fa
         if dry_run:
             return _dry_run(engine, day, json)
         outcomes = settle_days(engine, day=None if day is None else parse_day(day))
+        calls = engine.game.chain.count_calls()
     documents = [outcome.document() for outcome in outcomes]
     for outcome in outcomes:
         if outcome.status == "HALTED":
@@ -43,11 +44,13 @@ def settle(day: DayOption = None, json: JsonOption = False, dry_run: DryRun = Fa
             )
     code = max((outcome.exit_code for outcome in outcomes), default=EXIT_DONE)
     if json:
-        print_json({"days": documents, "exit_code": code})
-    elif not documents:
+        print_json({"days": documents, "rpc_calls": calls, "exit_code": code})
+        return code
+    if not documents:
         print_facts("Nothing is due", {"days": "every closed day is settled"})
     else:
         _print_outcomes(documents)
+    print_facts("RPC calls", {name: sum(counts.values()) for name, counts in calls.items()})
     return code
 
 

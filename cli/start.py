@@ -11,6 +11,7 @@ from bo_engine.errors import InvalidInput, UsageError
 from bo_engine.log import start_logging
 from bo_engine.settings import Settings, load_settings
 from bo_engine.units import Wallet, parse_typed_wallet
+from cli.output import tell
 
 if TYPE_CHECKING:
     from services.engine import Engine
@@ -28,13 +29,22 @@ def loaded_settings() -> Settings:
 
 
 @contextmanager
-def opened_engine() -> Iterator["Engine"]:
-    """The engine with its database and chain, closed at the end. Signals ask it to stop at the next safe point."""
+def opened_engine(*, for_display: bool = False) -> Iterator["Engine"]:
+    """The engine with its database and chain, closed at the end. Signals ask it to stop at the next safe point.
+
+    A command that only shows goes on with one RPC endpoint when the other does not answer, and says so.
+    """
     from services.engine import open_engine
 
     settings = loaded_settings()
-    with _stoppable() as stop, _story() as tell, open_engine(settings, tell=tell, stop=stop) as engine:
+    with (
+        _stoppable() as stop,
+        _story() as story,
+        open_engine(settings, tell=story, stop=stop, for_display=for_display) as engine,
+    ):
         yield engine
+    for warning in engine.game.chain.warnings:
+        tell(f"bo-engine: warning: {warning}")
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def show(number: Annotated[int, _ID], json: JsonOption = False) -> int:
     only."""
     from services.transactions import transaction_document
 
-    with opened_engine() as engine:
+    with opened_engine(for_display=True) as engine:
         document = transaction_document(engine, number)
     if json:
         print_json(document)

@@ -11,6 +11,7 @@ const solc = require("solc");
 const ROOT = __dirname;
 const MODULES = path.join(ROOT, "node_modules");
 const COORDINATOR_MOCK = "@chainlink/contracts/src/v0.8/vrf/mocks/VRFCoordinatorV2_5Mock.sol";
+const MULTICALL3 = "@chainlink/contracts/src/v0.8/vendor/multicall/ebd8b64/src/Multicall3.sol";
 
 // What is written to abi/, and where it is defined.
 const CONTRACTS = {
@@ -24,6 +25,8 @@ const CONTRACTS = {
   Roles: "src/Roles.sol",
   SettlementV4: "src/SettlementV4.sol",
   IERC20: "@openzeppelin/contracts/token/ERC20/IERC20.sol",
+  IERC20Metadata: "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol",
+  Multicall3: MULTICALL3,
   TestUSDT: "src/test/TestUSDT.sol",
   VRFCoordinatorV2_5Mock: COORDINATOR_MOCK,
   VRFReceiver: "src/VRFReceiver.sol",
@@ -64,7 +67,8 @@ function compile() {
   };
   const sources = {};
   for (const name of new Set(Object.values(CONTRACTS))) sources[name] = { content: source(name) };
-  const output = { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } };
+  const wanted = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"];
+  const output = { "*": { "*": [...wanted, "evm.deployedBytecode.immutableReferences"] } };
   const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection: output } };
   const found = (name) => {
     try {
@@ -81,6 +85,18 @@ function compile() {
   return { contracts: result.contracts, read };
 }
 
+// What the chain must hold, apart from the immutables: the compiler leaves them zero, the constructor fills them in.
+// Each immutable is a list of the places (32 bytes from there) that hold its one value.
+function runtimeOf({ object, immutableReferences }) {
+  const immutables = Object.values(immutableReferences || {}).map((places) =>
+    places.map(({ start, length }) => {
+      if (length !== 32) throw new Error(`an immutable of ${length} bytes`);
+      return start;
+    }),
+  );
+  return { immutables, sha256: createHash("sha256").update(Buffer.from(object, "hex")).digest("hex") };
+}
+
 function main() {
   const target = path.resolve(process.argv[2] || path.join(ROOT, "..", "abi"));
   const { contracts, read } = compile();
@@ -92,7 +108,8 @@ function main() {
     const size = built.evm.deployedBytecode.object.length / 2;
     if (size > MAX_CODE_BYTES) throw new Error(`${name} has ${size} bytes, over ${MAX_CODE_BYTES}`);
     codeBytes[name] = size;
-    write(name, { contractName: name, abi: built.abi, bytecode: "0x" + built.evm.bytecode.object });
+    const runtime = runtimeOf(built.evm.deployedBytecode);
+    write(name, { contractName: name, abi: built.abi, bytecode: "0x" + built.evm.bytecode.object, runtime });
   }
   const sha256 = (text) => createHash("sha256").update(text, "utf8").digest("hex");
   const sources = Object.fromEntries(Object.entries(read).map(([name, text]) => [name, sha256(text)]));

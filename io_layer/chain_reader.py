@@ -5,15 +5,16 @@ agree value by value: a node that lies or lags alone can delay a day but never c
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from bo_engine.errors import InvariantBroken, Unavailable, UsageError
+from bo_engine.errors import InvariantBroken, Unavailable, UsageError, require_invariant
 from bo_engine.units import Wallet, hex_of
-from io_layer import wire
+from io_layer import multicall, wire
+from io_layer.agreement import agreed
 from io_layer.contract_codec import codec
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
@@ -42,6 +43,14 @@ class Call:
     function: str
     arguments: tuple[object, ...] = ()
 
+    @property
+    def data(self) -> bytes:
+        """Selector and arguments, encoded."""
+        return codec(self.contract).call_data(self.function, self.arguments)
+
+    def __str__(self) -> str:
+        return f"{self.contract}.{self.function}"
+
 
 class ChainReader:
     """Both endpoints of one chain. Opened by ``open_chain``, which has checked the chain id."""
@@ -51,11 +60,19 @@ class ChainReader:
         self.fallback = fallback
         self.chain_id = chain_id
         self.is_local = is_local
+        self._has_multicall: bool | None = None
+        self._asked = [primary, fallback]
+        self._for_display = False
+        self.warnings: list[str] = []
 
     @property
     def endpoints(self) -> tuple[RpcEndpoint, RpcEndpoint]:
         """Primary, fallback."""
         return (self.primary, self.fallback)
+
+    def count_calls(self) -> dict[str, dict[str, int]]:
+        """How many requests each endpoint was sent so far, by method; retries count, too."""
+        return {one.name: dict(sorted(one.calls.items())) for one in self.endpoints}
 
     def request_any(self, method: str, params: Sequence[object], decode: Callable[[Any], T]) -> T:
         """A display read, decoded: the fallback answers when the primary does not, or not with what was asked."""
@@ -70,16 +87,34 @@ class ChainReader:
         Raises: Unavailable when one does not answer or not with what was asked; InvariantBroken ``rpc_disagreement``
         when they differ; RpcRefused when for both the contract refuses the call.
         """
-        first, second = (self._value_or_revert(endpoint, method, params, decode) for endpoint in self.endpoints)
-        if isinstance(first, RpcRefused) and isinstance(second, RpcRefused):
-            raise first
-        if isinstance(first, RpcRefused) or isinstance(second, RpcRefused) or first != second:
-            raise InvariantBroken(
-                "rpc_disagreement",
-                f"the two RPC endpoints answer {method} differently at the same block: primary {_short(first)}, "
-                f"fallback {_short(second)}; find out which one lies before `bo-engine resume`",
-            )
-        return first
+        found = agreed(method, self.ask_each(lambda one: self._value_or_revert(one, method, params, decode)))
+        if isinstance(found, RpcRefused):
+            raise found
+        return found
+
+    def for_display(self) -> None:
+        """From here on one endpoint is enough: one that does not answer is set aside, and a warning tells so.
+
+        Such a reader is for commands that only show; nothing may be signed after it: see ``require_both``.
+        """
+        self._for_display = True
+
+    def require_both(self) -> None:
+        """Asked before a key is loaded. Raises: InvariantBroken ``display_only`` for a reader that may do with one."""
+        require_invariant(not self._for_display, "display_only", "this command only shows; it signs nothing")
+
+    def ask_each(self, ask: Callable[[RpcEndpoint], T]) -> list[T]:
+        """The answers of all endpoints that are asked: both, or at least one for display."""
+        answers = []
+        for endpoint in tuple(self._asked):
+            try:
+                answers.append(ask(endpoint))
+            except Unavailable as error:
+                if not self._for_display or len(self._asked) == 1:
+                    raise
+                self._asked.remove(endpoint)
+                self.warnings.append(f"{error.message}; what is shown is what the other endpoint says alone")
+        return answers
 
     def request_one(
         self,
@@ -113,21 +148,48 @@ class ChainReader:
             return refusal
 
     def read_final_block(self) -> Block:
-        """The newest block that both endpoints report as ``finalized``.
+        """The newest block that both endpoints report as ``finalized``, on the chain that the settings name.
 
-        Raises: UsageError ``no_finality`` when an endpoint calls its head final (refused outside local chains);
-        Unavailable ``rpc_out_of_step`` when the two do not know the same block.
+        Raises: InvariantBroken ``chain_changed``; UsageError ``no_finality`` when an endpoint calls its head final
+        (refused outside local chains); Unavailable ``rpc_out_of_step`` when the two do not know the same block.
         """
-        # The head first: asked in the other order, a head that moves in between would make itself look final.
-        heads = [] if self.is_local else [self._numbered(endpoint, "latest") for endpoint in self.endpoints]
-        finals = [self._numbered(endpoint, "finalized") for endpoint in self.endpoints]
-        for endpoint, head, final in zip(self.endpoints, heads, finals, strict=False):
-            self._require_finality(endpoint, head, final)
-        number = min(final.number for final in finals)
-        first, second = (self._numbered(endpoint, hex(number)) for endpoint in self.endpoints)
-        if first != second:
+        self.require_chain()
+        finals = dict(self.ask_each(lambda one: (one, self._final_of(one))))
+        number = min(final.number for final in finals.values())
+
+        def block_at(endpoint: RpcEndpoint) -> Block:
+            final = finals[endpoint]
+            return final if final.number == number else self._numbered(endpoint, hex(number))
+
+        blocks = self.ask_each(block_at)
+        if blocks[0] != blocks[-1]:
             raise Unavailable("rpc_out_of_step", f"the two RPC endpoints know different blocks at height {number}")
-        return first
+        return blocks[0]
+
+    def _final_of(self, endpoint: RpcEndpoint) -> Block:
+        # The head first: asked in the other order, a head that moves in between would make itself look final.
+        head = None if self.is_local else self._numbered(endpoint, "latest")
+        final = self._numbered(endpoint, "finalized")
+        if head is not None:
+            self._require_finality(endpoint, head, final)
+        return final
+
+    def require_chain(self) -> None:
+        """Check that both endpoints are still on the chain on which the command began: a name may lead elsewhere since.
+
+        Raises: InvariantBroken ``chain_changed``; Unavailable.
+        """
+
+        def check(endpoint: RpcEndpoint) -> None:
+            found = self.request_one(endpoint, "eth_chainId", [], wire.number)
+            if found != self.chain_id:
+                raise InvariantBroken(
+                    "chain_changed",
+                    f"the {endpoint.name} RPC endpoint was on chain {self.chain_id} and is on chain {found} now; "
+                    "nothing more is read or signed: find out where its name leads before `bo-engine resume`",
+                )
+
+        self.ask_each(check)
 
     def read_block(self, number: int) -> Block:
         """The block at a height at or below the final one, as both endpoints know it."""
@@ -143,16 +205,51 @@ class ChainReader:
         A function with one return value gives that value, else a tuple.
         Raises: UsageError ``contract_unexpected``; InvariantBroken ``rpc_disagreement``; Unavailable.
         """
-        return [self._decoded(call, self._call(call, {"blockHash": block.block_hash}, both=True)) for call in calls]
+        asked = list(calls)
+        answers = self._read_together(block, asked) if len(asked) > 1 else None
+        if answers is None:
+            answers = [self._read_alone(block, call) for call in asked]
+        return [self._decoded(call, answer) for call, answer in zip(asked, answers, strict=True)]
+
+    def _read_alone(self, block: Block, call: Call) -> bytes:
+        question = [{"to": call.address, "data": hex_of(call.data)}, {"blockHash": block.block_hash}]
+        found = agreed(call, self.ask_each(lambda one: self._value_or_revert(one, "eth_call", question, wire.data)))
+        if isinstance(found, RpcRefused):
+            raise _reverts(call)
+        return found
+
+    def _read_together(self, block: Block, calls: Sequence[Call]) -> list[bytes] | None:
+        """All calls in one request to each endpoint; None where that does not work, as on a chain without Multicall3
+        or when all of them together need more gas than a node gives to one."""
+        if self._has_multicall is None:
+            self._has_multicall = multicall.is_multicall3(self.read_code(multicall.ADDRESS, block))
+        if not self._has_multicall:
+            return None
+        data = multicall.aggregate_data([(call.address, call.data) for call in calls])
+        question = [{"to": multicall.ADDRESS, "data": hex_of(data)}, {"blockHash": block.block_hash}]
+        decode = multicall.outcomes(len(calls))
+        told = self.ask_each(lambda one: self._value_or_revert(one, "eth_call", question, decode))
+        answers = [one for one in told if not isinstance(one, RpcRefused)]
+        if len(answers) < len(told):
+            return None
+        found = []
+        for call, said in zip(calls, zip(*answers, strict=True), strict=True):
+            value = agreed(call, said)
+            # Alone it reverts again, or had too little gas among the others.
+            found.append(value if isinstance(value, bytes) else self._read_alone(block, call))
+        return found
 
     def read_at_head(self, call: Call) -> Any:
         """A display read of one call at the head: what is under way, never what counts."""
-        return self._decoded(call, self._call(call, "latest", both=False))
+        question = [{"to": call.address, "data": hex_of(call.data)}, "latest"]
+        try:
+            return self._decoded(call, self.request_any("eth_call", question, wire.data))
+        except RpcRefused as refusal:
+            raise _reverts(call) from refusal
 
     def read_at_head_of(self, endpoint: RpcEndpoint, call: Call) -> Any:
         """The same as one endpoint sees it. Raises: Unavailable."""
-        data = hex_of(codec(call.contract).call_data(call.function, call.arguments))
-        question = [{"to": call.address, "data": data}, "latest"]
+        question = [{"to": call.address, "data": hex_of(call.data)}, "latest"]
         return self._decoded(call, self.request_one(endpoint, "eth_call", question, wire.data))
 
     def read_log_pages(
@@ -209,27 +306,23 @@ class ChainReader:
     def _numbered(self, endpoint: RpcEndpoint, tag: str) -> Block:
         return self.request_one(endpoint, "eth_getBlockByNumber", [tag, False], block_of)
 
-    def _call(self, call: Call, at: object, *, both: bool) -> bytes:
-        data = hex_of(codec(call.contract).call_data(call.function, call.arguments))
-        ask = self.request_both if both else self.request_any
-        try:
-            return ask("eth_call", [{"to": call.address, "data": data}, at], wire.data)
-        except RpcRefused as refusal:
-            raise UsageError(
-                "contract_unexpected", f"{call.contract}.{call.function} reverts: check SETTLEMENT_ADDRESS and CHAIN_ID"
-            ) from refusal
-
     def _decoded(self, call: Call, data: bytes) -> Any:
         values = codec(call.contract).result(call.function, data)
         return values[0] if len(values) == 1 else values
 
 
 def open_chain(
-    rpc_url: str, fallback_url: str, *, chain_id: int, says_local: bool, wait: Callable[..., None] = time.sleep
+    rpc_url: str,
+    fallback_url: str,
+    *,
+    chain_id: int,
+    says_local: bool,
+    for_display: bool = False,
+    wait: Callable[..., None] = time.sleep,
 ) -> ChainReader:
     """Connect to both endpoints and check that they are on the chain that the settings name.
 
-    ``wait`` is how time passes between two tries; it may end the run.
+    ``wait`` is how time passes between two tries; it may end the run. ``for_display``: one that answers is enough.
 
     Raises: UsageError ``wrong_chain``; UsageError ``not_local`` when BO_PROFILE=local but the chain is none.
     """
@@ -238,25 +331,25 @@ def open_chain(
             "bad_setting", "RPC_FALLBACK_URL is the same endpoint as RPC_URL; name one of another provider"
         )
     endpoints = (
-        RpcEndpoint("primary", rpc_url, wait=wait),
-        RpcEndpoint("fallback", fallback_url, wait=wait),
+        RpcEndpoint("primary", rpc_url, chain_id=chain_id, wait=wait),
+        RpcEndpoint("fallback", fallback_url, chain_id=chain_id, wait=wait),
     )
     chain = ChainReader(*endpoints, chain_id=chain_id, is_local=says_local)
-    for endpoint in endpoints:
-        found = chain.request_one(endpoint, "eth_chainId", [], wire.number)
-        if found != chain_id:
-            raise UsageError(
-                "wrong_chain", f"the {endpoint.name} RPC endpoint is on chain {found}, but CHAIN_ID is {chain_id}"
-            )
-    if says_local:
-        _check_local(chain, (rpc_url, fallback_url))
+    if for_display:
+        chain.for_display()
+    chain.ask_each(partial(_check_endpoint, chain, {"primary": rpc_url, "fallback": fallback_url}))
     return chain
 
 
-def _check_local(chain: ChainReader, urls: Sequence[str]) -> None:
-    # The chain id cannot tell: 421614 is also the real Arbitrum Sepolia.
-    for endpoint, url in zip(chain.endpoints, urls, strict=True):
-        is_loopback = urlsplit(url).hostname in _LOOPBACK
+def _check_endpoint(chain: ChainReader, urls: Mapping[str, str], endpoint: RpcEndpoint) -> None:
+    found = chain.request_one(endpoint, "eth_chainId", [], wire.number)
+    if found != chain.chain_id:
+        raise UsageError(
+            "wrong_chain", f"the {endpoint.name} RPC endpoint is on chain {found}, but CHAIN_ID is {chain.chain_id}"
+        )
+    if chain.is_local:
+        # The chain id cannot tell: 421614 is also the real Arbitrum Sepolia.
+        is_loopback = urlsplit(urls[endpoint.name]).hostname in _LOOPBACK
         version = chain.request_one(endpoint, "web3_clientVersion", [], wire.text) if is_loopback else ""
         if "anvil" not in version.lower():
             raise UsageError(
@@ -277,6 +370,5 @@ def block_of(answer: object, *, number: int | None = None) -> Block:
     return found
 
 
-def _short(value: object) -> str:
-    text = value.message if isinstance(value, RpcRefused) else hex_of(value) if isinstance(value, bytes) else str(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _reverts(call: Call) -> UsageError:
+    return UsageError("contract_unexpected", f"{call} reverts: check SETTLEMENT_ADDRESS and CHAIN_ID")

@@ -1,9 +1,10 @@
 """What our contracts say, as core's values: the days, the tickets, the roles, the state between two days."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from abi import is_code_of
 from bo_engine.errors import Unavailable, UsageError
 from bo_engine.units import (
     ZERO_WALLET,
@@ -22,12 +23,14 @@ from bo_engine.units import (
 from core.model import Deployment, PoolDay, PoolState, StakeSplit, Ticket
 from io_layer import wire
 from io_layer.chain_reader import Block, Call, ChainReader
+from io_layer.contract_code import require_our_code, require_token
 from io_layer.contract_codec import codec
 
 COMMITTED: Final = 1
 RELEASED: Final = 2
 VOIDED: Final = 3
 _RATES_PER_CALL: Final = 1_000
+_NONCES_PER_CALL: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ class Contracts:
     charity_vault: Wallet
     vrf_receiver: Wallet
     claim_router: Wallet
+
+    def of(self, name: str) -> Wallet:
+        """The address of a contract by its name in abi/."""
+        address: Wallet = getattr(self, _ATTRIBUTE[name])
+        return address
+
+    def ours(self) -> dict[str, Wallet]:
+        """The contracts that are built from our sources, by their names in abi/: all but USDT."""
+        return {name: self.of(name) for name in _ATTRIBUTE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +146,7 @@ class GameChain:
 
     def call(self, contract: str, function: str, *arguments: object) -> Call:
         """A call of one of our contracts by its name in abi/."""
-        return Call(contract, getattr(self.contracts, _ATTRIBUTE[contract]), function, arguments)
+        return Call(contract, self.contracts.of(contract), function, arguments)
 
     def last_closed_day(self, block: Block) -> DayId:
         """The newest day that is closed: the final block lies at or after its end."""
@@ -175,10 +187,13 @@ class GameChain:
             vrf_word=vrf_word if has_word else None,
         )
 
-    def read_pool_days(self, block: Block, day_id: DayId) -> tuple[PoolDay, ...]:
-        """What each pool has sold on a day, closed or not."""
-        pools = self.chain.read(block, [self.call("GameManager", "poolDays", day_id)])[0]
-        return tuple(PoolDay(count, tips, Atoms(stake), Hash32(digest)) for count, tips, stake, digest in pools)
+    def read_pool_days(self, block: Block, days: Iterable[DayId]) -> list[tuple[PoolDay, ...]]:
+        """What each pool has sold on each of some days, closed or not."""
+        found = self.chain.read(block, [self.call("GameManager", "poolDays", day_id) for day_id in days])
+        return [
+            tuple(PoolDay(count, tips, Atoms(stake), Hash32(digest)) for count, tips, stake, digest in pools)
+            for pools in found
+        ]
 
     def read_record(self, block: Block, day_id: DayId) -> DayRecord:
         """What SettlementV4 stores of the day."""
@@ -291,13 +306,17 @@ class GameChain:
             raise failure
         return None
 
-    def is_nonce_used(self, block: Block, buyer: Wallet, nonce: bytes) -> bool:
-        """Whether a permit with that nonce has bought a ticket."""
-        return bool(self.chain.read(block, [self.call("GameManager", "nonceUsed", buyer, nonce)])[0])
+    def read_nonces_used(self, block: Block, permits: Sequence[tuple[Wallet, bytes]]) -> list[bool]:
+        """Whether the permits of these (buyer, nonce) have bought a ticket."""
+        used: list[bool] = []
+        for start in range(0, len(permits), _NONCES_PER_CALL):
+            part = permits[start : start + _NONCES_PER_CALL]
+            used += self.chain.read(block, [self.call("GameManager", "nonceUsed", *permit) for permit in part])
+        return used
 
-    def first_block_at(self, timestamp_s: int, last: Block) -> int:
-        """The first block at or after a time, found by halving; ``last.number + 1`` if there is none."""
-        low, high = 0, last.number + 1
+    def first_block_at(self, timestamp_s: int, last: Block, first: int = 0) -> int:
+        """The first block at or after a time, found by halving from ``first`` on; ``last.number + 1`` if none is."""
+        low, high = first, last.number + 1
         while low < high:
             middle = (low + high) // 2
             if self.chain.read_block(middle).timestamp_s >= timestamp_s:
@@ -319,7 +338,7 @@ class GameChain:
     def read_tickets_of_day(self, day_id: DayId, last: Block) -> Iterator[PurchasedTicket]:
         """All tickets of a day, from the chain alone, up to a final block."""
         first = self.first_block_at(day_start(day_id), last)
-        stop = self.first_block_at(day_end(day_id), last) - 1
+        stop = self.first_block_at(day_end(day_id), last, first) - 1
         for _, tickets in self.read_ticket_pages(first, stop, day_id):
             yield from tickets
 
@@ -327,29 +346,30 @@ class GameChain:
 def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:
     """Find all contracts from the settlement's address and check that each stands there.
 
-    Raises: UsageError ``contract_unexpected`` when an address has no code or does not answer as ours.
+    Every command begins here, so each looks at the code anew.
+    Raises: UsageError ``contract_unexpected`` when no SettlementV4 of ours stands at the address, or nothing at one
+    that it names, ``wrong_token``; InvariantBroken ``code_differs`` when a partner's code is not ours.
     """
     block = chain.read_final_block()
-    if not chain.read_code(settlement, block):
+    code = chain.read_code(settlement, block)
+    if not code:
         raise UsageError(
             "contract_unexpected",
             f"no contract stands at SETTLEMENT_ADDRESS {settlement} at final block {block.number}",
         )
-    try:
-        wiring, first_day = chain.read(
-            block,
-            [Call("SettlementV4", settlement, "contracts"), Call("SettlementV4", settlement, "firstDay")],
-        )
-    except UsageError as error:
+    if not is_code_of("SettlementV4", code):
         raise UsageError(
             "contract_unexpected",
-            f"the contract at SETTLEMENT_ADDRESS {settlement} is no SettlementV4 ({error.message})",
-        ) from error
-    addresses = [parse_wallet(address) for address in wiring]
-    for address in addresses:
-        if not chain.read_code(address, block):
-            raise UsageError("contract_unexpected", f"SettlementV4 names {address}, but no contract stands there")
-    return GameChain(chain, Contracts(settlement, *addresses), DayId(first_day))
+            f"the contract at SETTLEMENT_ADDRESS {settlement} is no SettlementV4 of this engine: its code is another",
+        )
+    wiring, first_day = chain.read(
+        block,
+        [Call("SettlementV4", settlement, "contracts"), Call("SettlementV4", settlement, "firstDay")],
+    )
+    contracts = Contracts(settlement, *(parse_wallet(address) for address in wiring))
+    require_our_code(chain, block, contracts.ours())
+    require_token(chain, block, contracts.usdt)
+    return GameChain(chain, contracts, DayId(first_day))
 
 
 def purchased_ticket(log: dict[str, Any]) -> PurchasedTicket:

@@ -44,6 +44,7 @@ WAIT_S = 60.0
 RESUMED: Final = "day_resumed"  # the audit log's word for a person's resume
 VETOES: Final = "vetoes"  # and its detail: how many vetoes of the day the person knew of
 _POLL_S: Final = 0.25
+_POLL_AT_MOST_S: Final = 5.0
 _RESEND_S: Final = 20.0  # a broadcast that the network forgot is offered again
 
 
@@ -244,6 +245,7 @@ def _wait_for(
 ) -> DayRecord:
     """Poll the final block until the contract shows the wanted state with our hash; offer our bytes again meanwhile."""
     resend_at = time.monotonic() + _RESEND_S
+    poll_s = _POLL_S
     while True:
         record = engine.game.read_record(engine.game.chain.read_final_block(), run.day_id)
         if record.status in wanted and _is_ours(record, run):
@@ -257,7 +259,9 @@ def _wait_for(
         if time.monotonic() >= resend_at:
             send_again(engine, lease, purpose)
             resend_at = time.monotonic() + _RESEND_S
-        engine.stop.wait(_POLL_S)
+        engine.stop.wait(poll_s)
+        # A local chain is final in a second, Ethereum moves in minutes: looking faster than that only costs requests.
+        poll_s = min(poll_s * 2, _POLL_AT_MOST_S)
 
 
 def _shown(tx_hash: Hash32 | None) -> str | None:

@@ -97,6 +97,8 @@ def _next(engine: Engine, row: PipelineDay | None, facts: dict[str, Any], day_id
         return "`bo-engine settle`: it takes the refunds over"
     if facts.get("closed") is False:
         return "wait: the day is not closed"
+    if engine.game.chain.warnings:
+        return "repair the endpoint that does not answer, or name another one in the settings: money needs both"
     if "first_difference" in facts:
         return f"`bo-engine recover-intents`, or `bo-engine db rebuild-tickets --day {day_id}`"
     return "`bo-engine refresh-seeds`, then `bo-engine settle`"

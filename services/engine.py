@@ -87,9 +87,15 @@ class Engine:
 
 @contextmanager
 def open_engine(
-    settings: Settings, *, tell: Callable[[str], None], name: str = "bo-engine", stop: Stop | None = None
+    settings: Settings,
+    *,
+    tell: Callable[[str], None],
+    name: str = "bo-engine",
+    stop: Stop | None = None,
+    for_display: bool = False,
 ) -> Iterator[Engine]:
-    """Connect to the database and to both RPC endpoints, and check each.
+    """Connect to the database and to both RPC endpoints, and check each. ``for_display``: for a command that only
+    shows, one endpoint that answers is enough.
 
     Raises: UsageError for anything that the settings get wrong; Unavailable for what does not answer.
     """
@@ -100,6 +106,7 @@ def open_engine(
         settings.rpc_fallback_url,
         chain_id=settings.chain_id,
         says_local=settings.is_local,
+        for_display=for_display,
         wait=stop.wait,
     )
     game = open_game(chain, settings.settlement_address)

@@ -230,8 +230,8 @@ def _g12(seen: Evidence) -> Iterator[str]:
     owed = balances.accrued_fee_atoms + balances.accrued_charity_atoms
     for state in game.read_opening_state(block):
         owed += state.carry_atoms + state.reserve_atoms + state.last_rollover_atoms
-    for day in range(seen.opened.facts.next_day, block.timestamp_s // 86_400 + 1):
-        owed += sum(pool.stake_atoms for pool in game.read_pool_days(block, DayId(day)))
+    unsettled = [DayId(day) for day in range(seen.opened.facts.next_day, block.timestamp_s // 86_400 + 1)]
+    owed += sum(pool.stake_atoms for pools in game.read_pool_days(block, unsettled) for pool in pools)
     if balances.reserve_vault_atoms < owed:
         yield f"ReserveVault holds {balances.reserve_vault_atoms} atoms and owes {owed}"
     for name, held, debt in (

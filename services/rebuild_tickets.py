@@ -30,7 +30,7 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
     for event in engine.game.read_tickets_of_day(day_id, final):
         engine.stop.check()
         rows.append(ticket_row(event, is_final=True))
-    _require_complete(engine.game.read_pool_days(final, day_id), len(rows))
+    _require_complete(engine.game.read_pool_days(final, [day_id])[0], len(rows))
     wanted = {row.ticket.ticket_id: row for row in rows}
     stored_ids = select_ticket_ids(engine.conn, day_id)
     stored = {row.ticket.ticket_id: row for row in select_ticket_rows(engine.conn, list(wanted)) if row.is_final}

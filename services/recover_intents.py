@@ -139,9 +139,9 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
     Raises: InvariantBroken ``logs_incomplete`` when the logs of a whole day bring fewer tickets than it has sold.
     """
     first = first_unsettled_day(engine, final)
-    for day in range(first, day_of(final.timestamp_s) + 1):
-        day_id = DayId(day)
-        sold = sum(pool.ticket_count for pool in engine.game.read_pool_days(final, day_id))
+    days = [DayId(day) for day in range(first, day_of(final.timestamp_s) + 1)]
+    for day_id, pools in zip(days, engine.game.read_pool_days(final, days), strict=True):
+        sold = sum(pool.ticket_count for pool in pools)
         if count_final_tickets(engine.conn, day_id) >= sold:
             continue
         for batch in _batches(engine.game.read_tickets_of_day(day_id, final)):
@@ -159,6 +159,9 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
 
 def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     undecided = select_undecided(engine.conn, final.timestamp_s, _BATCH)
+    past = [one for one in undecided if final.timestamp_s > min(one.deadline, day_end(one.day_id) - 1)]
+    used = engine.game.read_nonces_used(final, [(one.buyer, one.nonce) for one in past])
+    unused = {one.intent_id for one, is_used in zip(past, used, strict=True) if not is_used}
     for place, intent in enumerate(undecided):
         engine.stop.check()
         if place % _RENEW_EVERY == 0:
@@ -175,8 +178,7 @@ def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recove
                 with lease.transaction():
                     done.failed += mark_failed(engine.conn, intent.intent_id, "the transaction reverted on the chain")
                 continue
-        past = final.timestamp_s > min(intent.deadline, day_end(intent.day_id) - 1)
-        if past and not engine.game.is_nonce_used(final, intent.buyer, intent.nonce):
+        if intent.intent_id in unused:
             with lease.transaction():
                 done.expired += mark_expired(engine.conn, intent.intent_id, final.timestamp_s)
     if len(undecided) == _BATCH:

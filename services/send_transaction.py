@@ -139,6 +139,7 @@ def checked_signer(engine: Engine) -> Signer:
         for contract, function in SIGNED_FUNCTIONS
     )
     chain = engine.game.chain
+    chain.require_both()
     signer = load_signer(engine.settings, is_local=chain.is_local, chain_id=chain.chain_id, allowed=allowed)
     engine.game.require_settler(signer.address)
     return signer
@@ -165,6 +166,7 @@ def _sign(
     chain = engine.game.chain
     fees = _affordable_fees(engine, signer, purpose, calldata, earlier)
     # Only a final count is a fact: a pending one, told too high by one endpoint, would leave a gap that nothing fills.
+    # With the final block both endpoints' chain ids are looked at again, the last time before the signature.
     final_nonce = chain.read_final_nonce(chain.read_final_block(), signer.address)
     pending_nonce = read_pending_nonce(chain, signer.address)
     with lease.transaction():
@@ -202,6 +204,7 @@ def _require_funds(engine: Engine, signer: Signer, need_wei: int) -> None:
 
 def _bump(engine: Engine, lease: Lease, signer: Signer, stored: JournalTx, seen: Attempt) -> Attempt:
     """The dearer replacement, stored and committed; or what another job has signed meanwhile."""
+    engine.game.chain.require_chain()
     base_fee = max(read_base_fees(engine.game.chain))
     same_nonce = [
         one

@@ -38,7 +38,7 @@ PURE = ("bo_engine", "core", "merkle", "abi")
 MONEY = (*PURE, "io_layer", "services", "workers", "watchdog", "cli", "local_world", "verifier")
 # Outside PURE, durations in seconds may be floats: in these files, under names that end in _s.
 DURATIONS_IN = {
-    *("io_layer/drand_client.py", "io_layer/http_body.py", "io_layer/rpc.py"),
+    *("io_layer/circuit.py", "io_layer/drand_client.py", "io_layer/http_body.py", "io_layer/rpc.py"),
     *("services/commit_day.py", "services/stop.py"),
 }
 # The local world waits for processes; those of its files that see no amount at all may hold floats as they like.
@@ -209,13 +209,17 @@ def floats_in(path: str, tree: ast.Module) -> Iterator[str]:
 
 
 def duration_nodes(tree: ast.Module) -> set[int]:
-    """The nodes that make up a duration: what a name ending in _s is set to, its annotation, an argument of sleep."""
+    """The nodes that make up a duration: what a name ending in _s is set to or returns, its annotation, an argument of
+    sleep."""
     parts: list[ast.AST] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if all(isinstance(target, ast.Name) and DURATION.fullmatch(target.id) for target in targets):
+            names = [target.attr if isinstance(target, ast.Attribute) else ast.unparse(target) for target in targets]
+            if all(DURATION.fullmatch(name) for name in names):
                 parts.append(node)
+        if isinstance(node, ast.FunctionDef) and DURATION.fullmatch(node.name):
+            parts += [node.returns or node, *(inner for inner in ast.walk(node) if isinstance(inner, ast.Return))]
         is_argument = isinstance(node, ast.arg) and DURATION.fullmatch(node.arg)
         if is_argument or (isinstance(node, ast.Call) and ast.unparse(node.func) == "time.sleep"):
             parts.append(node)

@@ -37,7 +37,8 @@ def test_a_settled_day_is_refused_by_name_with_its_run_hash_and_without_a_name_n
     told = played.cli("settle")
     assert (told.code, told.stdout.splitlines()[0]) == (EXIT_DONE, "Nothing is due")
     counted = played.cli("settle", "--json")
-    assert (counted.code, json.loads(counted.stdout)) == (EXIT_DONE, {"days": [], "exit_code": EXIT_DONE})
+    assert counted.code == EXIT_DONE
+    assert json.loads(counted.stdout).items() >= {"days": [], "exit_code": EXIT_DONE}.items()
     assert before.differences(fingerprint(played)) == []
 
 

@@ -2,14 +2,18 @@
 (faults R01, R02, R17, R23, X01)."""
 
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 import io_layer.rpc
-from bo_engine.errors import EngineError, Unavailable
+from bo_engine.errors import EngineError, Stopped, Unavailable
+from io_layer.circuit import COOL_DOWN_S, FAILURES_TO_OPEN
 from io_layer.rpc import RpcEndpoint, RpcRefused
+from services.stop import Stop
 from tests.support.loopback import Script, bad_answers, document, gzip_bomb, http, serving, timed
 
 KEY = "canary-key-3f9ad1c2"
@@ -107,7 +111,13 @@ def test_an_oversized_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_gzip_bomb_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(io_layer.rpc, "MAX_ANSWER_BYTES", 200_000)
-    unusable(lambda path, body: gzip_bomb(20_000_000))
+    pieces = list(gzip_bomb(20_000_000))
+    tracemalloc.start()
+    try:
+        unusable(lambda path, body: iter(pieces))
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_refusal_is_told_with_its_code_and_data_and_is_not_repeated() -> None:
@@ -167,3 +177,143 @@ def test_nobody_at_the_address_is_unavailable() -> None:
         endpoint_at(url).request("eth_chainId", [])
     says_nothing_secret(caught.value)
     assert KEY not in repr(endpoint_at(url))
+
+
+# -- patience: Retry-After, the budget of a call, the circuit breaker --------------------------------------------------
+
+
+class Clocks:
+    """Time that passes only when somebody waits. Wall time is written as in HTTP's dates."""
+
+    def __init__(self) -> None:
+        self.now_s = 1_000.0
+        self.waits: list[float] = []
+
+    def wait(self, wait_s: float) -> None:
+        self.waits.append(wait_s)
+        self.now_s += wait_s
+
+    def endpoint(self, url: str, **more: Any) -> RpcEndpoint:
+        """An endpoint that lives by these clocks, its retries spread by nothing."""
+        clocks: dict[str, Any] = {"clock_s": lambda: self.now_s, "wall_s": lambda: self.now_s, "wait": self.wait}
+        return RpcEndpoint("primary", f"{url}/v2/{KEY}", **{**clocks, "jitter": lambda: 0.0, **more})
+
+
+def busy(times: int, retry_after: str, status: str = "429 Too Many Requests") -> Script:
+    """A server that is busy that many times and then answers."""
+    asked: list[int] = []
+
+    def script(path: str, body: bytes) -> Iterator[bytes | float]:
+        asked.append(1)
+        if len(asked) <= times:
+            return iter([http(b"slow down", status, *([f"Retry-After: {retry_after}"] if retry_after else []))])
+        return iter([document({"jsonrpc": "2.0", "id": json.loads(body)["id"], "result": "0x1"})])
+
+    return script
+
+
+@pytest.mark.parametrize("status", ["429 Too Many Requests", "503 Service Unavailable"])
+@pytest.mark.parametrize("header", ["7", formatdate(1_007.0, usegmt=True)], ids=["seconds", "date"])
+def test_a_busy_endpoint_is_left_alone_for_as_long_as_it_asks(status: str, header: str) -> None:
+    clocks = Clocks()
+    with serving(busy(1, header, status)) as server:
+        assert clocks.endpoint(server.url).request("eth_chainId", []) == "0x1"
+        assert len(server.asked) == 2
+    assert sum(clocks.waits) == pytest.approx(7.0)
+
+
+@pytest.mark.parametrize("header", ["", "-5", "soon", "1e9", "99999999999999", formatdate(10.0, usegmt=True)])
+def test_a_retry_after_that_says_nothing_is_tried_again_like_any_failure(header: str) -> None:
+    clocks = Clocks()
+    with serving(busy(2, header)) as server:
+        assert clocks.endpoint(server.url).request("eth_chainId", []) == "0x1"
+    assert clocks.waits == [0.1, 0.2]
+
+
+@pytest.mark.parametrize("method", ["eth_chainId", "eth_sendRawTransaction"])
+def test_an_endpoint_that_wants_more_time_than_a_call_has_is_given_up_at_once_and_not_asked_again(method: str) -> None:
+    clocks = Clocks()
+    with serving(busy(1, "600")) as server:
+        endpoint = clocks.endpoint(server.url, budget_s=30.0)
+        for _ in range(3):
+            with pytest.raises(Unavailable) as caught:
+                endpoint.request(method, [])
+            assert caught.value.code == "rpc_unreachable"
+        assert "Retry-After" in caught.value.message
+        says_nothing_secret(caught.value)
+        assert len(server.asked) == 1
+        assert sum(clocks.waits) < 1.0
+        clocks.now_s += 580.0  # what is left fits into a call
+        assert endpoint.request(method, []) == "0x1"
+        assert sum(clocks.waits) == pytest.approx(20.0, abs=1.0)
+
+
+def test_all_tries_of_a_call_share_one_budget() -> None:
+    clocks = Clocks()
+
+    def slow(path: str, body: bytes) -> Iterator[bytes | float]:
+        clocks.now_s += 12.0
+        return iter([http(b"", "502 Bad Gateway")])
+
+    with serving(slow) as server, pytest.raises(Unavailable):
+        clocks.endpoint(server.url, budget_s=20.0).request("eth_chainId", [])
+    assert len(server.asked) == 2  # of three tries
+
+
+def test_the_wish_to_stop_is_heard_while_a_busy_endpoint_is_waited_for() -> None:
+    stop = Stop()
+    with serving(busy(9, "20")) as server, stop.working(), pytest.raises(Stopped):
+        stop.ask("SIGTERM")
+        RpcEndpoint("primary", server.url, wait=stop.wait).request("eth_chainId", [])
+
+
+def test_an_endpoint_that_fails_again_and_again_is_left_alone_and_must_prove_itself() -> None:
+    clocks = Clocks()
+    asked: list[str] = []
+    answers: dict[str, Any] = {}
+
+    def script(path: str, body: bytes) -> Iterator[bytes | float]:
+        call = json.loads(body)
+        asked.append(call["method"])
+        if call["method"] not in answers:
+            return iter([http(b"", "502 Bad Gateway")])
+        return iter([document({"jsonrpc": "2.0", "id": call["id"], "result": answers[call["method"]]})])
+
+    def fails(method: str = "eth_call") -> str:
+        with pytest.raises(Unavailable) as caught:
+            endpoint.request(method, [])
+        assert caught.value.code == "rpc_unreachable"
+        says_nothing_secret(caught.value)
+        return caught.value.message
+
+    with serving(script) as server:
+        endpoint = clocks.endpoint(server.url, chain_id=42161)
+        while len(asked) < FAILURES_TO_OPEN:
+            fails()
+        assert "is not asked for another 30 s" in fails()
+        assert "is not asked" in fails("eth_sendRawTransaction")
+        assert len(asked) == FAILURES_TO_OPEN
+
+        clocks.now_s += COOL_DOWN_S
+        answers.update({"eth_call": "0x", "eth_chainId": "0x1", "eth_getBlockByNumber": {"number": "0x5"}})
+        assert "is not asked" in fails()  # it answers, but for another chain
+        clocks.now_s += COOL_DOWN_S
+        answers.update({"eth_chainId": hex(42161), "eth_getBlockByNumber": None})
+        assert "is not asked" in fails()  # it has no head
+        assert "eth_call" not in asked[FAILURES_TO_OPEN:]
+        clocks.now_s += COOL_DOWN_S
+        answers["eth_getBlockByNumber"] = {"number": "0x5"}
+        assert endpoint.request("eth_call", []) == "0x"
+        assert asked[-3:] == ["eth_chainId", "eth_getBlockByNumber", "eth_call"]
+        assert endpoint.request("eth_call", []) == "0x"
+        assert asked[-2:] == ["eth_call", "eth_call"]  # and it counts from nothing again
+        assert endpoint.calls["eth_call"] == asked.count("eth_call")
+
+
+def test_what_a_node_refuses_is_no_failure_of_the_endpoint() -> None:
+    refusal = {"code": -32005, "message": "limit exceeded"}
+    with serving(answering(lambda call: {"jsonrpc": "2.0", "id": call["id"], "error": refusal})) as server:
+        endpoint = Clocks().endpoint(server.url)
+        for _ in range(3 * FAILURES_TO_OPEN):
+            with pytest.raises(RpcRefused):
+                endpoint.request("eth_getLogs", [])

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from bo_engine.units import DayId
+from local_world.deploy import contract_at
 from tests.support.played_world import PlayedWorld
 
 # A lease is taken and given back, and its fencing token counts every time.
@@ -78,12 +78,13 @@ def _chain(played: PlayedWorld) -> dict[str, object]:
     w3 = played.world.web3()
     settler = played.world.account("settler").address
     found: dict[str, object] = {"chain nonce": w3.eth.get_transaction_count(settler, "pending")}
-    with played.engine() as engine:
-        block = engine.game.chain.read_final_block()
-        for day in (played.day, played.day + 1):
-            found[f"chain day {day}"] = engine.game.read_record(block, DayId(day))
-        found["chain next day"] = engine.game.read_next_day(block)
-        found["chain tickets"] = engine.game.read_ticket_count(block)
+    contracts = played.world.contracts
+    settlement = contract_at(w3, "SettlementV4", contracts.settlement).functions
+    for day in (played.day, played.day + 1):
+        found[f"chain day {day}"] = settlement.dayRecord(day).call(block_identifier="finalized")
+    found["chain next day"] = settlement.nextDay().call(block_identifier="finalized")
+    manager = contract_at(w3, "GameManager", contracts.game_manager).functions
+    found["chain tickets"] = manager.ticketCount().call(block_identifier="finalized")
     return found
 
 

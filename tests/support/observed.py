@@ -12,6 +12,7 @@ from bo_engine.units import DayId
 from core.bundle import SettlementStruct
 from core.documents.checksums import DETERMINISTIC_FILES
 from io_layer.contract_codec import codec
+from io_layer.database import connect
 from io_layer.game_chain import DayRecord
 from io_layer.pipeline_store import PipelineDay, select_day
 from services.commit_day import rebuilt_settlement
@@ -60,8 +61,9 @@ def refuses(code: str, played: PlayedWorld, *, day: DayId | None = None, **chang
 
 def pipeline(played: PlayedWorld, day: DayId | None = None) -> PipelineDay | None:
     """Where the day stands."""
-    with played.engine() as engine:
-        return select_day(engine.conn, day or played.day)
+    # Without the chain, which may be in no state to open an engine on.
+    with connect(played.env["DATABASE_URL"], application_name="test") as conn:
+        return select_day(conn, day or played.day)
 
 
 def rows(played: PlayedWorld, query: str) -> list[tuple[Any, ...]]:
