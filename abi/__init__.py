@@ -3,6 +3,7 @@
 Data and pure functions only: nothing here talks to a chain.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -30,6 +31,7 @@ CONTRACT_NAMES: Final = (
     "VRFReceiver",
 )
 
+_IMMUTABLE_BYTES: Final = 32
 _PANICS: Final = {0x01: "assertion failed", 0x11: "arithmetic overflow", 0x12: "division by zero", 0x32: "bad index"}
 
 
@@ -70,6 +72,22 @@ def build_info() -> dict[str, Any]:
     """Return compiler version, settings, code sizes (bytes) and sha256 of every source that went in."""
     info: dict[str, Any] = json.loads(files("abi").joinpath("build.json").read_text("utf-8"))
     return info
+
+
+def is_code_of(name: str, code: bytes) -> bool:
+    """Whether these bytes are the runtime code of the contract with that name, whatever its constructor was given.
+
+    Immutables are left out of the hash, because each deployment has its own; every place of one immutable must hold
+    the same value, as the constructor writes it. What those values are is for the contract's own getters to say.
+    """
+    artifact = load(name)
+    masked = bytearray(code)
+    for places in artifact.immutables:
+        if len({code[place : place + _IMMUTABLE_BYTES] for place in places}) != 1:
+            return False
+        for place in places:
+            masked[place : place + _IMMUTABLE_BYTES] = bytes(_IMMUTABLE_BYTES)
+    return hashlib.sha256(masked).hexdigest() == artifact.runtime_sha256
 
 
 def decode_error(data: bytes) -> str | None:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from bo_engine.errors import InvariantBroken, Unavailable, UsageError
 from bo_engine.units import Wallet, hex_of
-from io_layer import wire
+from io_layer import multicall, wire
 from io_layer.contract_codec import codec
 from io_layer.rpc import RpcEndpoint, RpcRefused
 
@@ -42,6 +42,14 @@ class Call:
     function: str
     arguments: tuple[object, ...] = ()
 
+    @property
+    def data(self) -> bytes:
+        """Selector and arguments, encoded."""
+        return codec(self.contract).call_data(self.function, self.arguments)
+
+    def __str__(self) -> str:
+        return f"{self.contract}.{self.function}"
+
 
 class ChainReader:
     """Both endpoints of one chain. Opened by ``open_chain``, which has checked the chain id."""
@@ -51,6 +59,7 @@ class ChainReader:
         self.fallback = fallback
         self.chain_id = chain_id
         self.is_local = is_local
+        self._has_multicall: bool | None = None
 
     @property
     def endpoints(self) -> tuple[RpcEndpoint, RpcEndpoint]:
@@ -74,11 +83,7 @@ class ChainReader:
         if isinstance(first, RpcRefused) and isinstance(second, RpcRefused):
             raise first
         if isinstance(first, RpcRefused) or isinstance(second, RpcRefused) or first != second:
-            raise InvariantBroken(
-                "rpc_disagreement",
-                f"the two RPC endpoints answer {method} differently at the same block: primary {_short(first)}, "
-                f"fallback {_short(second)}; find out which one lies before `bo-engine resume`",
-            )
+            raise _disagreement(method, _short(first), _short(second))
         return first
 
     def request_one(
@@ -113,21 +118,39 @@ class ChainReader:
             return refusal
 
     def read_final_block(self) -> Block:
-        """The newest block that both endpoints report as ``finalized``.
+        """The newest block that both endpoints report as ``finalized``, on the chain that the settings name.
 
-        Raises: UsageError ``no_finality`` when an endpoint calls its head final (refused outside local chains);
-        Unavailable ``rpc_out_of_step`` when the two do not know the same block.
+        Raises: InvariantBroken ``chain_changed``; UsageError ``no_finality`` when an endpoint calls its head final
+        (refused outside local chains); Unavailable ``rpc_out_of_step`` when the two do not know the same block.
         """
+        self.require_chain()
         # The head first: asked in the other order, a head that moves in between would make itself look final.
         heads = [] if self.is_local else [self._numbered(endpoint, "latest") for endpoint in self.endpoints]
         finals = [self._numbered(endpoint, "finalized") for endpoint in self.endpoints]
         for endpoint, head, final in zip(self.endpoints, heads, finals, strict=False):
             self._require_finality(endpoint, head, final)
         number = min(final.number for final in finals)
-        first, second = (self._numbered(endpoint, hex(number)) for endpoint in self.endpoints)
+        first, second = (
+            final if final.number == number else self._numbered(endpoint, hex(number))
+            for endpoint, final in zip(self.endpoints, finals, strict=True)
+        )
         if first != second:
             raise Unavailable("rpc_out_of_step", f"the two RPC endpoints know different blocks at height {number}")
         return first
+
+    def require_chain(self) -> None:
+        """Check that both endpoints are still on the chain on which the command began: a name may lead elsewhere since.
+
+        Raises: InvariantBroken ``chain_changed``; Unavailable.
+        """
+        for endpoint in self.endpoints:
+            found = self.request_one(endpoint, "eth_chainId", [], wire.number)
+            if found != self.chain_id:
+                raise InvariantBroken(
+                    "chain_changed",
+                    f"the {endpoint.name} RPC endpoint was on chain {self.chain_id} and is on chain {found} now; "
+                    "nothing more is read or signed: find out where its name leads before `bo-engine resume`",
+                )
 
     def read_block(self, number: int) -> Block:
         """The block at a height at or below the final one, as both endpoints know it."""
@@ -143,16 +166,43 @@ class ChainReader:
         A function with one return value gives that value, else a tuple.
         Raises: UsageError ``contract_unexpected``; InvariantBroken ``rpc_disagreement``; Unavailable.
         """
-        return [self._decoded(call, self._call(call, {"blockHash": block.block_hash}, both=True)) for call in calls]
+        asked = list(calls)
+        answers = self._read_together(block, asked) if len(asked) > 1 else None
+        if answers is None:
+            answers = [self._read_alone(block, call) for call in asked]
+        return [self._decoded(call, answer) for call, answer in zip(asked, answers, strict=True)]
+
+    def _read_alone(self, block: Block, call: Call) -> bytes:
+        question = [{"to": call.address, "data": hex_of(call.data)}, {"blockHash": block.block_hash}]
+        first, second = (self._value_or_revert(one, "eth_call", question, wire.data) for one in self.endpoints)
+        return _agreed(call, *(None if isinstance(one, RpcRefused) else one for one in (first, second)))
+
+    def _read_together(self, block: Block, calls: Sequence[Call]) -> list[bytes] | None:
+        """All calls in one request to each endpoint; None where that does not work, as on a chain without Multicall3
+        or when all of them together need more gas than a node gives to one."""
+        if self._has_multicall is None:
+            self._has_multicall = multicall.is_multicall3(self.read_code(multicall.ADDRESS, block))
+        if not self._has_multicall:
+            return None
+        data = multicall.aggregate_data([(call.address, call.data) for call in calls])
+        question = [{"to": multicall.ADDRESS, "data": hex_of(data)}, {"blockHash": block.block_hash}]
+        decode = multicall.outcomes(len(calls))
+        first, second = (self._value_or_revert(one, "eth_call", question, decode) for one in self.endpoints)
+        if isinstance(first, RpcRefused) or isinstance(second, RpcRefused):
+            return None
+        return [_agreed(call, *pair) for call, *pair in zip(calls, first, second, strict=True)]
 
     def read_at_head(self, call: Call) -> Any:
         """A display read of one call at the head: what is under way, never what counts."""
-        return self._decoded(call, self._call(call, "latest", both=False))
+        question = [{"to": call.address, "data": hex_of(call.data)}, "latest"]
+        try:
+            return self._decoded(call, self.request_any("eth_call", question, wire.data))
+        except RpcRefused as refusal:
+            raise _reverts(call) from refusal
 
     def read_at_head_of(self, endpoint: RpcEndpoint, call: Call) -> Any:
         """The same as one endpoint sees it. Raises: Unavailable."""
-        data = hex_of(codec(call.contract).call_data(call.function, call.arguments))
-        question = [{"to": call.address, "data": data}, "latest"]
+        question = [{"to": call.address, "data": hex_of(call.data)}, "latest"]
         return self._decoded(call, self.request_one(endpoint, "eth_call", question, wire.data))
 
     def read_log_pages(
@@ -208,16 +258,6 @@ class ChainReader:
 
     def _numbered(self, endpoint: RpcEndpoint, tag: str) -> Block:
         return self.request_one(endpoint, "eth_getBlockByNumber", [tag, False], block_of)
-
-    def _call(self, call: Call, at: object, *, both: bool) -> bytes:
-        data = hex_of(codec(call.contract).call_data(call.function, call.arguments))
-        ask = self.request_both if both else self.request_any
-        try:
-            return ask("eth_call", [{"to": call.address, "data": data}, at], wire.data)
-        except RpcRefused as refusal:
-            raise UsageError(
-                "contract_unexpected", f"{call.contract}.{call.function} reverts: check SETTLEMENT_ADDRESS and CHAIN_ID"
-            ) from refusal
 
     def _decoded(self, call: Call, data: bytes) -> Any:
         values = codec(call.contract).result(call.function, data)
@@ -275,6 +315,35 @@ def block_of(answer: object, *, number: int | None = None) -> Block:
     if number is not None and found.number != number:
         raise wire.unusable("the block that was asked for")
     return found
+
+
+def _agreed(call: Call, first: bytes | None, second: bytes | None) -> bytes:
+    """What both endpoints say the call returns; None stands for a revert."""
+    if first != second:
+        # Of long answers the first word that differs: their beginnings may be the same.
+        pairs = zip(_words(first), _words(second), strict=False)
+        word = next((pair for pair in pairs if pair[0] != pair[1]), (first or b"", second or b""))
+        shown = ("a revert" if whole is None else _short(one) for whole, one in zip((first, second), word, strict=True))
+        raise _disagreement(str(call), *shown)
+    if first is None:
+        raise _reverts(call)
+    return first
+
+
+def _words(value: bytes | None) -> list[bytes]:
+    return [value[place : place + 32] for place in range(0, len(value), 32)] if value else []
+
+
+def _disagreement(what: str, first: str, second: str) -> InvariantBroken:
+    return InvariantBroken(
+        "rpc_disagreement",
+        f"the two RPC endpoints answer {what} differently at the same block: primary {first}, fallback {second}; "
+        "find out which one lies before `bo-engine resume`",
+    )
+
+
+def _reverts(call: Call) -> UsageError:
+    return UsageError("contract_unexpected", f"{call} reverts: check SETTLEMENT_ADDRESS and CHAIN_ID")
 
 
 def _short(value: object) -> str:

@@ -4,42 +4,15 @@ Nobody can put other code in the place of a contract without a proxy, and ours a
 another version or an endpoint that shows another chain can, and nothing may be signed for contracts that are not ours.
 """
 
-import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-import abi
+from abi import is_code_of
 from bo_engine.errors import InvariantBroken, UsageError
-from bo_engine.keccak import keccak256
 from bo_engine.units import Wallet
 from io_layer.chain_reader import Block, Call, ChainReader
 
 USDT_DECIMALS: Final = 6
-_IMMUTABLE_BYTES: Final = 32
-#: keccak256 of the code that stands at Multicall3's canonical address on Arbitrum and most other chains. It was
-#: compiled years ago by another compiler, so abi/ cannot give it; the local world has the code of abi/ there.
-_MULTICALL3_CODE_HASH: Final = bytes.fromhex("d5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891")
-
-
-def is_code_of(name: str, code: bytes) -> bool:
-    """Whether these bytes are the runtime code of the contract with that name in abi/, whatever its constructor got.
-
-    Immutables are left out of the hash, because each deployment has its own; every place of one immutable must hold
-    the same value, as the constructor writes it. What those values are is for the contracts' own getters to say.
-    """
-    artifact = abi.load(name)
-    masked = bytearray(code)
-    for places in artifact.immutables:
-        if len({bytes(code[place : place + _IMMUTABLE_BYTES]) for place in places}) != 1:
-            return False
-        for place in places:
-            masked[place : place + _IMMUTABLE_BYTES] = bytes(_IMMUTABLE_BYTES)
-    return hashlib.sha256(masked).hexdigest() == artifact.runtime_sha256
-
-
-def is_multicall3(code: bytes) -> bool:
-    """Whether these bytes are Multicall3 as it stands on public chains, or as abi/ has it."""
-    return keccak256(code) == _MULTICALL3_CODE_HASH or is_code_of("Multicall3", code)
 
 
 def require_our_code(chain: ChainReader, block: Block, addresses: Mapping[str, Wallet]) -> None:

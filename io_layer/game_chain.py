@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from abi import is_code_of
 from bo_engine.errors import Unavailable, UsageError
 from bo_engine.units import (
     ZERO_WALLET,
@@ -22,7 +23,7 @@ from bo_engine.units import (
 from core.model import Deployment, PoolDay, PoolState, StakeSplit, Ticket
 from io_layer import wire
 from io_layer.chain_reader import Block, Call, ChainReader
-from io_layer.contract_code import is_code_of, require_our_code, require_token
+from io_layer.contract_code import require_our_code, require_token
 from io_layer.contract_codec import codec
 
 COMMITTED: Final = 1

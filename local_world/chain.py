@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from abi import load
 from bo_engine.errors import InvalidInput, Unavailable
+from io_layer import multicall
 from io_layer.rpc import RpcEndpoint, RpcRefused
 from local_world import processes
 from local_world.processes import Started
@@ -111,6 +113,8 @@ def start_chain(folder: Path, *, genesis_s: int, block_time_s: float = BLOCK_TIM
         chain = Chain(f"http://127.0.0.1:{port}", process)
         # Each call would be a line; a world that stays up for days would fill the disk.
         chain.call("anvil_setLoggingEnabled", False)
+        # Public chains have it; anvil does not.
+        chain.call("anvil_setCode", multicall.ADDRESS, chain.call("eth_call", {"data": load("Multicall3").bytecode}))
     except BaseException:
         processes.end(process)
         raise

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from eth_abi.abi import decode, encode
+
 Request = dict[str, Any]
 Answer = dict[str, Any]
 Forward = Callable[[Request], Answer]
@@ -16,6 +18,7 @@ Forward = Callable[[Request], Answer]
 #: Faults of the line: no JSON-RPC answer is made at all. ``lost``: the call arrives, its answer does not.
 LINE_FAULTS: Final = frozenset({"down", "http", "hang", "lost"})
 _HEAD_TAGS: Final = frozenset({"latest", "pending", "safe", "finalized"})
+_AGGREGATE3: Final = "0x82ad56cb"
 _NOT_FOUND: Final = {"code": -32000, "message": "header not found"}
 
 
@@ -90,19 +93,29 @@ def _empty_logs(args: Mapping[str, Any], request: Request, forward: Forward) -> 
 
 
 def _wrong_call(args: Mapping[str, Any], request: Request, forward: Forward) -> Answer:
-    """Another value for eth_call: ``value``, else the last hex digit changed. ``to`` and ``selector`` narrow it."""
+    """Another value for eth_call: ``value``, else the last hex digit changed. ``to`` and ``selector`` narrow it; a call
+    inside Multicall3's aggregate3 is hit like one that stands alone."""
     answer = forward(request)
     if request["method"] != "eth_call" or not isinstance(answer.get("result"), str):
         return answer
     call = request["params"][0]
-    data = str(call.get("data") or call.get("input") or "")
-    if str(call.get("to", "")).lower() != str(args.get("to", call.get("to", ""))).lower():
-        return answer
-    if not data.lower().startswith(str(args.get("selector", "")).lower()):
-        return answer
-    true_value = answer["result"]
-    changed = true_value[:-1] + format(int(true_value[-1], 16) ^ 1, "x") if len(true_value) > 2 else true_value
-    return {**answer, "result": args.get("value", changed)}
+    data = str(call.get("data") or call.get("input") or "").lower()
+    return {**answer, "result": _changed(args, str(call.get("to", "")).lower(), data, answer["result"])}
+
+
+def _changed(args: Mapping[str, Any], to: str, data: str, result: str) -> str:
+    if data.startswith(_AGGREGATE3) and len(result) > 2:
+        (calls,) = decode(["(address,bool,bytes)[]"], bytes.fromhex(data[10:]))
+        (found,) = decode(["(bool,bytes)[]"], bytes.fromhex(result[2:]))
+        inner = [
+            (ok, bytes.fromhex(_changed(args, address.lower(), "0x" + asked.hex(), "0x" + value.hex())[2:]))
+            for (address, _, asked), (ok, value) in zip(calls, found, strict=True)
+        ]
+        return "0x" + encode(["(bool,bytes)[]"], [inner]).hex()
+    if to != str(args.get("to", to)).lower() or not data.startswith(str(args.get("selector", "")).lower()):
+        return result
+    flipped = result[:-1] + format(int(result[-1], 16) ^ 1, "x") if len(result) > 2 else result
+    return str(args.get("value", flipped))
 
 
 def _stale_head(args: Mapping[str, Any], request: Request, forward: Forward) -> Answer:

@@ -165,6 +165,7 @@ def _sign(
     chain = engine.game.chain
     fees = _affordable_fees(engine, signer, purpose, calldata, earlier)
     # Only a final count is a fact: a pending one, told too high by one endpoint, would leave a gap that nothing fills.
+    # With the final block both endpoints' chain ids are looked at again, the last time before the signature.
     final_nonce = chain.read_final_nonce(chain.read_final_block(), signer.address)
     pending_nonce = read_pending_nonce(chain, signer.address)
     with lease.transaction():
@@ -202,6 +203,7 @@ def _require_funds(engine: Engine, signer: Signer, need_wei: int) -> None:
 
 def _bump(engine: Engine, lease: Lease, signer: Signer, stored: JournalTx, seen: Attempt) -> Attempt:
     """The dearer replacement, stored and committed; or what another job has signed meanwhile."""
+    engine.game.chain.require_chain()
     base_fee = max(read_base_fees(engine.game.chain))
     same_nonce = [
         one

@@ -8,9 +8,8 @@ import json
 
 import pytest
 
-from abi import load
+from abi import is_code_of, load
 from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, InvariantBroken, UsageError
-from io_layer.contract_code import is_code_of
 from io_layer.game_chain import open_game
 from tests.invariants.checker import check_invariants
 from tests.support.played_world import PlayedWorld
