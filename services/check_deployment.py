@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from abi import is_code_of
 from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, hex_of, parse_wallet
 from core.creations import CREATIONS, WIRING_ORDER
 from core.deployment import DeployTerms
 from core.ruleset import Ruleset
 from io_layer.chain_reader import Block, Call, ChainReader
-from io_layer.contract_code import is_code_of
 from merkle.leaf import leaf_domain
 from services.checklist import Checklist
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from abi import is_code_of
 from bo_engine.errors import InvalidInput, InvariantBroken, Unavailable, require_invariant
 from bo_engine.units import Hash32, Wallet, day_start, hex_of
 from core.creations import CREATIONS
@@ -20,7 +21,6 @@ from io_layer.chain_sender import (
     read_pending_nonce,
     read_receipt,
 )
-from io_layer.contract_code import is_code_of
 from io_layer.creation_chain import SignedCreation, estimate_creation, read_codes_at_heads
 from io_layer.deployment_file import write_record
 from io_layer.game_chain import open_game
