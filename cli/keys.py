@@ -46,7 +46,7 @@ def import_key(
     from services.keys import import_key as take
 
     if key_file is None:
-        key = _hidden("Private key (64 hex digits): ", "--key-file")
+        key = hidden("Private key (64 hex digits): ", "--key-file")
     else:
         from io_layer.key_file import read_private
 
@@ -85,14 +85,14 @@ def _password(file: Path | None) -> str:
 
         password = read_private(file, "--password-file", code="unreadable_file").rstrip("\r\n")
     else:
-        password = _hidden("Password of the new file: ", "--password-file")
-        if _hidden("The same again: ", "--password-file") != password:
+        password = hidden("Password of the new file: ", "--password-file")
+        if hidden("The same again: ", "--password-file") != password:
             raise UsageError("passwords_differ", "the two passwords are not the same; nothing was written")
     know_secrets([password])
     return password
 
 
-def _hidden(prompt: str, flag: str) -> str:
+def hidden(prompt: str, flag: str) -> str:
     # getpass without a terminal would read it from stdin and show it.
     if not sys.stdin.isatty():
         raise UsageError("no_terminal", f"there is no terminal to type at: use {flag}")

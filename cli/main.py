@@ -17,7 +17,7 @@ from bo_engine.blots import blot, know_secrets, plain
 from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, INTERRUPTED, OUT_OF_MEMORY, EngineError, InvariantBroken
 from bo_engine.log import JsonLines
 from bo_engine.settings import load_settings
-from cli import artifacts, database, jobs, keys, looking, settling, transactions, verifying
+from cli import artifacts, contracts, database, jobs, keys, looking, settling, transactions, verifying
 from cli.output import print_facts, print_json
 from cli.streams import patient_streams
 
@@ -39,6 +39,7 @@ looking.register(app)
 verifying.register(app)
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Files and database")
 app.add_typer(database.app, name="db", rich_help_panel="Files and database")
+app.add_typer(contracts.app, name="contracts", rich_help_panel="Contracts")
 app.add_typer(transactions.app, name="tx", rich_help_panel="Key and transactions")
 app.add_typer(keys.app, name="key", rich_help_panel="Key and transactions")
 

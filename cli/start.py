@@ -48,6 +48,13 @@ def opened_engine(*, for_display: bool = False) -> Iterator["Engine"]:
 
 
 @contextmanager
+def watched() -> Iterator[tuple[Callable[[str], None], "Stop"]]:
+    """For work without the engine's database: where its story goes, and what hears the wish to end."""
+    with _stoppable() as stop, _story() as tell:
+        yield tell, stop
+
+
+@contextmanager
 def _stoppable() -> Iterator["Stop"]:
     """Signals that end a process ask the work to end instead. One that the process was started to ignore (nohup, a job
     in the background) stays ignored."""

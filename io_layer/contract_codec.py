@@ -23,6 +23,9 @@ class ContractCodec:
     def __init__(self, name: str) -> None:
         self.name = name
         entries = abi.load(name).abi
+        self._constructor: list[Any] = next(
+            (entry["inputs"] for entry in entries if entry["type"] == "constructor"), []
+        )
         self._functions = {entry["name"]: entry for entry in entries if entry["type"] == "function"}
         self._events = {entry["name"]: entry for entry in entries if entry["type"] == "event"}
 
@@ -30,10 +33,20 @@ class ContractCodec:
         """The four bytes by which the contract knows the function."""
         return bytes(function_abi_to_4byte_selector(cast(ABIFunction, self._functions[function])))
 
+    def signature(self, function: str) -> str:
+        """Name and types, as people compare them: ``setSettler(address)``."""
+        inputs = self._functions[function]["inputs"]
+        return f"{function}({','.join(collapse_if_tuple(entry) for entry in inputs)})"
+
     def call_data(self, function: str, arguments: Sequence[object]) -> bytes:
         """Selector and ABI-encoded arguments."""
         types = [collapse_if_tuple(entry) for entry in self._functions[function]["inputs"]]
         return self.selector(function) + encode(types, list(arguments))
+
+    def creation(self, arguments: Sequence[object]) -> bytes:
+        """What a transaction without a target carries to create the contract: its code and ABI-encoded arguments."""
+        types = [collapse_if_tuple(entry) for entry in self._constructor]
+        return bytes.fromhex(abi.load(self.name).bytecode.removeprefix("0x")) + encode(types, list(arguments))
 
     def arguments(self, function: str, data: bytes) -> dict[str, Any]:
         """The arguments in call data by name, a struct's fields one by one.

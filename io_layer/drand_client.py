@@ -40,6 +40,19 @@ def fetch_beacon(urls: tuple[str, ...], network: DrandNetwork, drand_round: int)
     )
 
 
+def require_relay(url: str, network: DrandNetwork) -> None:
+    """Ask one relay whether it serves this network; what it says of itself proves nothing, each beacon is verified.
+
+    Raises: Unavailable ``drand_unavailable`` without the address, in which a key may stand.
+    """
+    try:
+        info = _get(f"{url.rstrip('/')}/{network.chain_hash.hex()}/info")
+    except (requests.RequestException, ValueError) as error:
+        raise Unavailable("drand_unavailable", f"the relay does not serve the network: {_reason(error)}") from error
+    if (info.get("hash"), info.get("public_key")) != (network.chain_hash.hex(), network.public_key.hex()):
+        raise Unavailable("drand_unavailable", "the relay serves another network than the ruleset's")
+
+
 def _get(url: str) -> dict[str, Any]:
     deadline = time.monotonic() + TIMEOUT_S
     with requests.get(url, timeout=TIMEOUT_S, allow_redirects=False, stream=True) as response:

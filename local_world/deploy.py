@@ -1,7 +1,7 @@
-"""Deploys the contracts onto a chain, with the test token and Chainlink's VRF mock in place of the real ones.
+"""Deploys the contracts onto a local chain, with the test token and Chainlink's VRF mock in place of the real ones.
 
-No contract has a setter for its partners: all references are immutable. So the addresses are computed from the
-deployer's nonce before anything is deployed, and SettlementV4, the last one, asks every other whether it agrees.
+The order, the addresses and the arguments are core's, the same as of a real deployment; this one does not mind being
+killed, because its world goes with it.
 """
 
 import secrets
@@ -19,14 +19,17 @@ from web3.types import TxReceipt
 import abi
 from bo_engine.errors import InvariantBroken, require_input, require_invariant
 from bo_engine.keccak import keccak256
-from bo_engine.units import DayId, Hash32, Wallet, parse_wallet, wallet_bytes
+from bo_engine.units import DayId, Hash32, Wallet, parse_wallet
+from core.creations import CREATIONS, constructor_arguments, create_address, creation_addresses, wiring_of
+from core.deployment import DeployTerms, GameTerms, MoneyTerms, RoleWallets, VrfTerms
+from io_layer.contract_codec import codec
 
 # Enough for the largest contract; an estimate is impossible while its partners are not deployed yet.
 DEPLOY_GAS = 5_000_000
 CALL_GAS = 1_000_000
 RECEIPT_TIMEOUT_S = 30.0
 _POLL_S = 0.02
-VRF_KEY_HASH = keccak256(b"bo-engine local vrf lane")
+VRF_KEY_HASH = Hash32(keccak256(b"bo-engine local vrf lane"))
 VRF_CALLBACK_GAS = 200_000
 VRF_CONFIRMATIONS = 3
 VRF_BASE_FEE = 10**17
@@ -34,29 +37,6 @@ VRF_GAS_PRICE = 10**9
 VRF_WEI_PER_UNIT_LINK = 4 * 10**15
 VRF_FUNDS = 10**6 * 10**18  # juels; a word costs about a quarter LINK
 WORDS = 2**256  # a VRF word is one of so many
-# The fields of the contracts' struct Wiring, in its order.
-WIRING_ORDER = (
-    "usdt",
-    "roles",
-    "game_manager",
-    "game_treasury",
-    "reserve_vault",
-    "prize_vault",
-    "affiliate_vault",
-    "charity_vault",
-    "vrf_receiver",
-    "claim_router",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RoleWallets:
-    """The four accounts beside the owner; all five distinct."""
-
-    guardian: Wallet
-    relayer: Wallet
-    settler: Wallet
-    promotions: Wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +71,6 @@ class DeployedContracts:
         return DeployedContracts(**{**document, "vrf_subscription_id": int(document["vrf_subscription_id"])})
 
 
-def create_address(deployer: Wallet, nonce: int) -> Wallet:
-    """Return the address of the contract that ``deployer`` creates with transaction ``nonce`` (CREATE, RLP)."""
-    require_input(nonce >= 0, "bad_nonce", f"a nonce is not negative, got {nonce}")
-    number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    item = number if len(number) == 1 and number[0] < 0x80 else bytes([0x80 + len(number)]) + number
-    payload = bytes([0x80 + 20]) + wallet_bytes(deployer) + item
-    return parse_wallet("0x" + keccak256(bytes([0xC0 + len(payload)]) + payload)[12:].hex())
-
-
 def contract_at(w3: Web3, name: str, address: Wallet) -> Contract:
     """Return web3's contract object for one of our artifacts at an address."""
     return w3.eth.contract(address=Web3.to_checksum_address(address), abi=abi.load(name).abi)
@@ -125,67 +96,30 @@ def deploy_contracts(
     meanwhile. Raises: InvariantBroken ``deploy_failed`` if a transaction fails or a contract names another partner.
     """
     deployer = LocalSender(w3, owner_account)
-    order = (
-        ("usdt", "TestUSDT"),
-        ("vrf_coordinator", "VRFCoordinatorV2_5Mock"),
-        ("roles", "Roles"),
-        ("game_treasury", "GameTreasury"),
-        ("charity_vault", "CharityVault"),
-        ("reserve_vault", "ReserveVault"),
-        ("game_manager", "GameManager"),
-        ("prize_vault", "PrizeVault"),
-        ("affiliate_vault", "AffiliateVault"),
-        ("claim_router", "ClaimRouter"),
-    )
-    # The subscription needs a transaction of its own between the coordinator and the receiver: its id is the
-    # coordinator's to choose. So the receiver and SettlementV4 come two transactions after the others.
-    at = {key: create_address(deployer.wallet, deployer.nonce + place) for place, (key, _) in enumerate(order)}
-    at["vrf_receiver"] = create_address(deployer.wallet, deployer.nonce + len(order) + 1)
-    at["settlement"] = create_address(deployer.wallet, deployer.nonce + len(order) + 2)
-    arguments: dict[str, Sequence[Any]] = {
-        "usdt": (),
-        "vrf_coordinator": (VRF_BASE_FEE, VRF_GAS_PRICE, VRF_WEI_PER_UNIT_LINK),
-        "roles": _checksum(deployer.wallet, roles.guardian, roles.relayer, roles.settler, roles.promotions),
-        "game_treasury": _checksum(at["game_manager"]),
-        "charity_vault": _checksum(at["usdt"], at["roles"]),
-        "reserve_vault": (
-            *_checksum(at["roles"]),
-            _checksum(
-                at["usdt"],
-                at["game_manager"],
-                at["settlement"],
-                at["prize_vault"],
-                at["affiliate_vault"],
-                at["charity_vault"],
-                fee_receiver,
-                gas_safe,
-            ),
-        ),
-        "game_manager": (
-            *_checksum(at["roles"], at["reserve_vault"], at["game_treasury"]),
-            number_max,
-            first_day,
-            ruleset_hash,
-        ),
-        "prize_vault": _checksum(at["usdt"], at["roles"], at["settlement"]),
-        "affiliate_vault": _checksum(at["usdt"], at["roles"], at["settlement"]),
-        "claim_router": _checksum(at["prize_vault"], at["affiliate_vault"]),
-    }
-    first = [deployer.send_creation(name, arguments[key]) for key, name in order]
-    coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", at["vrf_coordinator"])
-    subscription = deployer.send_call(coordinator.functions.createSubscription())
-    from_block = deployer.wait_all(first)[0]["blockNumber"]
-    (created,) = coordinator.events.SubscriptionCreated().process_receipt(deployer.wait(subscription), errors=DISCARD)
+    usdt, vrf_coordinator = (create_address(deployer.wallet, deployer.nonce + place) for place in range(2))
+    coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", vrf_coordinator)
+    first = [
+        deployer.send_creation("TestUSDT", ()),
+        deployer.send_creation("VRFCoordinatorV2_5Mock", (VRF_BASE_FEE, VRF_GAS_PRICE, VRF_WEI_PER_UNIT_LINK)),
+        deployer.send_call(coordinator.functions.createSubscription()),
+    ]
+    from_block, _, subscription = deployer.wait_all(first)
+    # Its id is the coordinator's to choose.
+    (created,) = coordinator.events.SubscriptionCreated().process_receipt(subscription, errors=DISCARD)
     subscription_id = int(created["args"]["subId"])
-
-    config = (VRF_KEY_HASH, VRF_CALLBACK_GAS, VRF_CONFIRMATIONS, subscription_id)
-    receiver_arguments = (*_checksum(at["vrf_coordinator"], at["roles"], at["game_manager"]), config)
-    wiring = _checksum(*(at[key] for key in WIRING_ORDER))
+    terms = DeployTerms(
+        chain_id=int(w3.eth.chain_id),
+        roles=roles,
+        game=GameTerms(first_day, number_max, ruleset_hash, challenge_period_s),
+        money=MoneyTerms(usdt, fee_receiver, gas_safe, charity, charity_name),
+        vrf=VrfTerms(vrf_coordinator, subscription_id, VRF_KEY_HASH, VRF_CALLBACK_GAS, VRF_CONFIRMATIONS),
+    )
+    at = creation_addresses(deployer.wallet, deployer.nonce)
+    arguments = constructor_arguments(terms, at)
     charity_vault = contract_at(w3, "CharityVault", at["charity_vault"])
     deployer.wait_all(
         [
-            deployer.send_creation("VRFReceiver", receiver_arguments),
-            deployer.send_creation("SettlementV4", (wiring, challenge_period_s)),
+            *(deployer.send_creation(name, arguments[key]) for key, name in CREATIONS),
             deployer.send_call(coordinator.functions.fundSubscription(subscription_id, VRF_FUNDS)),
             deployer.send_call(coordinator.functions.addConsumer(subscription_id, *_checksum(at["vrf_receiver"]))),
             deployer.send_call(charity_vault.functions.registerCharity(*_checksum(charity), charity_name)),
@@ -193,13 +127,16 @@ def deploy_contracts(
     )
     deployed = DeployedContracts(
         **at,
+        usdt=usdt,
+        vrf_coordinator=vrf_coordinator,
         vrf_subscription_id=subscription_id,
         fee_receiver=fee_receiver,
         gas_safe=gas_safe,
         charity=charity,
-        from_block=from_block,
+        from_block=from_block["blockNumber"],
     )
     stands = contract_at(w3, "SettlementV4", deployed.settlement).functions.contracts().call()
+    wiring = _checksum(*wiring_of(terms, at))
     require_invariant(tuple(stands) == wiring, "deploy_failed", "the contracts stand elsewhere than computed")
     return deployed
 
@@ -244,26 +181,22 @@ class LocalSender:
         self.nonce = int(w3.eth.get_transaction_count(account.address, "pending"))
 
     def send_creation(self, name: str, arguments: Sequence[Any]) -> bytes:
-        artifact = abi.load(name)
-        factory = self._w3.eth.contract(abi=artifact.abi, bytecode=artifact.bytecode)
-        return self._send(factory.constructor(*arguments), DEPLOY_GAS)
+        return self._sign_and_send({**self._terms(DEPLOY_GAS), "data": codec(name).creation(arguments)})
 
     def send_call(self, call: Any) -> bytes:
-        return self._send(call, CALL_GAS)
+        return self._sign_and_send(call.build_transaction({"from": self._account.address, **self._terms(CALL_GAS)}))
 
-    def _send(self, built: Any, gas: int) -> bytes:
-        price = int(self._w3.eth.gas_price)
-        transaction = built.build_transaction(
-            {
-                "from": self._account.address,
-                "chainId": self._chain_id,
-                "nonce": self.nonce,
-                "gas": gas,
-                "maxFeePerGas": 2 * price,
-                "maxPriorityFeePerGas": 0,
-                "value": 0,
-            }
-        )
+    def _terms(self, gas: int) -> dict[str, Any]:
+        return {
+            "chainId": self._chain_id,
+            "nonce": self.nonce,
+            "gas": gas,
+            "maxFeePerGas": 2 * int(self._w3.eth.gas_price),
+            "maxPriorityFeePerGas": 0,
+            "value": 0,
+        }
+
+    def _sign_and_send(self, transaction: dict[str, Any]) -> bytes:
         signed = self._account.sign_transaction(transaction)
         self.nonce += 1
         return bytes(self._w3.eth.send_raw_transaction(signed.raw_transaction))

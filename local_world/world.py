@@ -23,12 +23,13 @@ from web3 import HTTPProvider, Web3
 
 from bo_engine.errors import EngineError, InvalidInput, UsageError
 from bo_engine.units import DayId, Wallet, day_of, day_start, parse_wallet
+from core.deployment import RoleWallets
 from core.model import Deployment
 from core.ruleset import RULESET_1, DrandNetwork, Ruleset, parse_ruleset, ruleset_document, ruleset_hash
 from local_world import guard, processes
 from local_world.chain import BLOCK_TIME_S, CHAIN_ID, Chain, start_chain
 from local_world.databases import WorldDatabase, create_database, create_logins, drop_all
-from local_world.deploy import DeployedContracts, RoleWallets, deploy_contracts, fulfil_vrf
+from local_world.deploy import DeployedContracts, deploy_contracts, fulfil_vrf
 from local_world.drand_beacon import start_drand_beacon
 from local_world.postgres import PostgresServer, load_postgres, start_postgres
 from local_world.processes import Started
@@ -289,7 +290,7 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
     world._note(beacon.process)
     record["urls"]["drand_url"] = beacon.url
 
-    ruleset = _local_ruleset(parameters["number_max"], beacon.network)
+    ruleset = local_ruleset(parameters["number_max"], beacon.network)
     # As canonical JSON, so that `sha256sum ruleset.json` prints the hash that the chain names.
     (root / _RULESET_FILE).write_bytes(rfc8785.dumps(ruleset_document(ruleset)))  # type: ignore[arg-type]
     record["contracts"] = _deploy(world, chain, ruleset).as_dict()
@@ -313,7 +314,8 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
     world._save()
 
 
-def _local_ruleset(number_max: int, network: DrandNetwork) -> Ruleset:
+def local_ruleset(number_max: int, network: DrandNetwork) -> Ruleset:
+    """Ruleset 1 for a world: its own range of numbers, and a beacon of its own."""
     return replace(RULESET_1, version=_LOCAL_RULESET, number_max=number_max, drand=network)
 
 
@@ -325,7 +327,7 @@ def _deploy(world: World, chain: Chain, ruleset: Ruleset) -> DeployedContracts:
     return deploy_contracts(
         world.web3(),
         world.account("owner"),
-        roles=RoleWallets(*(wallets[role] for role in ROLES if role != "owner")),
+        roles=RoleWallets(*(wallets[role] for role in ROLES)),
         number_max=parameters["number_max"],
         first_day=world.first_day,
         ruleset_hash=ruleset_hash(ruleset),

@@ -5,7 +5,7 @@ broadcast do. A priority fee buys nothing on Arbitrum, but nodes take a replacem
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from bo_engine.errors import Unavailable
 from io_layer.chain_reader import Block, ChainReader
@@ -19,6 +19,17 @@ BUMP_AFTER_BLOCKS: Final = 1_200
 MAX_ATTEMPTS: Final = 6
 _LEAST_RAISE: Final = 1_100  # per mille; what nodes ask of a replacement at least
 _FIRST_STEP: Final = 125  # per mille above the one before; twice as much with each further replacement
+
+
+class Offer(Protocol):
+    """What is looked at of a signed transaction."""
+
+    @property
+    def nonce(self) -> int: ...
+    @property
+    def max_fee_per_gas(self) -> int: ...
+    @property
+    def max_priority_fee(self) -> int: ...
 
 
 def bump_reason(chain: ChainReader, attempt: Attempt, outcome: Broadcast, final: Block) -> str | None:
@@ -39,7 +50,7 @@ def bump_reason(chain: ChainReader, attempt: Attempt, outcome: Broadcast, final:
     return reason if set(read_head_nonces(chain, attempt.sender)) == {attempt.nonce} else None
 
 
-def raised_fees(attempts: Sequence[Attempt], base_fee: int) -> tuple[int, int]:
+def raised_fees(attempts: Sequence[Offer], base_fee: int) -> tuple[int, int]:
     """Max fee and priority fee of the replacement of ``attempts`` (one nonce, oldest first), in wei per gas.
 
     At least a tenth above the newest, at least twice the base fee, never above the cap. Each replacement is a bigger

@@ -31,6 +31,8 @@ from bo_engine.units import (
     parse_wallet,
 )
 from core.bundle import SettlementStruct, settlement_hash, state_hash
+from core.creations import create_address
+from core.deployment import RoleWallets
 from core.draw import draw_numbers, draw_seed
 from core.model import Deployment, PoolState, Seeds, Ticket
 from core.ruleset import RULESET_1, ruleset_hash
@@ -41,9 +43,7 @@ from local_world.chain import CHAIN_ID, start_chain
 from local_world.deploy import (
     DeployedContracts,
     LocalSender,
-    RoleWallets,
     contract_at,
-    create_address,
     deploy_contracts,
     fulfil_vrf,
 )
@@ -105,7 +105,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
         )
         for account in (owner, relayer, settler, promotions, player):
             chain.fund(account.address)
-        wallets = [parse_wallet(account.address) for account in (guardian, relayer, settler, promotions)]
+        wallets = [parse_wallet(account.address) for account in (owner, guardian, relayer, settler, promotions)]
         deployed = deploy_contracts(
             w3,
             owner,

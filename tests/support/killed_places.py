@@ -23,24 +23,28 @@ PLACES: dict[str, tuple[str, str, str]] = {
     "released, not noted": ("services.commit_day", "_mark_settled", "before"),
     "purchases stored, cursor not moved": ("services.recover_intents", "move_cursor", "before"),
     "recovered, not closed": ("services.recover_intents", "_close_open_intents", "before"),
+    "creation signed, not stored": ("services.deploy_contracts", "write_record", "before"),
+    "creation stored, not sent": ("services.deploy_contracts", "broadcast", "before"),
+    "creation sent, not noted": ("services.deploy_contracts", "broadcast", "after"),
     "settled, not counted": ("services.settle_days", "finish_day", "before"),
 }
 
 
 def make_deadly(place: str) -> None:
-    """Whoever comes to this place in this process dies."""
+    """Whoever comes to this place in this process dies; with " #7" behind the place, whoever comes there seventh."""
+    place, _, number = place.partition(" #")
     module_name, name, moment = PLACES[place]
     module = importlib.import_module(module_name)
-    setattr(module, name, _deadly(getattr(module, name), moment))
+    setattr(module, name, _deadly(getattr(module, name), moment, int(number or 1)))
 
 
-def _deadly(function: Callable[..., Any], moment: str) -> Callable[..., Any]:
-    calls = 0
+def _deadly(function: Callable[..., Any], moment: str, number: int) -> Callable[..., Any]:
+    calls, deadly_call = 0, 2 if moment.endswith("second") else number
 
     def killed(*arguments: Any, **named: Any) -> Any:
         nonlocal calls
         calls += 1
-        if moment.endswith("second") and calls < 2:
+        if calls < deadly_call:
             return function(*arguments, **named)
         if moment.startswith("after"):
             function(*arguments, **named)

@@ -23,6 +23,9 @@ _TIMEOUT_S = 120
 # What commands import when they run; a module that is missing here only costs time.
 _WARM = (
     "cli.main",
+    "services.check_contracts",
+    "services.contract_roles",
+    "services.deploy_contracts",
     "services.doctor",
     "services.explain",
     "services.rebuild_tickets",

@@ -1,0 +1,204 @@
+"""Commands for the contracts: deploy them, check an installation, see who holds the roles."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bo_engine.errors import EXIT_DONE, UsageError
+from bo_engine.units import parse_day
+from cli.keys import hidden
+from cli.output import DryRun, JsonOption, parse_typed_day, print_facts, print_json, print_table
+from cli.start import loaded_settings, watched
+
+if TYPE_CHECKING:
+    from services.contract_roles import RoleDesk
+
+app = typer.Typer(
+    help="The contracts: deploy them, check an installation, see and change the roles.", no_args_is_help=True
+)
+FileArgument = Annotated[
+    Path, typer.Option("--file", help="The deployment file (TOML), as docs/deployment.example.toml.", metavar="FILE")
+]
+OptionalFile = Annotated[
+    Path | None, typer.Option("--file", help="Compare with what this deployment file says.", metavar="FILE")
+]
+
+
+@app.command()
+def deploy(
+    file: FileArgument,
+    keystore_file: Annotated[
+        Path | None, typer.Option("--keystore-file", help="Encrypted key of the deployer.", metavar="FILE")
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File of mode 600; else asked, hidden.", metavar="FILE")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", help="File of mode 600 with a plain key; local chains only.", metavar="FILE"),
+    ] = None,
+    first_nonce: Annotated[
+        int | None,
+        typer.Option("--first-nonce", min=0, help="For a used key: where this deployment began, or begins."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
+    dry_run: DryRun = False,
+    json: JsonOption = False,
+) -> int:
+    """Deploy the contracts by a deployment file: shows the plan, asks, creates them one by one, waits until they are
+    final and checks them. Safe to repeat, also after it was killed: with the same file it goes on and never deploys
+    twice."""
+    from io_layer.creation_signer import load_deployer
+    from io_layer.deployment_file import held_terms, read_terms
+    from services.deploy_contracts import deploy_contracts, require_plan_holds
+    from services.plan_deployment import plan_deployment
+
+    settings = loaded_settings()
+    terms = read_terms(file)
+    signer = load_deployer(
+        chain_id=terms.chain_id,
+        is_local=settings.is_local,
+        keystore=keystore_file,
+        password=None if keystore_file is None else _password(password_file),
+        key_file=key_file,
+    )
+    with held_terms(file):
+        plan = plan_deployment(settings, file, terms, signer, first_nonce)
+        if dry_run or not json:
+            _print_plan(plan.document(), json)
+        if dry_run:
+            return plan.lines.exit_code
+        require_plan_holds(plan)
+        _ask(yes, plan.gas)
+        with watched() as (story, stop):
+            done = deploy_contracts(plan, tell=story, stop=stop)
+    todo = [{"name": line.name, "found": line.found, "todo": line.todo} for line in done.todo]
+    if json:
+        print_json({"addresses": done.addresses, "env": done.env, "todo": todo, "record": str(plan.path)})
+        return EXIT_DONE
+    print_facts("Deployed, final and checked", done.addresses)
+    print_table("Left to do", ("what", "is", "do"), [list(one.values()) for one in todo])
+    print_table("For the settings file", ("",), [[f"{name}={value}"] for name, value in done.env.items()], header=False)
+    return EXIT_DONE
+
+
+@app.command()
+def check(file: OptionalFile = None, json: JsonOption = False) -> int:
+    """Check a whole installation line by line: code, wiring, roles, game, token, VRF, ether, key, endpoints, relays,
+    database. Reads only; exit 0 only if all that is required holds."""
+    from services.check_contracts import check_contracts
+
+    lines = check_contracts(loaded_settings(), file)
+    if json:
+        print_json({"checks": lines.document(), "exit_code": lines.exit_code})
+    else:
+        _print_lines(lines.document())
+        counts = (
+            f"{len(lines.of('wrong'))} wrong, {len(lines.of('unknown'))} unknown, {len(lines.of('warning'))} warnings"
+        )
+        print_facts(
+            "Installation", {"verdict": "in order" if lines.exit_code == EXIT_DONE else "not in order", "": counts}
+        )
+    return lines.exit_code
+
+
+@app.command()
+def roles(
+    replace: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--replace", help="Give a role to another account.", metavar="ROLE ADDRESS"),
+    ] = None,
+    pause: Annotated[
+        str | None, typer.Option("--pause", help="purchases, prizes or commissions.", metavar="WHAT")
+    ] = None,
+    unpause: Annotated[str | None, typer.Option("--unpause", help="The same, opened again.", metavar="WHAT")] = None,
+    veto: Annotated[
+        int | None, typer.Option("--veto", help="Take a commit back.", parser=parse_typed_day, metavar="N")
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Of the veto; it stands on the chain.")] = "",
+    announce_void: Annotated[
+        int | None,
+        typer.Option("--announce-void", help="Let a day be voided later.", parser=parse_typed_day, metavar="N"),
+    ] = None,
+    json: JsonOption = False,
+) -> int:
+    """Show who holds each role; with an option also the exact call that GUARDIAN's or OWNER's wallet signs, and
+    whether it would succeed now. Reads only: it sends nothing."""
+    from services.contract_roles import open_role_desk
+
+    wanted = [option for option in (replace, pause, unpause, veto, announce_void) if option is not None]
+    if len(wanted) > 1:
+        raise UsageError("bad_usage", "one change at a time: give one of the options")
+    if veto is not None and not reason.strip():
+        raise UsageError("bad_usage", "say with --reason why the commit is taken back")
+    desk = open_role_desk(loaded_settings())
+    calls = _calls(desk, replace, pause, unpause, veto, reason, announce_void)
+    if json:
+        print_json({"roles": desk.facts(), "calls": calls})
+        return EXIT_DONE
+    columns = ("role", "holder", "kind", "pending")
+    print_table("Roles", columns, [[one[name] for name in columns] for one in desk.facts()])
+    for number, call in enumerate(calls, start=1):
+        arguments = ", ".join(f"{name} = {value}" for name, value in call.pop("arguments").items())
+        print_facts(f"Call {number} (nothing is sent)", {**call, "arguments": arguments or "none"})
+    return EXIT_DONE
+
+
+def _calls(
+    desk: "RoleDesk",
+    replace: tuple[str, str] | None,
+    pause: str | None,
+    unpause: str | None,
+    veto: int | None,
+    reason: str,
+    announce_void: int | None,
+) -> list[dict[str, Any]]:
+    if replace is not None:
+        return desk.replace(*replace)
+    if pause is not None:
+        return desk.pause(pause)
+    if unpause is not None:
+        return desk.unpause(unpause)
+    if veto is not None:
+        return desk.veto(parse_day(veto), reason.strip())
+    if announce_void is not None:
+        return desk.announce_void(parse_day(announce_void))
+    return []
+
+
+def _password(file: Path | None) -> str:
+    from bo_engine.blots import know_secrets
+    from io_layer.key_file import read_private
+
+    if file is None:
+        return hidden("Password of the deployer's key: ", "--password-file")
+    password = read_private(file, "--password-file", code="unreadable_file").rstrip("\r\n")
+    know_secrets([password])
+    return password
+
+
+def _ask(yes: bool, gas: object) -> None:
+    if yes or not gas:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("no_terminal", "without a terminal say --yes, once you have read the plan (--dry-run)")
+    if not typer.confirm("Send these transactions?", err=True):
+        raise UsageError("not_confirmed", "nothing was sent")
+
+
+def _print_plan(plan: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(plan)
+        return
+    columns = ("contract", "nonce", "address", "state", "gas")
+    print_table("Creations", columns, [[one[name] for name in columns] for one in plan["creations"]])
+    names = ("chain_id", "deployer", "balance_wei", "cost_wei_at_most", "max_fee_per_gas", "begun", "record")
+    print_facts("Plan", {name: plan[name] for name in names})
+    _print_lines(plan["checks"])
+
+
+def _print_lines(lines: list[dict[str, Any]]) -> None:
+    rows = [(one["name"], one["verdict"], "; do: ".join(filter(None, (one["found"], one["todo"])))) for one in lines]
+    print_table("Checks", ("what", "verdict", "found"), rows)

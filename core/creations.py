@@ -1,0 +1,95 @@
+"""Which contracts a deployment creates, in which order, at which addresses and with which arguments.
+
+No contract has a setter for its partners: all references are immutable. So every address is computed from the
+deployer's nonce before anything is deployed, and SettlementV4, the last one, asks every other whether it agrees.
+"""
+
+from collections.abc import Mapping
+from dataclasses import astuple
+from typing import Any, Final
+
+from bo_engine.errors import require_input
+from bo_engine.keccak import keccak256
+from bo_engine.units import Wallet, parse_wallet, wallet_bytes
+from core.deployment import DeployTerms
+
+#: Key and contract, as abi/ names it, one transaction each, nonce after nonce.
+CREATIONS: Final = (
+    ("roles", "Roles"),
+    ("game_treasury", "GameTreasury"),
+    ("charity_vault", "CharityVault"),
+    ("reserve_vault", "ReserveVault"),
+    ("game_manager", "GameManager"),
+    ("prize_vault", "PrizeVault"),
+    ("affiliate_vault", "AffiliateVault"),
+    ("claim_router", "ClaimRouter"),
+    ("vrf_receiver", "VRFReceiver"),
+    ("settlement", "SettlementV4"),
+)
+#: Those whose constructor asks a partner: it must stand already, also for a simulation.
+ASKS_PARTNERS: Final = frozenset({"game_manager", "settlement"})
+#: The fields of the contracts' struct Wiring, in its order.
+WIRING_ORDER: Final = (
+    "usdt",
+    "roles",
+    "game_manager",
+    "game_treasury",
+    "reserve_vault",
+    "prize_vault",
+    "affiliate_vault",
+    "charity_vault",
+    "vrf_receiver",
+    "claim_router",
+)
+
+
+def create_address(deployer: Wallet, nonce: int) -> Wallet:
+    """Return the address of the contract that ``deployer`` creates with transaction ``nonce`` (CREATE, RLP)."""
+    require_input(nonce >= 0, "bad_nonce", f"a nonce is not negative, got {nonce}")
+    number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
+    item = number if len(number) == 1 and number[0] < 0x80 else bytes([0x80 + len(number)]) + number
+    payload = bytes([0x80 + 20]) + wallet_bytes(deployer) + item
+    return parse_wallet("0x" + keccak256(bytes([0xC0 + len(payload)]) + payload)[12:].hex())
+
+
+def creation_addresses(deployer: Wallet, first_nonce: int) -> dict[str, Wallet]:
+    """Where each contract will stand, by key, if its deployer's next transactions are these and no others."""
+    return {key: create_address(deployer, first_nonce + place) for place, (key, _) in enumerate(CREATIONS)}
+
+
+def wiring_of(terms: DeployTerms, at: Mapping[str, Wallet]) -> tuple[Wallet, ...]:
+    """What SettlementV4.contracts() says of such a deployment."""
+    addresses = {**at, "usdt": terms.money.usdt}
+    return tuple(addresses[key] for key in WIRING_ORDER)
+
+
+def constructor_arguments(terms: DeployTerms, at: Mapping[str, Wallet]) -> dict[str, tuple[Any, ...]]:
+    """The arguments of each contract's constructor, by key."""
+    usdt, roles, settlement = terms.money.usdt, at["roles"], at["settlement"]
+    links = (
+        usdt,
+        at["game_manager"],
+        settlement,
+        at["prize_vault"],
+        at["affiliate_vault"],
+        at["charity_vault"],
+        terms.money.fee_receiver,
+        terms.money.gas_safe,
+    )
+    game, vrf = terms.game, terms.vrf
+    vrf_config = (vrf.key_hash, vrf.callback_gas_limit, vrf.confirmations, vrf.subscription_id)
+    return {
+        "roles": astuple(terms.roles),
+        "game_treasury": (at["game_manager"],),
+        "charity_vault": (usdt, roles),
+        "reserve_vault": (roles, links),
+        "game_manager": (
+            *(roles, at["reserve_vault"], at["game_treasury"]),
+            *(game.number_max, game.first_day, game.ruleset_hash),
+        ),
+        "prize_vault": (usdt, roles, settlement),
+        "affiliate_vault": (usdt, roles, settlement),
+        "claim_router": (at["prize_vault"], at["affiliate_vault"]),
+        "vrf_receiver": (vrf.coordinator, roles, at["game_manager"], vrf_config),
+        "settlement": (wiring_of(terms, at), game.challenge_period_s),
+    }

@@ -1,0 +1,68 @@
+"""The deployer's key: signs the creations of one plan, and nothing else."""
+
+from pathlib import Path
+
+from eth_account.signers.local import LocalAccount
+
+from bo_engine.errors import UsageError, require_input
+from bo_engine.units import Hash32, Wallet, parse_wallet
+from io_layer.chain_sender import Fees
+from io_layer.key_file import account_of, open_keystore, read_private
+from io_layer.signer import MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT
+
+
+class CreationSigner:
+    """Signs EIP-1559 transactions without a target on one chain: value 0, under the fee caps, planned code only."""
+
+    def __init__(self, account: LocalAccount, *, chain_id: int) -> None:
+        self._account = account
+        self._chain_id = chain_id
+        self.address: Wallet = parse_wallet(account.address)
+
+    def __repr__(self) -> str:
+        return f"CreationSigner({self.address})"
+
+    def sign(self, creation: bytes, *, nonce: int, fees: Fees, planned: frozenset[bytes]) -> tuple[bytes, Hash32]:
+        """Raw bytes and hash. Raises: InvalidInput ``signer_refused``."""
+        within = fees.max_fee_per_gas <= MAX_FEE_PER_GAS_WEI and fees.gas_limit <= MAX_GAS_LIMIT
+        require_input(within, "signer_refused", "the deployer's key does not sign a fee above the cap")
+        require_input(creation in planned, "signer_refused", "the deployer's key signs planned creations only")
+        signed = self._account.sign_transaction(
+            {
+                "type": 2,
+                "chainId": self._chain_id,
+                "nonce": nonce,
+                "value": 0,
+                "data": creation,
+                "gas": fees.gas_limit,
+                "maxFeePerGas": fees.max_fee_per_gas,
+                "maxPriorityFeePerGas": fees.max_priority_fee_per_gas,
+            }
+        )
+        return bytes(signed.raw_transaction), Hash32(bytes(signed.hash))
+
+
+def load_deployer(
+    *, chain_id: int, is_local: bool, keystore: Path | None, password: str | None, key_file: Path | None
+) -> CreationSigner:
+    """The signer from an encrypted keystore, or from a file with a plain key on a local chain.
+
+    Raises: UsageError ``plain_key``, ``missing_key``, ``unreadable_file``, ``key_file_exposed``, ``bad_keystore``,
+    ``bad_key``.
+    """
+    if key_file is not None:
+        if not is_local:
+            raise UsageError(
+                "plain_key", "--key-file holds a plain key and is for local chains only: use --keystore-file"
+            )
+        return CreationSigner(
+            account_of(read_private(key_file, "--key-file", code="unreadable_file")), chain_id=chain_id
+        )
+    if keystore is None or password is None:
+        raise UsageError("missing_key", "name the deployer's key: --keystore-file FILE (`bo-engine key new`)")
+    text = read_private(keystore, "--keystore-file", code="unreadable_file")
+    try:
+        account = open_keystore(text, password)
+    except UsageError as error:
+        raise UsageError(error.code, f"{keystore} does not open with this password") from None
+    return CreationSigner(account, chain_id=chain_id)

@@ -1,0 +1,162 @@
+"""The part of the checklist that the deployment itself decides: code, wiring, roles, and the terms of the game."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from abi import is_code_of
+from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, hex_of, parse_wallet
+from core.creations import CREATIONS, WIRING_ORDER
+from core.deployment import DeployTerms
+from core.ruleset import Ruleset
+from io_layer.chain_reader import Block, Call, ChainReader
+from merkle.leaf import leaf_domain
+from services.checklist import Checklist
+
+CONTRACT_NAMES: Final = dict(CREATIONS)
+ROLE_NAMES: Final = ("owner", "guardian", "relayer", "settler", "promotions")
+#: Contract, its getter, and whom it must name.
+PARTNERS: Final = (
+    *(("settlement", "roles", "roles"), ("game_manager", "roles", "roles")),
+    *(("game_manager", "reserveVault", "reserve_vault"), ("game_manager", "gameTreasury", "game_treasury")),
+    ("game_treasury", "gameManager", "game_manager"),
+    *(("reserve_vault", "roles", "roles"), ("reserve_vault", "usdt", "usdt")),
+    *(("reserve_vault", "gameManager", "game_manager"), ("reserve_vault", "settlement", "settlement")),
+    *(("reserve_vault", "prizeVault", "prize_vault"), ("reserve_vault", "affiliateVault", "affiliate_vault")),
+    ("reserve_vault", "charityVault", "charity_vault"),
+    *(("prize_vault", "roles", "roles"), ("prize_vault", "usdt", "usdt"), ("prize_vault", "settlement", "settlement")),
+    *(("affiliate_vault", "roles", "roles"), ("affiliate_vault", "usdt", "usdt")),
+    ("affiliate_vault", "settlement", "settlement"),
+    *(("charity_vault", "roles", "roles"), ("charity_vault", "usdt", "usdt")),
+    *(("claim_router", "prizeVault", "prize_vault"), ("claim_router", "affiliateVault", "affiliate_vault")),
+    *(("vrf_receiver", "roles", "roles"), ("vrf_receiver", "gameManager", "game_manager")),
+)
+SHORT_CHALLENGE_S: Final = 7_200
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One deployment as it is looked at: addresses by key (``usdt`` too) at a final block, and what it was meant to
+    be, if anybody says so."""
+
+    chain: ChainReader
+    block: Block
+    at: Mapping[str, Wallet]
+    terms: DeployTerms | None
+
+    def call(self, key: str, function: str, *arguments: object) -> Call:
+        """A call of one of the contracts."""
+        return Call(CONTRACT_NAMES[key], self.at[key], function, arguments)
+
+    def read(self, key: str, function: str, *arguments: object) -> Any:
+        """The answer of both endpoints at the final block."""
+        return self.chain.read(self.block, [self.call(key, function, *arguments)])[0]
+
+    def wallet(self, key: str, function: str) -> Wallet:
+        """An address that a contract names."""
+        return parse_wallet(self.read(key, function))
+
+
+def read_addresses(chain: ChainReader, block: Block, settlement: Wallet) -> dict[str, Wallet]:
+    """All addresses, as SettlementV4 names them. Raises: UsageError ``contract_unexpected``."""
+    wiring = chain.read(block, [Call("SettlementV4", settlement, "contracts")])[0]
+    named = dict(zip(WIRING_ORDER, (parse_wallet(address) for address in wiring), strict=True))
+    return {**named, "settlement": settlement}
+
+
+def check_code(lines: Checklist, here: Installation) -> bool:
+    """Each contract's code is ours, byte for byte but for its immutables; whether all are."""
+    holds = True
+    for key, name in CREATIONS:
+        with lines.asking(f"code of {name}"):
+            code = here.chain.read_code(here.at[key], here.block)
+            found = f"{here.at[key]}: {len(code)} bytes" if code else f"{here.at[key]}: nothing"
+            todo = "this is not the code of abi/: whose is it? Do not use it" if code else "not deployed, or not final"
+            holds &= lines.add(f"code of {name}", is_code_of(name, code), found, todo)
+    return holds
+
+
+def check_wiring(lines: Checklist, here: Installation) -> None:
+    """Each contract names the right partners, and the vaults' leaves are tied to this chain and vault."""
+    with lines.asking("wiring"):
+        wrong = []
+        found = here.chain.read(here.block, [here.call(key, getter) for key, getter, _ in PARTNERS])
+        for (key, getter, partner), address in zip(PARTNERS, found, strict=True):
+            if parse_wallet(address) != here.at[partner]:
+                wrong.append(f"{CONTRACT_NAMES[key]}.{getter}() is {parse_wallet(address)}")
+        wrong += [
+            f"{CONTRACT_NAMES[key]}.leafDomain() is of another chain or vault"
+            for key in ("prize_vault", "affiliate_vault")
+            if Hash32(here.read(key, "leafDomain")) != leaf_domain(here.chain.chain_id, here.at[key])
+        ]
+        said = "; ".join(wrong) or f"{len(PARTNERS)} references agree"
+        lines.add("wiring", not wrong, said, "the contracts belong to different deployments: deploy anew")
+
+
+def check_roles(lines: Checklist, here: Installation) -> dict[str, Wallet]:
+    """Who holds the roles, whether they are distinct, what kind of account each is; the holders."""
+    holders: dict[str, Wallet] = {}
+    expected = asdict(here.terms.roles) if here.terms else {}
+    for role in ROLE_NAMES:
+        with lines.asking(role):
+            holder = holders[role] = here.wallet("roles", role)
+            is_contract = bool(here.chain.read_code(holder, here.block))
+            found = f"{holder}, {'a contract' if is_contract else 'a single key'}"
+            wanted = expected.get(role, holder)
+            lines.add(role, holder == wanted, found, f"expected {wanted}: `contracts roles --replace {role} 0x..`")
+    if len(holders) == len(ROLE_NAMES):
+        twins = len(set(holders.values())) < len(holders)
+        lines.add("roles are distinct", not twins, "no" if twins else "yes", "replace one: `contracts roles --replace`")
+        is_multisig = bool(here.chain.read_code(holders["owner"], here.block)) or here.chain.is_local
+        said = "a contract or a local chain" if is_multisig else "a single key"
+        lines.add("OWNER is a multisig", is_multisig, said, "transfer the ownership to a multisig", otherwise="warning")
+    for getter in ("pendingOwner", "pendingPromotions"):
+        with lines.asking(getter):
+            pending = here.wallet("roles", getter)
+            said = "none" if pending == ZERO_WALLET else pending
+            lines.add(getter, pending == ZERO_WALLET, said, "named, and has not accepted yet", otherwise="warning")
+    return holders
+
+
+def check_terms(lines: Checklist, here: Installation, rulesets: Mapping[Hash32, Ruleset]) -> None:
+    """First day, challenge period, range of numbers, ruleset, receivers."""
+    terms = here.terms
+    with lines.asking("first day"):
+        first = DayId(here.read("game_manager", "firstDay"))
+        settles = here.read("settlement", "firstDay")
+        wanted = terms.game.first_day if terms else first
+        lines.add(
+            "first day", first == settles == wanted, f"{first}", f"expected {wanted}; it is fixed for good: deploy anew"
+        )
+    with lines.asking("challenge period"):
+        period = int(here.read("settlement", "challengePeriod"))
+        wanted_s = terms.game.challenge_period_s if terms else period
+        lines.add(
+            "challenge period", period == wanted_s, f"{period} s", f"expected {wanted_s} s; fixed for good: deploy anew"
+        )
+        if not here.chain.is_local and period < SHORT_CHALLENGE_S:
+            lines.add("time to veto", False, f"{period} s", "short for people: 7200 s is usual", otherwise="warning")
+    with lines.asking("ruleset"):
+        first = DayId(here.read("game_manager", "firstDay"))
+        day = max(first, day_of(here.block.timestamp_s))
+        found = Hash32(here.read("game_manager", "rulesetHashOf", day))
+        ruleset = rulesets.get(found)
+        lines.add("ruleset", ruleset is not None, f"{hex_of(found)} on day {day}", "unknown here: RULESET_FILES")
+        if terms:
+            begins = Hash32(here.read("game_manager", "rulesetHashOf", first))
+            wanted_hash = terms.game.ruleset_hash
+            lines.add(
+                "first ruleset", begins == wanted_hash, hex_of(begins), f"expected {hex_of(wanted_hash)}: deploy anew"
+            )
+        number_max = int(here.read("game_manager", "numberMax"))
+        lines.add(
+            "range of numbers",
+            ruleset is None or ruleset.number_max == number_max,
+            f"1 to {number_max}",
+            f"the ruleset says 1 to {ruleset.number_max if ruleset else '?'}: no day can be settled",
+        )
+    for name, getter in (("fee receiver", "feeReceiver"), ("gas safe", "gasSafe")):
+        with lines.asking(name):
+            receiver = here.wallet("reserve_vault", getter)
+            meant = getattr(terms.money, name.replace(" ", "_")) if terms else receiver
+            lines.add(name, receiver == meant, receiver, f"expected {meant}: OWNER can set it")

@@ -1,0 +1,113 @@
+"""The deployment file: everything in it is checked, nothing may be missing, misspelt or held by two."""
+
+import tomllib
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bo_engine.errors import InvalidInput
+from core.creations import CREATIONS, WIRING_ORDER, constructor_arguments, creation_addresses, wiring_of
+from core.deployment import parse_terms, terms_document
+from core.ruleset import RULESET_1, ruleset_hash
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "deployment.example.toml"
+ROLES = ("owner", "guardian", "relayer", "settler", "promotions")
+
+
+def example() -> dict[str, Any]:
+    """The example file's document."""
+    return tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+
+
+def refusal(document: dict[str, Any]) -> tuple[str, str]:
+    """Code and message with which a document is refused."""
+    with pytest.raises(InvalidInput) as error:
+        parse_terms(document)
+    return error.value.code, error.value.message
+
+
+def test_the_example_file_is_one_and_names_the_built_in_ruleset() -> None:
+    terms = parse_terms(example())
+    assert terms.game.ruleset_hash == ruleset_hash(RULESET_1)
+    assert terms.game.number_max == RULESET_1.number_max
+
+
+def test_terms_come_back_from_their_document() -> None:
+    document = example()
+    document["vrf"]["subscription_id"] = str(2**256 - 1)
+    terms = parse_terms(document)
+    assert terms.vrf.subscription_id == 2**256 - 1
+    assert parse_terms(terms_document(terms)) == terms
+
+
+@pytest.mark.parametrize("pair", list(combinations(ROLES, 2)))
+def test_two_roles_in_one_hand_are_refused(pair: tuple[str, str]) -> None:
+    document = example()
+    document["roles"][pair[1]] = document["roles"][pair[0]].upper().replace("0X", "0x")
+    code, message = refusal(document)
+    assert code == "roles_not_distinct"
+    assert all(f"roles.{role}" in message for role in pair)
+
+
+def test_every_entry_is_needed_and_no_other_is_taken() -> None:
+    tables = [name for name, value in example().items() if isinstance(value, dict)]
+    assert set(tables) == {"roles", "game", "money", "vrf"}
+    for table in tables:
+        for name in example()[table]:
+            document = example()
+            document[table][f"{name}_"] = document[table].pop(name)
+            assert refusal(document)[0] == "bad_deployment_file"
+            assert name in refusal(document)[1]
+        document = example()
+        document[table] = 1
+        assert refusal(document) == ("bad_deployment_file", f"the deployment file's entry {table} must be a table")
+        del document[table]
+        assert refusal(document) == ("bad_deployment_file", f"the deployment file's entry {table} is missing")
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "value"),
+    [
+        ("roles", "owner", "0x" + "00" * 20),
+        ("roles", "owner", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed".swapcase().replace("0X", "0x")),
+        ("roles", "owner", 17),
+        ("game", "first_day", -1),
+        ("game", "first_day", True),
+        ("game", "first_day", 20800.5),
+        ("game", "number_max", 5),
+        ("game", "number_max", 50),
+        ("game", "ruleset_hash", "0x" + "00" * 32),
+        ("game", "ruleset_hash", "0x12"),
+        ("game", "challenge_period_s", 0),
+        ("game", "challenge_period_s", 7 * 86_400 + 1),
+        ("money", "usdt", "0x12"),
+        ("money", "charity_name", " "),
+        ("money", "charity_name", "a\nb"),
+        ("vrf", "subscription_id", 1),
+        ("vrf", "subscription_id", "0"),
+        ("vrf", "subscription_id", str(2**256)),
+        ("vrf", "callback_gas_limit", 99_999),
+        ("vrf", "confirmations", 0),
+    ],
+)
+def test_a_wrong_entry_is_refused_by_its_name(table: str, name: str, value: object) -> None:
+    document = example()
+    document[table][name] = value
+    code, message = refusal(document)
+    assert code == "bad_deployment_file"
+    assert f"{table}.{name}" in message
+
+
+def test_each_contract_is_told_where_its_partners_will_stand() -> None:
+    terms = parse_terms(example())
+    at = creation_addresses(terms.roles.owner, 7)
+    assert len(set(at.values())) == len(CREATIONS)
+    arguments = constructor_arguments(terms, at)
+    assert set(arguments) == set(at)
+    assert arguments["settlement"][0] == wiring_of(terms, at)
+    assert dict(zip(WIRING_ORDER, wiring_of(terms, at), strict=True)) == {
+        "usdt": terms.money.usdt,
+        **{key: at[key] for key in WIRING_ORDER if key != "usdt"},
+    }
