@@ -73,8 +73,13 @@ class World:
     @property
     def proxy(self) -> RpcProxy:
         """The second endpoint and its remote control."""
-        urls = self.record["urls"]
-        return RpcProxy(urls["rpc_fallback_url"], urls["rpc_control_url"], self._process("rpc_proxy"))
+        return self._proxy("fallback")
+
+    @property
+    def primary_proxy(self) -> RpcProxy:
+        """The first endpoint once more, where it can be made to fail. Unless the world has chaos, RPC_URL is the chain
+        itself: who wants faults on it gives this one's URL instead."""
+        return self._proxy("primary")
 
     @property
     def postgres(self) -> PostgresServer:
@@ -177,6 +182,10 @@ class World:
         guard.forget(str(self.root))
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _proxy(self, name: str) -> RpcProxy:
+        urls = self.record["urls"]
+        return RpcProxy(urls[f"rpc_{name}_url"], f"{urls['rpc_control_url']}/{name}", self._process("rpc_proxy"))
 
     def _process(self, name: str) -> Started:
         return Started(**self.record["processes"][name])
@@ -282,9 +291,13 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
     chain = start_chain(root / "chain", genesis_s=day_start(first_day), block_time_s=parameters["block_time_s"])
     world._note(chain.process)
     record["urls"]["rpc_url"] = chain.url
-    proxy = start_rpc_proxy(root / "chain", chain.url)
-    world._note(proxy.process)
-    record["urls"] |= {"rpc_fallback_url": proxy.url, "rpc_control_url": proxy.control_url}
+    primary, fallback = start_rpc_proxy(root / "chain", chain.url)
+    world._note(fallback.process)
+    record["urls"] |= {
+        "rpc_primary_url": primary.url,
+        "rpc_fallback_url": fallback.url,
+        "rpc_control_url": fallback.control_url.rpartition("/")[0],
+    }
     beacon = start_drand_beacon(root / "drand", chain.url, genesis_s=day_start(first_day))
     world._note(beacon.process)
     record["urls"]["drand_url"] = beacon.url
@@ -298,7 +311,7 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
         "DATABASE_URL": database.engine_url,
         "MIGRATION_DATABASE_URL": database.owner_url,
         "RPC_URL": chain.url,
-        "RPC_FALLBACK_URL": proxy.url,
+        "RPC_FALLBACK_URL": fallback.url,
         "CHAIN_ID": str(CHAIN_ID),
         "SETTLEMENT_ADDRESS": record["contracts"]["settlement"],
         "FIRST_BLOCK": str(record["contracts"]["from_block"]),

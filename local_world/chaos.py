@@ -1,0 +1,42 @@
+"""Trouble from time to time, the same for the same seed: of each hundred calls of an endpoint some in a row go wrong.
+
+Only what passes by itself: an endpoint that lies would stop the day, and a person would have to look.
+"""
+
+import random
+from typing import Any, Final
+
+from local_world.fault_modes import MODES
+from local_world.faults import CHAOS, Hit, Rule
+
+#: At most so many of a hundred calls go wrong: with more, no run would ever come to its end.
+MAX_PERCENT: Final = 30
+DEFAULT_PERCENT: Final = 5
+_STRETCH: Final = 100
+# A hang of 15 s and 200 MB for each of some calls in a row would only test the patience of who watches.
+_TROUBLES: Final = tuple(
+    each for each in MODES if not each.is_lie and each.name not in ("pass", "hang", "huge_answer", "gzip_bomb")
+)
+
+
+def chaos_rule(seed: int, percent: int, endpoint: str) -> Rule:
+    """The rule that makes an endpoint fail now and then. ``endpoint``: so that two do not fail alike."""
+    return Rule(CHAOS, args={"seed": seed, "percent": percent, "endpoint": endpoint})
+
+
+def resolved(hit: Hit | None, method: str) -> Hit | None:
+    """The trouble that a rule of chaos means for this call; any other rule is what it is."""
+    if hit is None or hit.rule.fault != CHAOS:
+        return hit
+    trouble = trouble_at(hit.place, hit.rule.args)
+    return Hit(trouble, hit.place) if trouble is not None and trouble.hits(method, 1) else None
+
+
+def trouble_at(place: int, args: Any) -> Rule | None:
+    """What goes wrong at the so-manyth call, if anything."""
+    stretch, within = divmod(place - 1, _STRETCH)
+    dice = random.Random(f"{args['seed']} {args['endpoint']} {stretch}")  # noqa: S311 - no secret
+    length = min(int(args["percent"]), MAX_PERCENT)
+    first = dice.randrange(_STRETCH - length + 1)
+    trouble = dice.choice(_TROUBLES)
+    return trouble.rule if first <= within < first + length else None
