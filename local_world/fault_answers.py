@@ -141,8 +141,8 @@ def _each_third_lost(logs: list[Any]) -> list[Any]:
 
 
 def _log_range_limit(asked: Asked) -> Answer:
-    query = asked.request.get("params", [{}])[0]
-    if asked.method == "eth_getLogs" and isinstance(query, dict):
+    if asked.method == "eth_getLogs":
+        query = asked.request["params"][0]
         limit = int(asked.args.get("blocks", 2_000))
         ends = [str(query.get(name, "")) for name in ("fromBlock", "toBlock")]
         if all(end.startswith("0x") for end in ends) and int(ends[1], 16) - int(ends[0], 16) >= limit:

@@ -43,16 +43,18 @@ def _from_nothing(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settle_under(played: PlayedWorld, name: str, place: str) -> None:
-    """The fault stands from the first call on and does not end until the jobs have had three tries."""
+    """The fault stands from the first call on, until the jobs have tried again and again."""
     set_fault(played, place, rule_of(name))
     told = Told()
-    for _ in range(3):
+    for _ in range(4 if name in HARMLESS else 2):
         told = tick(played)
         require_sane(played, told)
         played.chain.mine(3)
-    if name in HARMLESS:
-        assert standing(played).not_before is not None, told.ends  # committed, and nothing but time is missing
-    settle_after(played)
+        if standing(played).not_before is not None:
+            break  # committed: nothing but time is missing
+    assert name not in HARMLESS or standing(played).not_before is not None, told.ends
+    # What both say of our receipt in the same words, the journal keeps; the contract's state decides all the same.
+    settle_after(played, journal_is_true=(name, place) != ("wrong_receipts", "both"))
 
 
 def settle_with_a_spell_of(played: PlayedWorld, name: str, rng: random.Random) -> None:
@@ -64,7 +66,7 @@ def settle_with_a_spell_of(played: PlayedWorld, name: str, rng: random.Random) -
     for _ in range(2):
         require_sane(played, tick(played))
         played.chain.mine(3)
-    settle_after(played)
+    settle_after(played, journal_is_true=name != "wrong_receipts")
 
 
 @pytest.mark.parametrize(("name", "place"), SAMPLE)
