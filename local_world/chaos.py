@@ -13,10 +13,10 @@ from local_world.faults import CHAOS, Hit, Rule
 MAX_PERCENT: Final = 30
 DEFAULT_PERCENT: Final = 5
 _STRETCH: Final = 100
-# A hang of 15 s and 200 MB for each of some calls in a row would only test the patience of who watches.
-_TROUBLES: Final = tuple(
-    each for each in MODES if not each.is_lie and each.name not in ("pass", "hang", "huge_answer", "gzip_bomb")
-)
+# A hang of 15 s, 200 MB for each of some calls in a row: those would only test the patience of who watches. What is
+# frozen stays where it was when it was first asked for, however long ago that is.
+_TOO_MUCH: Final = ("pass", "hang", "huge_answer", "gzip_bomb", "frozen_head", "frozen_finality")
+_TROUBLES: Final = tuple(each for each in MODES if not each.is_lie and each.name not in _TOO_MUCH)
 
 
 def chaos_rule(seed: int, percent: int, endpoint: str) -> Rule:

@@ -60,15 +60,39 @@ def _wrong_chain_id(asked: Asked) -> Answer:
 def _stale_head(asked: Asked) -> Answer:
     """An endpoint that lags ``blocks`` behind, in all its answers: tags, blocks, receipts, logs, pinned calls."""
     lag = int(asked.args.get("blocks", 10))
+    return _as_of(asked, lambda tag: max(0, _true_height(asked, tag) - lag))
+
+
+def _frozen_head(asked: Asked) -> Answer:
+    """No block comes any more: what is sent waits unseen."""
+    if not asked.memory:
+        # All at once, or the final block would stand above the newest one.
+        asked.memory.update({tag: _true_height(asked, tag) for tag in sorted(_HEAD_TAGS)})
+    return _as_of(asked, lambda tag: int(asked.memory[tag]))
+
+
+def _frozen_finality(asked: Asked) -> Answer:
+    """Blocks come, and none becomes final any more."""
+
+    def number(param: object) -> object:
+        if param not in ("finalized", "safe"):
+            return param
+        return hex(asked.memory.setdefault("final", _true_height(asked, "finalized")))
+
+    return asked.forward({**asked.request, "params": [number(param) for param in asked.request.get("params", [])]})
+
+
+def _as_of(asked: Asked, number_of: Callable[[str], int]) -> Answer:
+    """The answer of a node for which the tags stand at these heights."""
 
     def lagging(param: object) -> object:
         if isinstance(param, str) and param in _HEAD_TAGS:
-            return hex(max(0, _height_of(asked.ask("eth_getBlockByNumber", param, False)) - lag))
+            return hex(number_of(param))
         if isinstance(param, dict):
             return {key: lagging(value) if key in ("fromBlock", "toBlock") else value for key, value in param.items()}
         return param
 
-    head = max(0, _height_of(asked.ask("eth_getBlockByNumber", "latest", False)) - lag)
+    head = number_of("latest")
     if asked.method == "eth_blockNumber":
         return asked.says(hex(head))
     params = [lagging(param) for param in asked.request.get("params", [])]
@@ -84,6 +108,10 @@ def _stale_head(asked: Asked) -> Answer:
 def _moving_backwards(asked: Asked) -> Answer:
     """Two nodes behind one address, of which one lags: they answer in turn."""
     return _stale_head(asked) if asked.place % 2 == 0 else asked.honest()
+
+
+def _true_height(asked: Asked, tag: str) -> int:
+    return _height_of(asked.ask("eth_getBlockByNumber", tag, False))
 
 
 def _is_beyond(param: object, head: int, asked: Asked) -> bool:
@@ -252,6 +280,8 @@ def _place_and_fees(raw: str) -> tuple[tuple[str, int], tuple[int, int]]:
 ANSWER_FAULTS: Final[Mapping[str, Callable[[Asked], Answer]]] = {
     "wrong_chain_id": _wrong_chain_id,
     "stale_head": _stale_head,
+    "frozen_head": _frozen_head,
+    "frozen_finality": _frozen_finality,
     "moving_backwards": _moving_backwards,
     "head_is_final": _head_is_final,
     "no_finalized": _no_finalized,

@@ -50,6 +50,8 @@ MODES: Final = (
     # the head
     _mode("stale_head", "it lags 40 blocks behind, in all its answers", "stale_head", blocks=40),
     _mode("moving_backwards", "two nodes in turn, one of them 6 blocks behind", "moving_backwards", blocks=6),
+    _mode("frozen_head", "no block comes any more", "frozen_head"),
+    _mode("frozen_finality", "blocks come, and none becomes final", "frozen_finality"),
     _mode("no_finalized", "the tag `finalized` is not supported", "no_finalized"),
     _mode("head_is_final", "it calls its newest block final", "head_is_final", is_lie=True),
     # logs

@@ -109,11 +109,7 @@ def test_a_final_block_that_changes_stops_every_money_job_and_both_hashes_are_ke
     alarm = halts(played, "final_block_changed", **through)
     found = played.chain.call("eth_getBlockByNumber", hex(number), False)["hash"]
     assert f"0x{was}" in alarm.message and found in alarm.message and found != f"0x{was}"
-    for job in (
-        recover_intents.run,
-        refresh_seeds.run,
-        lambda engine: resume_transactions(engine, tx_id=None, dry_run=False),
-    ):
+    for job in (recover_intents.run, refresh_seeds.run, resume_all):
         with played.engine(**through) as engine, pytest.raises(InvariantBroken) as caught:
             job(engine)
         assert caught.value.code == "final_block_changed"

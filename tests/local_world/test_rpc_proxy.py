@@ -298,6 +298,18 @@ def test_a_head_moves_backwards_when_two_nodes_answer_in_turn(proxy: RpcProxy) -
     assert heads[1] < heads[0] and heads[3] < heads[2] and heads[2] > heads[1]
 
 
+def test_a_chain_can_stand_still_at_its_head_or_at_its_final_block(chain: Chain, proxy: RpcProxy) -> None:
+    for fault, moves in (("frozen_finality", True), ("frozen_head", False)):
+        proxy.fail(fault)
+        before = [int(ask(proxy, "eth_getBlockByNumber", tag, False)["result"]["number"], 16) for tag in TAGS]
+        chain.mine(5)
+        after = [int(ask(proxy, "eth_getBlockByNumber", tag, False)["result"]["number"], 16) for tag in TAGS]
+        assert (after[0] > before[0], after[1] > before[1]) == (moves, False)
+
+
+TAGS = ("latest", "finalized")
+
+
 def test_finality_can_be_missing_or_a_lie(proxy: RpcProxy) -> None:
     proxy.fail("no_finalized")
     assert "not supported" in ask(proxy, "eth_getBlockByNumber", "finalized", False)["error"]["message"]
