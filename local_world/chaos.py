@@ -1,4 +1,4 @@
-"""Trouble from time to time, the same for the same seed: of each hundred calls of an endpoint some in a row go wrong.
+"""Trouble from time to time, the same for the same seed: in each stretch of an endpoint's calls some in a row go wrong.
 
 Only what passes by itself: an endpoint that lies would stop the day, and a person would have to look.
 """
@@ -8,11 +8,9 @@ from typing import Any, Final
 
 from local_world.fault_modes import MODES
 from local_world.faults import CHAOS, Hit, Rule
+from local_world.limits import MAX_PERCENT
 
-#: At most so many of a hundred calls go wrong: with more, no run would ever come to its end.
-MAX_PERCENT: Final = 30
-DEFAULT_PERCENT: Final = 5
-_STRETCH: Final = 100
+_STRETCH: Final = 400  # a run that settles a day makes some 150 calls: most meet no trouble, some a long one
 # A hang of 15 s, 200 MB for each of some calls in a row: those would only test the patience of who watches. What is
 # frozen stays where it was when it was first asked for, however long ago that is.
 _TOO_MUCH: Final = ("pass", "hang", "huge_answer", "gzip_bomb", "frozen_head", "frozen_finality")
@@ -36,7 +34,7 @@ def trouble_at(place: int, args: Any) -> Rule | None:
     """What goes wrong at the so-manyth call, if anything."""
     stretch, within = divmod(place - 1, _STRETCH)
     dice = random.Random(f"{args['seed']} {args['endpoint']} {stretch}")  # noqa: S311 - no secret
-    length = min(int(args["percent"]), MAX_PERCENT)
+    length = _STRETCH * min(int(args["percent"]), MAX_PERCENT) // 100
     first = dice.randrange(_STRETCH - length + 1)
     trouble = dice.choice(_TROUBLES)
     return trouble.rule if first <= within < first + length else None

@@ -27,12 +27,13 @@ from core.model import Deployment
 from core.ruleset import RULESET_1, DrandNetwork, Ruleset, parse_ruleset, ruleset_document, ruleset_hash
 from local_world import guard, processes
 from local_world.chain import BLOCK_TIME_S, CHAIN_ID, Chain, start_chain
+from local_world.chaos import chaos_rule
 from local_world.databases import WorldDatabase, create_database, create_logins, drop_all
 from local_world.deploy import DeployedContracts, RoleWallets, deploy_contracts, fulfil_vrf
 from local_world.drand_beacon import start_drand_beacon
 from local_world.postgres import PostgresServer, load_postgres, start_postgres
 from local_world.processes import Started
-from local_world.rpc_proxy import RpcProxy, start_rpc_proxy
+from local_world.rpc_proxy import ENDPOINTS, RpcProxy, start_rpc_proxy
 
 SCHEMA: Final = "bo-engine/world/1"
 ROLES: Final = ("owner", "guardian", "relayer", "settler", "promotions")
@@ -227,11 +228,13 @@ def start_world(
     artifacts_dir: Path | None = None,
     logs_dir: Path | None = None,
     keep: bool = False,
+    chaos: tuple[int, int] | None = None,
 ) -> World:
     """Start a world in a new or empty folder. The chain's clock starts with ``first_day`` (default: a week ago).
 
     ``database_url`` is a server (an admin's login) in which fresh databases are made and dropped again; without it the
-    embedded server is used. Artifacts and logs go into the world's folder, and with it, unless told otherwise.
+    embedded server is used. ``chaos`` is a seed and how many of a hundred calls go wrong: both endpoints then fail from
+    time to time. Artifacts and logs go into the world's folder, and with it, unless told otherwise.
     Raises: UsageError ``world_exists``; Unavailable with the part that did not start.
     """
     root = root.absolute()
@@ -247,6 +250,7 @@ def start_world(
         "number_max": number_max,
         "challenge_period_s": challenge_period_s,
         "block_time_s": block_time_s,
+        "chaos": {"seed": chaos[0], "percent": chaos[1]} if chaos else None,
     }
     record: dict[str, Any] = {
         "schema": SCHEMA,
@@ -310,7 +314,8 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
         "BO_PROFILE": "local",
         "DATABASE_URL": database.engine_url,
         "MIGRATION_DATABASE_URL": database.owner_url,
-        "RPC_URL": chain.url,
+        # A way round through another process would slow every run, and only who wants faults needs it.
+        "RPC_URL": primary.url if parameters["chaos"] else chain.url,
         "RPC_FALLBACK_URL": fallback.url,
         "CHAIN_ID": str(CHAIN_ID),
         "SETTLEMENT_ADDRESS": record["contracts"]["settlement"],
@@ -322,6 +327,9 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
         "ARTIFACTS_DIR": str(artifacts_dir.absolute()),
         "LOGS_DIR": str(logs_dir.absolute()),
     }
+    if parameters["chaos"]:
+        for name in ENDPOINTS:
+            world._proxy(name).set_rules(chaos_rule(**parameters["chaos"], endpoint=name))
     _write_private(world.env_file, "".join(f"{name}={_quoted(value)}\n" for name, value in record["env"].items()))
     world._save()
 

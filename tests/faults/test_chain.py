@@ -126,7 +126,7 @@ def test_a_reorg_of_64_blocks_while_logs_are_paged_leaves_the_same_tickets(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("blocks", [1, 40, 500])
+@pytest.mark.parametrize("blocks", [8, 40, 500])
 def test_an_endpoint_that_lags_decides_how_far_the_chain_is_final(played: PlayedWorld, blocks: int) -> None:
     played.chain.mine(blocks)  # so that it has seen the day close, and nothing since
     set_fault(played, "fallback", Rule("stale_head", args={"blocks": blocks}))

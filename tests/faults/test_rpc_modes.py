@@ -12,7 +12,9 @@ from zlib import crc32
 
 import pytest
 
+from local_world.chaos import chaos_rule
 from local_world.fault_modes import MODES
+from local_world.limits import DEFAULT_PERCENT
 from tests.support.fault_modes import (
     PLACES,
     Told,
@@ -78,6 +80,25 @@ def test_a_sample_of_modes_costs_time_and_no_truth(played: PlayedWorld, name: st
 def test_a_fault_that_begins_and_ends_within_a_run_costs_time_and_no_truth(played: PlayedWorld) -> None:
     rng = random.Random(f"{SEED} spell")
     settle_with_a_spell_of(played, rng.choice(NAMES), rng)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_a_day_in_a_world_with_chaos_is_settled_by_the_ticks_alone(played: PlayedWorld, seed: int) -> None:
+    for name, proxy in (("primary", played.world.primary_proxy), ("fallback", played.world.proxy)):
+        proxy.set_rules(chaos_rule(seed, DEFAULT_PERCENT, name))
+    for _ in range(30):
+        told = tick(played)
+        require_sane(played, told)
+        assert {exit_code for _, exit_code, _ in told.ends} <= {75}, told.ends
+        found = standing(played)
+        if found.status == "DONE":
+            break
+        if found.not_before is not None:
+            played.pass_challenge()
+        played.chain.mine(3)
+    assert found.status == "DONE", told.ends
+    settle_after(played)
 
 
 @pytest.mark.slow
