@@ -20,7 +20,9 @@ from workers import recover_intents, refresh_seeds
 PLACES: Final = ("primary", "fallback", "both")
 MAX_TICKS: Final = 14
 #: Alarms that no day is HALTED by: the endpoints are not what the settings say, so nothing is tried at all.
-SETTINGS_ALARMS: Final = frozenset({"wrong_chain", "contract_unexpected", "contract_changed", "no_finality"})
+SETTINGS_ALARMS: Final = frozenset(
+    {"wrong_chain", "unknown_ruleset", "contract_unexpected", "contract_changed", "no_finality"}
+)
 #: And the alarm of a lie that is met before any day has begun.
 BEFORE_A_DAY: Final = frozenset({"rpc_disagreement"})
 _FORGOTTEN: Final = (
