@@ -9,8 +9,6 @@ each pair would take hours.
 """
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import product
 
 import pytest
@@ -21,7 +19,7 @@ from services.resume_transactions import resume_transactions
 from tests.faults.test_kill_points import SEED, STRETCHES, Record, told
 from tests.support.fault_modes import impatient, settle_after
 from tests.support.fees import SEND
-from tests.support.kill_world import SETTLING, Runner, Trial
+from tests.support.kill_world import PADDING, Runner, Trial, opened_trial
 from tests.support.observed import attempts, halts, rows, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
 from workers import recover_intents, refresh_seeds
@@ -31,23 +29,6 @@ pytestmark = pytest.mark.world
 PAIRS = list(product(("before", "after"), (1, 2, 8, 64)))
 SHARDS = 4
 MINOR_EVERY = 3
-#: More empty blocks than the deepest reorg takes: the day's purchases and its VRF word stay where they are.
-PADDING = 70
-
-
-@contextmanager
-def opened_padded(stretch: str, runner: Runner, played: PlayedWorld) -> Iterator[Trial]:
-    """A trial at whose beginning the newest blocks are empty."""
-    if stretch == "second":
-        ended = runner.run(played.env)
-        assert ended.code == 0, ended.told
-        played.pass_challenge()
-    played.chain.mine(PADDING)
-    trial = Trial(stretch, runner, played, SETTLING)
-    try:
-        yield trial
-    finally:
-        trial.moment.forget()
 
 
 def cases(trial: Trial) -> list[tuple[int, str, int]]:
@@ -70,7 +51,7 @@ def test_a_sample_of_reorgs_at_boundaries_costs_time_and_no_truth(
     runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:
     rng = random.Random(f"{SEED} reorgs")
-    with opened_padded("first", runner, played) as trial:
+    with opened_trial("first", runner, played) as trial:
         every = cases(trial)
         trial.reorg(*rng.choice([case for case in every if case[2] <= 2]))
         trial.reorg(*rng.choice([case for case in every if case[2] > 2]))
@@ -83,7 +64,7 @@ def test_a_sample_of_reorgs_at_boundaries_costs_time_and_no_truth(
 def test_a_reorg_at_every_boundary_costs_time_or_stops_the_day_and_no_truth(
     stretch: str, shard: int, runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:
-    with opened_padded(stretch, runner, played) as trial:
+    with opened_trial(stretch, runner, played) as trial:
         for case in cases(trial)[shard::SHARDS]:
             trial.reorg(*case)
         told(record_property, trial)

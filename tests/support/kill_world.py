@@ -23,6 +23,7 @@ from tests.support.kill_summary import Tally
 from tests.support.played_world import PlayedWorld
 
 MAX_TICKS = 8
+PADDING = 70  # more empty blocks than the deepest reorg takes
 BLOCKS_TO_FINAL = 2  # of the local chain: a reorg that is deeper takes back what was final
 SETTLE = ("settle", "--json")
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -230,6 +231,8 @@ class Trial:
         goes on, and so does cron. Above the final block that costs time only; a deeper one may stop the day, which a
         person then resumes."""
         played = self.moment.restored()
+        # Empty blocks above the moment: the day's purchases stay where they are, and so does the way back.
+        played.chain.mine(PADDING)
 
         def drop() -> str:
             played.chain.call("anvil_reorg", depth, [])
