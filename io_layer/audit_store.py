@@ -57,6 +57,17 @@ def select_audit(conn: Conn, day_id: DayId | None = None) -> list[AuditRow]:
         return cur.execute(SELECT_AUDIT, {"day_id": day_id}).fetchall()
 
 
+SELECT_HAS_AUDIT = """
+    SELECT EXISTS (SELECT FROM audit_log WHERE action = %(action)s AND details @> %(details)s)
+"""
+
+
+def has_audit(conn: Conn, action: str, details: Mapping[str, Any]) -> bool:
+    """Whether the log tells this already."""
+    row = conn.execute(SELECT_HAS_AUDIT, {"action": action, "details": Jsonb(dict(details))}).fetchone()
+    return bool(row and row[0])
+
+
 SELECT_KNOWN_NONCE = """
     SELECT coalesce(max((details ->> 'settler_nonce')::bigint), 0) FROM audit_log
      WHERE details ->> 'settler' = %(settler)s

@@ -64,6 +64,7 @@ class ChainReader:
         self._asked = [primary, fallback]
         self._for_display = False
         self.warnings: list[str] = []
+        self.newest_final: Block | None = None  # of those that read_final_block gave
 
     @property
     def endpoints(self) -> tuple[RpcEndpoint, RpcEndpoint]:
@@ -164,7 +165,10 @@ class ChainReader:
         blocks = self.ask_each(block_at)
         if blocks[0] != blocks[-1]:
             raise Unavailable("rpc_out_of_step", f"the two RPC endpoints know different blocks at height {number}")
-        return blocks[0]
+        final = blocks[0]
+        if self.newest_final is None or final.number >= self.newest_final.number:
+            self.newest_final = final
+        return final
 
     def _final_of(self, endpoint: RpcEndpoint) -> Block:
         # The head first: asked in the other order, a head that moves in between would make itself look final.
@@ -266,7 +270,7 @@ class ChainReader:
             stop = min(start + size - 1, last)
             query = {"address": address, "topics": list(topics), "fromBlock": hex(start), "toBlock": hex(stop)}
             try:
-                page = self.request_both("eth_getLogs", [query], wire.logs)
+                page = self.request_both("eth_getLogs", [query], _each_once)
             except Unavailable as error:
                 # A long page may also be answered too late; an endpoint that is gone is not asked ten times.
                 silent += error.code == "rpc_unreachable"
@@ -274,8 +278,7 @@ class ChainReader:
                     raise
                 size = max((stop - start + 1) // 2, 1)
                 continue
-            logs = {(log["transactionHash"], log["logIndex"]): log for log in page}
-            yield stop, sorted(logs.values(), key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
+            yield stop, page
             start, size, silent = stop + 1, min(size * 2, _LOG_PAGE_BLOCKS), 0
 
     def read_head_number(self, endpoint: RpcEndpoint) -> int:
@@ -368,6 +371,15 @@ def block_of(answer: object, *, number: int | None = None) -> Block:
     if number is not None and found.number != number:
         raise wire.unusable("the block that was asked for")
     return found
+
+
+def _each_once(answer: object) -> list[dict[str, Any]]:
+    """An endpoint's logs in the chain's order; one that it tells twice in the same words counts once."""
+    logs: dict[tuple[str, str], dict[str, Any]] = {}
+    for log in wire.logs(answer):
+        if logs.setdefault((log["transactionHash"], log["logIndex"]), log) != log:
+            raise wire.unusable("logs: one event is told in two ways")
+    return sorted(logs.values(), key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
 
 
 def _reverts(call: Call) -> UsageError:

@@ -82,7 +82,11 @@ def read_fees(chain: ChainReader, sender: Wallet, target: Wallet, data: bytes) -
     """Estimated gas with a margin of a quarter, and twice the newest base fee: of both endpoints the higher numbers,
     because what is signed with too little of either would never be mined and could not be taken back."""
     call = {"from": sender, "to": target, "data": hex_of(data)}
-    estimate = max(chain.request_one(one, "eth_estimateGas", [call], _gas) for one in chain.endpoints)
+    try:
+        estimate = max(chain.request_one(one, "eth_estimateGas", [call], _gas) for one in chain.endpoints)
+    except RpcRefused as refusal:
+        # Its simulation passed a moment ago: the head has moved since, and the next look decides.
+        raise Unavailable("rpc_out_of_step", f"gas cannot be estimated: {refusal.message}") from refusal
     base_fee = max(read_base_fees(chain))
     return Fees(
         gas_limit=estimate + estimate // 4,

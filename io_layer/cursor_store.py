@@ -1,5 +1,7 @@
-"""Cursors over chain events: the last block whose events are stored, with its hash, so that a reorg is noticed."""
+"""Cursors over the chain: the last block whose events are stored, or on which anything was done, with its hash, so that
+a reorg is noticed."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg.rows import args_row
@@ -45,3 +47,24 @@ def move_cursor(conn: Conn, name: str, expected: EventCursor | None, block_numbe
         return conn.execute(INSERT_CURSOR, given).rowcount == 1
     expectation = {"expected_number": expected.block_number, "expected_hash": expected.block_hash}
     return conn.execute(MOVE_CURSOR, {**given, **expectation}).rowcount == 1
+
+
+MOVE_CURSOR_ON = """
+    INSERT INTO event_cursors (name, block_number, block_hash) VALUES (%(name)s, %(block_number)s, %(block_hash)s)
+        ON CONFLICT (name) DO UPDATE
+       SET block_number = excluded.block_number, block_hash = excluded.block_hash, updated_at = now()
+     WHERE event_cursors.block_number < excluded.block_number
+"""
+
+
+def move_cursor_on(conn: Conn, name: str, block_number: int, block_hash: Hash32) -> None:
+    """Move to a later block, wherever it stands; never back."""
+    conn.execute(MOVE_CURSOR_ON, {"name": name, "block_number": block_number, "block_hash": block_hash})
+
+
+DELETE_CURSORS = "DELETE FROM event_cursors WHERE name = ANY(%(names)s)"
+
+
+def delete_cursors(conn: Conn, names: Sequence[str]) -> None:
+    """Begin anew."""
+    conn.execute(DELETE_CURSORS, {"names": list(names)})

@@ -13,6 +13,7 @@ import typer
 from bo_engine.errors import EXIT_FAILED, EngineError, UsageError
 from bo_engine.units import MAX_DAY_ID
 from cli.output import JsonOption, print_facts, print_json, print_table, tell
+from local_world.limits import DEFAULT_PERCENT, MAX_PERCENT
 
 if TYPE_CHECKING:
     from local_world.world import World
@@ -36,11 +37,20 @@ def up(
         int | None,
         typer.Option(help="First day id; the chain's clock starts there. Default: a week ago.", min=1, max=MAX_DAY_ID),
     ] = None,
+    chaos: Annotated[
+        bool, typer.Option("--chaos", help="Both RPC endpoints fail from time to time, never with a lie.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="With --chaos: the same seed, the same troubles.", min=0)] = 1,
+    percent: Annotated[
+        int, typer.Option(help="With --chaos: so many of a hundred calls go wrong.", min=1, max=MAX_PERCENT)
+    ] = DEFAULT_PERCENT,
     as_json: JsonOption = False,
 ) -> None:
     """Start a world and leave it running.  Not repeatable under one name; several run side by side.
 
-    With DATABASE_URL in the environment its databases are made in that server, else in an embedded PostgreSQL.
+    With --chaos the endpoints hang up, answer late, in pieces, with errors or lag behind, again and again: runs end
+    with 75 then, and the next one goes on. With DATABASE_URL in the environment its databases are made in that server,
+    else in an embedded PostgreSQL.
     """
     from local_world.world import start_world
 
@@ -51,6 +61,7 @@ def up(
         number_max=number_max,
         first_day=first_day,
         keep=True,
+        chaos=(seed, percent) if chaos else None,
     )
     if as_json:
         print_json(status_of(world))
@@ -163,6 +174,7 @@ def status_of(world: "World") -> dict[str, Any]:
         "artifacts_dir": record["env"].get("ARTIFACTS_DIR"),
         "ruleset_file": record["env"].get("RULESET_FILES"),
         "env_file": str(world.env_file),
+        "chaos": None,  # in the records of older worlds
         **record["parameters"],
         "contracts": record["contracts"] or {},
         "roles": {role: account["address"] for role, account in record["accounts"].items()},
@@ -184,16 +196,26 @@ def _print_status(world: "World") -> None:
     clock = facts["clock"]
     shown = {
         "state": facts["state"],
-        "RPC endpoint": facts["rpc_url"],
+        "RPC endpoint": world.record["env"].get("RPC_URL", facts["rpc_url"]),
         "second RPC endpoint": facts["rpc_fallback_url"],
         "drand beacon": facts["drand_url"],
         "database": (world.record["databases"] or [{}])[0].get("name"),
         "first day": facts["first_day"],
         "chain's clock": f"day {clock['time'] // 86_400}, block {clock['height']}" if clock else "does not answer",
+        **({"chaos": _chaos(world)} if facts["chaos"] else {}),
         "settlement contract": facts["contracts"].get("settlement"),
         "settings file": _shown(world.env_file),
     }
     print_facts(f"Local world {world.root.name}", shown)
+
+
+def _chaos(world: "World") -> str:
+    chosen = world.record["parameters"]["chaos"]
+    try:
+        asked = sum(sum(proxy.calls().values()) for proxy in (world.primary_proxy, world.proxy))
+    except (OSError, ValueError, KeyError):
+        return "the endpoints do not answer"
+    return f"{chosen['percent']} of 100 calls fail, seed {chosen['seed']}; {asked} calls so far"
 
 
 def _shown(path: Path) -> str:

@@ -1,33 +1,36 @@
-"""A second RPC endpoint in front of the chain that can be made to fail, in a process of its own.
+"""Both RPC endpoints of a world once more, in front of the chain and able to fail: a process of its own.
 
-Faults are set at a control port of its own, so that they can also be taken back while the endpoint is "down":
-``GET /rules`` gives rules and calls per method, ``PUT /rules`` replaces the rules (a JSON list of ``faults.Rule``).
-Run as ``python -m local_world.rpc_proxy CHAIN_PORT``.
+Each endpoint has its own faults. They are set at a control port, so that they can also be taken back while an endpoint
+is "down": ``GET /NAME/rules`` gives rules and calls per method of the endpoint ``primary`` or ``fallback``, ``PUT``
+replaces the rules (a JSON list of ``faults.Rule``). Run as ``python -m local_world.rpc_proxy CHAIN_PORT``.
 """
 
-import contextlib
 import http.client
 import json
 import re
 import sys
 import threading
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from local_world import processes
-from local_world.faults import LINE_FAULTS, Answer, Request, Rule, Rules, wrong_answer
+from local_world.chaos import resolved
+from local_world.fault_answers import ANSWER_FAULTS, Answer, Asked, Request
+from local_world.fault_lines import LINE_FAULTS, Line
+from local_world.fault_modes import mode
+from local_world.faults import CHAOS, PASS, Hit, Rule, Rules
 from local_world.http_server import JsonHandler, LocalServer
 from local_world.processes import Started
 
-_LISTENING: Final = re.compile(r"Listening on \S+:(\d+ \d+)\n")
+ENDPOINTS: Final = ("primary", "fallback")
+_LISTENING: Final = re.compile(r"Listening on \S+:(\d+ \d+ \d+)\n")
 _START_WAIT_S: Final = 30.0
 _CALL_WAIT_S: Final = 120.0
 
 
 class RpcProxy:
-    """The starter's side: address and remote control of a running proxy."""
+    """The starter's side: address and remote control of one endpoint."""
 
     def __init__(self, url: str, control_url: str, process: Started) -> None:
         self.url = url
@@ -39,10 +42,12 @@ class RpcProxy:
         self._control("PUT", [asdict(rule) for rule in rules])
 
     def fail(self, fault: str, method: str = "*", **args: object) -> None:
-        """One fault for all calls of a method until the rules change: down, http (status), hang (seconds), lost,
-        wrong_chain_id (chain_id), stale_head (blocks), empty_logs, wrong_call (to, selector, value), null_result,
-        foreign_id, says (value or refusal)."""
+        """One fault (``fault_answers``, ``fault_lines``) for all calls of a method until the rules change."""
         self.set_rules(Rule(fault, method, args=args))
+
+    def set_mode(self, name: str) -> None:
+        """One line of the table of modes (``fault_modes``) until the rules change."""
+        self.set_rules(mode(name).rule)
 
     def heal(self) -> None:
         """Let everything pass."""
@@ -54,10 +59,10 @@ class RpcProxy:
         return counted
 
     def _control(self, verb: str, document: object) -> dict[str, Any]:
-        host = self.control_url.removeprefix("http://")
+        host, _, name = self.control_url.removeprefix("http://").partition("/")
         connection = http.client.HTTPConnection(host, timeout=10)
         try:
-            connection.request(verb, "/rules", None if document is None else json.dumps(document))
+            connection.request(verb, f"/{name}/rules", None if document is None else json.dumps(document))
             response = connection.getresponse()
             answer: dict[str, Any] = json.loads(response.read())
         finally:
@@ -67,18 +72,22 @@ class RpcProxy:
         return answer
 
 
-def start_rpc_proxy(folder: Path, chain_url: str) -> RpcProxy:
-    """Start the proxy; its log goes to ``folder``. Raises: Unavailable ``start_failed``."""
+def start_rpc_proxy(folder: Path, chain_url: str) -> tuple[RpcProxy, RpcProxy]:
+    """Start both endpoints (primary, fallback); their log goes to ``folder``. Raises: Unavailable ``start_failed``."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "rpc_proxy.log"
     argv = [sys.executable, "-m", "local_world.rpc_proxy", chain_url.rpartition(":")[2]]
     process = processes.start("rpc_proxy", argv, log=log)
     try:
-        ports = processes.wait_for_line(process, log, _LISTENING, _START_WAIT_S).split()
+        *ports, control = processes.wait_for_line(process, log, _LISTENING, _START_WAIT_S).split()
     except BaseException:
         processes.end(process)
         raise
-    return RpcProxy(f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}", process)
+    primary, fallback = (
+        RpcProxy(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{control}/{name}", process)
+        for name, port in zip(ENDPOINTS, ports, strict=True)
+    )
+    return primary, fallback
 
 
 class _Upstream(threading.local):
@@ -103,49 +112,50 @@ class _Upstream(threading.local):
         return connection.getresponse().read()
 
 
-_RULES: Final = Rules()
+_RULES: Final = {name: Rules() for name in ENDPOINTS}
 _UPSTREAM: Final = _Upstream()
 
 
 class _Endpoint(JsonHandler):
+    rules: Rules
+
     def do_POST(self) -> None:  # noqa: N802 - the base class names it
         body = self.body()
         document = json.loads(body)
         requests: list[Request] = document if isinstance(document, list) else [document]
-        rules = [_RULES.count(str(request.get("method"))) for request in requests]
-        line_fault = next((rule for rule in rules if rule is not None and rule.fault in LINE_FAULTS), None)
-        if line_fault is not None:
-            self._break_line(line_fault, body)
-            return
+        hits = [self._count(str(request.get("method"))) for request in requests]
+        line_fault = next((hit.rule for hit in hits if hit is not None and hit.rule.fault in LINE_FAULTS), None)
         try:
-            if not any(rules):
+            if line_fault is not None:
+                generation = self.rules.generation
+                line = Line(self, body, line_fault.args, _UPSTREAM.post, lambda: self.rules.generation == generation)
+                LINE_FAULTS[line_fault.fault](line)
+                return
+            if not any(hits):
                 self.answer_bytes(_UPSTREAM.post(body))
                 return
-            answers = [_answer(request, rule) for request, rule in zip(requests, rules, strict=True)]
+            answers = [self._answer(request, hit) for request, hit in zip(requests, hits, strict=True)]
         except (OSError, http.client.HTTPException):
             self.reset()  # the chain itself is gone: so is this endpoint
             return
         self.answer(answers if isinstance(document, list) else answers[0])
 
-    def _break_line(self, rule: Rule, body: bytes) -> None:
-        if rule.fault == "http":
-            headers = {"Retry-After": str(rule.args["retry_after"])} if "retry_after" in rule.args else None
-            self.answer({"error": "made to fail"}, int(rule.args.get("status", 500)), headers)
-            return
-        if rule.fault == "lost":
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                _UPSTREAM.post(body)
-        if rule.fault == "hang":
-            # Ends early when the rules change, so that no thread outlives its test by much.
-            deadline = time.monotonic() + float(rule.args.get("seconds", _CALL_WAIT_S))
-            generation = _RULES.generation
-            while time.monotonic() < deadline and _RULES.generation == generation:
-                time.sleep(0.02)
-        self.reset()
+    def _count(self, method: str) -> Hit | None:
+        return resolved(self.rules.count(method), method)
+
+    def _answer(self, request: Request, hit: Hit | None) -> Answer:
+        if hit is None:
+            return _forward(request)
+        asked = Asked(request, hit.rule.args, hit.place, self.rules.memory, _forward)
+        return ANSWER_FAULTS[hit.rule.fault](asked)
 
 
-def _answer(request: Request, rule: Rule | None) -> Answer:
-    return _forward(request) if rule is None else wrong_answer(rule, request, _forward)
+class _Primary(_Endpoint):
+    rules = _RULES["primary"]
+
+
+class _Fallback(_Endpoint):
+    rules = _RULES["fallback"]
 
 
 def _forward(request: Request) -> Answer:
@@ -155,25 +165,42 @@ def _forward(request: Request) -> Answer:
 
 class _Control(JsonHandler):
     def do_GET(self) -> None:  # noqa: N802 - the base class names it
-        self.answer(_RULES.document())
+        rules = self._rules()
+        if rules is not None:
+            self.answer(rules.document())
 
     def do_PUT(self) -> None:  # noqa: N802 - the base class names it
+        rules = self._rules()
+        if rules is None:
+            return
         try:
-            _RULES.set(tuple(Rule(**rule) for rule in json.loads(self.body())))
+            wanted = tuple(Rule(**rule) for rule in json.loads(self.body()))
         except (TypeError, ValueError) as error:
             self.answer({"error": str(error)}, 400)
-        else:
-            self.answer(_RULES.document())
+            return
+        unknown = {rule.fault for rule in wanted} - {PASS, CHAOS, *LINE_FAULTS, *ANSWER_FAULTS}
+        if unknown:
+            self.answer({"error": f"no such fault: {', '.join(sorted(unknown))}"}, 400)
+            return
+        rules.set(wanted)
+        self.answer(rules.document())
+
+    def _rules(self) -> Rules | None:
+        name = self.path.removeprefix("/").removesuffix("/rules")
+        if name not in _RULES:
+            self.answer({"error": f"no such endpoint: {name}"}, 404)
+        return _RULES.get(name)
 
 
 def main() -> None:
     """Serve until the process is ended."""
     _Upstream.port = int(sys.argv[1])
-    endpoint, control = LocalServer(_Endpoint), LocalServer(_Control)
-    threading.Thread(target=control.serve_forever, daemon=True).start()
-    sys.stdout.write(f"Listening on 127.0.0.1:{endpoint.port} {control.port}\n")
+    servers = [LocalServer(handler) for handler in (_Primary, _Fallback, _Control)]
+    for server in servers[1:]:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdout.write(f"Listening on 127.0.0.1:{' '.join(str(server.port) for server in servers)}\n")
     sys.stdout.flush()
-    endpoint.serve_forever()
+    servers[0].serve_forever()
 
 
 if __name__ == "__main__":

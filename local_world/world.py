@@ -28,12 +28,13 @@ from core.model import Deployment
 from core.ruleset import RULESET_1, DrandNetwork, Ruleset, parse_ruleset, ruleset_document, ruleset_hash
 from local_world import guard, processes
 from local_world.chain import BLOCK_TIME_S, CHAIN_ID, Chain, start_chain
+from local_world.chaos import chaos_rule
 from local_world.databases import WorldDatabase, create_database, create_logins, drop_all
 from local_world.deploy import DeployedContracts, deploy_contracts, fulfil_vrf
 from local_world.drand_beacon import start_drand_beacon
 from local_world.postgres import PostgresServer, load_postgres, start_postgres
 from local_world.processes import Started
-from local_world.rpc_proxy import RpcProxy, start_rpc_proxy
+from local_world.rpc_proxy import ENDPOINTS, RpcProxy, start_rpc_proxy
 
 SCHEMA: Final = "bo-engine/world/1"
 ROLES: Final = ("owner", "guardian", "relayer", "settler", "promotions")
@@ -74,8 +75,13 @@ class World:
     @property
     def proxy(self) -> RpcProxy:
         """The second endpoint and its remote control."""
-        urls = self.record["urls"]
-        return RpcProxy(urls["rpc_fallback_url"], urls["rpc_control_url"], self._process("rpc_proxy"))
+        return self._proxy("fallback")
+
+    @property
+    def primary_proxy(self) -> RpcProxy:
+        """The first endpoint once more, where it can be made to fail. Unless the world has chaos, RPC_URL is the chain
+        itself: who wants faults on it gives this one's URL instead."""
+        return self._proxy("primary")
 
     @property
     def postgres(self) -> PostgresServer:
@@ -179,6 +185,10 @@ class World:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    def _proxy(self, name: str) -> RpcProxy:
+        urls = self.record["urls"]
+        return RpcProxy(urls[f"rpc_{name}_url"], f"{urls['rpc_control_url']}/{name}", self._process("rpc_proxy"))
+
     def _process(self, name: str) -> Started:
         return Started(**self.record["processes"][name])
 
@@ -219,11 +229,13 @@ def start_world(
     artifacts_dir: Path | None = None,
     logs_dir: Path | None = None,
     keep: bool = False,
+    chaos: tuple[int, int] | None = None,
 ) -> World:
     """Start a world in a new or empty folder. The chain's clock starts with ``first_day`` (default: a week ago).
 
     ``database_url`` is a server (an admin's login) in which fresh databases are made and dropped again; without it the
-    embedded server is used. Artifacts and logs go into the world's folder, and with it, unless told otherwise.
+    embedded server is used. ``chaos`` is a seed and how many of a hundred calls go wrong: both endpoints then fail from
+    time to time. Artifacts and logs go into the world's folder, and with it, unless told otherwise.
     Raises: UsageError ``world_exists``; Unavailable with the part that did not start.
     """
     root = root.absolute()
@@ -239,6 +251,7 @@ def start_world(
         "number_max": number_max,
         "challenge_period_s": challenge_period_s,
         "block_time_s": block_time_s,
+        "chaos": {"seed": chaos[0], "percent": chaos[1]} if chaos else None,
     }
     record: dict[str, Any] = {
         "schema": SCHEMA,
@@ -283,9 +296,13 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
     chain = start_chain(root / "chain", genesis_s=day_start(first_day), block_time_s=parameters["block_time_s"])
     world._note(chain.process)
     record["urls"]["rpc_url"] = chain.url
-    proxy = start_rpc_proxy(root / "chain", chain.url)
-    world._note(proxy.process)
-    record["urls"] |= {"rpc_fallback_url": proxy.url, "rpc_control_url": proxy.control_url}
+    primary, fallback = start_rpc_proxy(root / "chain", chain.url)
+    world._note(fallback.process)
+    record["urls"] |= {
+        "rpc_primary_url": primary.url,
+        "rpc_fallback_url": fallback.url,
+        "rpc_control_url": fallback.control_url.rpartition("/")[0],
+    }
     beacon = start_drand_beacon(root / "drand", chain.url, genesis_s=day_start(first_day))
     world._note(beacon.process)
     record["urls"]["drand_url"] = beacon.url
@@ -298,8 +315,9 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
         "BO_PROFILE": "local",
         "DATABASE_URL": database.engine_url,
         "MIGRATION_DATABASE_URL": database.owner_url,
-        "RPC_URL": chain.url,
-        "RPC_FALLBACK_URL": proxy.url,
+        # A way round through another process would slow every run, and only who wants faults needs it.
+        "RPC_URL": primary.url if parameters["chaos"] else chain.url,
+        "RPC_FALLBACK_URL": fallback.url,
         "CHAIN_ID": str(CHAIN_ID),
         "SETTLEMENT_ADDRESS": record["contracts"]["settlement"],
         "FIRST_BLOCK": str(record["contracts"]["from_block"]),
@@ -310,6 +328,9 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
         "ARTIFACTS_DIR": str(artifacts_dir.absolute()),
         "LOGS_DIR": str(logs_dir.absolute()),
     }
+    if parameters["chaos"]:
+        for name in ENDPOINTS:
+            world._proxy(name).set_rules(chaos_rule(**parameters["chaos"], endpoint=name))
     _write_private(world.env_file, "".join(f"{name}={_quoted(value)}\n" for name, value in record["env"].items()))
     world._save()
 

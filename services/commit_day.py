@@ -34,6 +34,7 @@ from io_layer.ticket_store import stream_purchase_places
 from services.approve_day import require_approved_rows
 from services.day_work import Opened
 from services.engine import Engine
+from services.final_block import remember_final_block
 from services.follow_transaction import Purpose, close_purpose, follow
 from services.lease import Lease
 from services.provenance import render_provenance
@@ -219,6 +220,7 @@ def _adopt(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
         return
     sent_by_us = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.vetoes))
     with lease.transaction():
+        remember_final_block(engine)
         if mark_committed(engine.conn, run.run_id) and sent_by_us is None:
             details = {"settlement_hash": hex_of(record.settlement_hash), "run_hash": hex_of(run.run_hash)}
             insert_audit(engine.conn, actor="engine", action="commit_adopted", day_id=run.day_id, details=details)
@@ -233,6 +235,7 @@ def _mark_settled(
     purchases = stream_purchase_places(engine.conn, run.day_id)
     provenance = render_provenance(opened.facts, record, purchases, commit_tx=commit_tx, release_tx=sent_by_us)
     with lease.transaction():
+        remember_final_block(engine)
         if mark_settled(engine.conn, run.run_id) and sent_by_us is None:
             insert_audit(engine.conn, actor="engine", action="release_adopted", day_id=run.day_id)
         put_artifact(engine.conn, run.day_id, run.run_id, "provenance.json", provenance, replace=True)

@@ -18,12 +18,13 @@ from io_layer.game_chain import PurchasedTicket
 from io_layer.intent_store import mark_expired, mark_failed, put_behind, select_undecided, select_unmatched_tickets
 from io_layer.ticket_store import count_final_tickets, select_highest_ticket
 from services.engine import Engine
+from services.final_block import TICKETS, require_final_blocks
 from services.finalize_buy_intent import Finalized, finalize_buy_intents, match_tickets
 from services.first_unsettled_day import first_unsettled_day
 from services.lease import Lease
 from services.see_purchases import see_purchases, settle_overtaken, ticket_row
 
-CURSOR: Final = "tickets"
+CURSOR: Final = TICKETS
 _BATCH: Final = 1000
 _RENEW_EVERY: Final = 50
 _LOOK_BACK_DAYS: Final = 7
@@ -60,6 +61,7 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
     Unavailable ``intents_locked`` when all tickets are stored and somebody's lock kept an intent from its own.
     """
     done = Recovered()
+    require_final_blocks(engine, lease)
     final = engine.game.chain.read_final_block()
     _scan(engine, lease, final, done)
     _match_left_over(engine, lease, final, done)
@@ -93,10 +95,6 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
         # An endpoint lags behind what we have read from it before: nothing new is final for both.
         _refuse_unknown_cursor(engine, cursor)
         return
-    if cursor is not None and engine.game.chain.read_block(cursor.block_number).block_hash != _hex(cursor.block_hash):
-        raise InvariantBroken(
-            "final_block_changed", f"block {cursor.block_number} was final and has another hash now: stop and look"
-        )
     first = engine.settings.first_block if cursor is None else cursor.block_number + 1
     for stop, events in engine.game.read_ticket_pages(first, final.number):
         block_hash = Hash32(bytes.fromhex(engine.game.chain.read_block(stop).block_hash[2:]))
@@ -191,7 +189,3 @@ def _batches(events: Iterable[PurchasedTicket]) -> Iterator[list[PurchasedTicket
     stream = iter(events)
     while batch := list(islice(stream, _BATCH)):
         yield batch
-
-
-def _hex(value: bytes) -> str:
-    return "0x" + value.hex()

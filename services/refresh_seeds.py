@@ -14,6 +14,7 @@ from io_layer.drand_client import fetch_beacon
 from io_layer.game_chain import RELEASED, VOIDED, DayOnChain
 from io_layer.seed_store import DaySeeds, insert_beacon, insert_vrf_request, insert_vrf_word, select_seeds
 from services.engine import Engine
+from services.final_block import remember_final_block, require_final_blocks
 from services.first_unsettled_day import first_unsettled_day
 from services.follow_transaction import Purpose, close_purpose
 from services.lease import Lease
@@ -42,6 +43,7 @@ class Refreshed:
 def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
     """Take every closed day with tips whose seeds are not complete one step further."""
     done = Refreshed()
+    require_final_blocks(engine, lease)
     block = engine.game.chain.read_final_block()
     first = first_unsettled_day(engine, block)
     alarm: InvariantBroken | None = None
@@ -91,6 +93,7 @@ def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refresh
     # First, because a day whose seeds are complete is not looked at again.
     close_purpose(engine, lease, purpose)
     with lease.transaction():
+        remember_final_block(engine)
         insert_vrf_request(engine.conn, day_id, facts.vrf_request_id, facts.vrf_requested_block)
         if facts.vrf_word is not None:
             insert_vrf_word(engine.conn, day_id, facts.vrf_word)

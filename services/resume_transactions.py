@@ -19,6 +19,7 @@ from io_layer.journal_store import (
 from io_layer.signer import Signer
 from services.engine import Engine
 from services.fee_bump import bump_reason
+from services.final_block import require_final_blocks
 from services.follow_transaction import current_attempt, follow_stored
 from services.lease import Lease, held_lease
 from services.send_transaction import checked_signer, deliver
@@ -59,6 +60,7 @@ def resume_transactions(engine: Engine, *, tx_id: int | None, dry_run: bool) -> 
                 done.transactions.append(_would(engine, stored, final))
         return done
     with held_lease(engine.conn, JOB, engine.stop) as lease:
+        require_final_blocks(engine, lease)
         signer = _signer(engine)
         for stored in _wanted(engine, tx_id):
             engine.stop.check()

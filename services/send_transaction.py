@@ -20,6 +20,7 @@ from io_layer.chain_sender import (
     read_base_fees,
     read_fees,
     read_pending_nonce,
+    read_receipt,
     simulate,
 )
 from io_layer.contract_codec import codec
@@ -40,6 +41,7 @@ from io_layer.journal_store import Purpose as StoredPurpose
 from io_layer.signer import MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT, Signer, load_signer
 from services.engine import Engine
 from services.fee_bump import bump_reason, raised_fees, require_under_cap
+from services.final_block import remember_final_block, require_final_blocks
 from services.follow_transaction import Purpose, current_attempt, follow, follow_stored, stored_purpose
 from services.known_nonces import require_known_nonces
 from services.lease import Lease
@@ -70,6 +72,7 @@ def send_once(
     ``nonce_in_flight``, ``send_refused``, ``fee_above_cap``, ``bumps_used_up`` and for endpoints that do not answer.
     """
     signer = checked_signer(engine)
+    require_final_blocks(engine, lease)
     require_known_nonces(engine, lease)
     calldata = codec(purpose.contract).call_data(purpose.function, arguments)
     _resend_older(engine, lease, signer, purpose)
@@ -114,9 +117,14 @@ def deliver(engine: Engine, lease: Lease, signer: Signer | None, stored: Journal
     attempt = current_attempt(attempts)
     if attempt is None:
         raise InvariantBroken("journal_lost", f"transaction {stored.tx_id} has nothing left to send")
+    final = engine.game.chain.read_final_block()
+    if attempt.state == "FINAL" and read_receipt(engine.game.chain, attempt.tx_hash, final) is None:
+        # The chain took back a final block, and a person let the day go on: the same bytes can still do no harm.
+        engine.tell(f"{hex_of(attempt.tx_hash)} was final and is gone from the chain: it is sent again")
+        _require_undamaged(attempt)
+        broadcast(engine.game.chain, attempt.raw)
     if attempt.state in ("MINED", "FINAL"):
         return attempt
-    final = engine.game.chain.read_final_block()
     while True:
         is_first = attempt.state == "SIGNED"
         outcome = _broadcast(engine, lease, stored.tx_id, attempt, final)
@@ -170,6 +178,7 @@ def _sign(
     final_nonce = chain.read_final_nonce(chain.read_final_block(), signer.address)
     pending_nonce = read_pending_nonce(chain, signer.address)
     with lease.transaction():
+        remember_final_block(engine)
         stored = insert_transaction(engine.conn, stored_purpose(engine, purpose), calldata)
         nonce = allocate_nonce(engine.conn, stored.tx_id, chain.chain_id, signer.address, final_nonce)
         if pending_nonce > nonce:
@@ -248,11 +257,7 @@ def _signed(signer: Signer, stored: JournalTx, nonce: int, fees: Fees) -> Signed
 
 
 def _broadcast(engine: Engine, lease: Lease, tx_id: int, attempt: Attempt, final: Block) -> Broadcast:
-    require_invariant(
-        keccak256(attempt.raw) == attempt.tx_hash,
-        "journal_damaged",
-        f"the signed bytes of transaction {hex_of(attempt.tx_hash)} were changed in the journal; nothing is sent",
-    )
+    _require_undamaged(attempt)
     # The token is checked again in the transaction that records the intent to broadcast: a holder that was paused
     # beyond its lease stops here.
     with lease.transaction():
@@ -263,6 +268,14 @@ def _broadcast(engine: Engine, lease: Lease, tx_id: int, attempt: Attempt, final
             f"no answer to the broadcast of {hex_of(attempt.tx_hash)}: it may have arrived, the receipt decides"
         )
     return outcome
+
+
+def _require_undamaged(attempt: Attempt) -> None:
+    require_invariant(
+        keccak256(attempt.raw) == attempt.tx_hash,
+        "journal_damaged",
+        f"the signed bytes of transaction {hex_of(attempt.tx_hash)} were changed in the journal; nothing is sent",
+    )
 
 
 def _resend_older(engine: Engine, lease: Lease, signer: Signer, purpose: Purpose) -> None:

@@ -34,6 +34,7 @@ from services.day_work import Opened, open_day, seeds_of_day
 from services.engine import Engine, require_writable
 from services.export_affiliates import export_affiliates
 from services.export_day import export_day
+from services.final_block import remember_final_block, require_final_blocks
 from services.first_unsettled_day import first_unsettled_day
 from services.follow_transaction import transaction_hash
 from services.guard_day import guarded
@@ -144,6 +145,7 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
             return _outcome(engine, day_id, EXIT_DONE)
 
         def work() -> DayOutcome:
+            require_final_blocks(engine, lease)
             opened = open_day(engine, day_id)
             if opened.is_voided:
                 set_settlement_aside(engine, lease, opened)
@@ -196,6 +198,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
         return challenge
 
     def work() -> DayOutcome:
+        require_final_blocks(engine, lease)
         opened = open_day(engine, day_id)
         if opened.is_voided:
             set_settlement_aside(engine, lease, opened)
@@ -228,6 +231,7 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
     lease.renew()
     with lease.transaction():
         insert_day(engine.conn, day_id)
+        remember_final_block(engine)
         if not start_day(engine.conn, day_id):
             raise InvalidInput("day_not_startable", f"day {day_id} is DONE or HALTED")
     engine.tell(f"day {day_id}: {step}")
@@ -241,6 +245,7 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
         # The manifest is there since the commit: who wants to check the day may do so before it is released.
         mirror_artifacts(engine, day_id)
         with lease.transaction():
+            remember_final_block(engine)
             wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
         return _outcome(engine, day_id, EXIT_DONE)
     mirror_artifacts(engine, day_id)

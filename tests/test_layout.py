@@ -42,7 +42,10 @@ DURATIONS_IN = {
     *("services/commit_day.py", "services/stop.py"),
 }
 # The local world waits for processes; those of its files that see no amount at all may hold floats as they like.
-NO_MONEY_IN = {f"local_world/{name}.py" for name in ("chain", "postgres", "processes", "rpc_proxy", "story")}
+NO_MONEY_IN = {
+    f"local_world/{name}.py"
+    for name in ("chain", "fault_lines", "fault_modes", "postgres", "processes", "rpc_proxy", "story")
+}
 DURATION = re.compile(r"\w*_[sS]|deadline|seconds")
 FLOAT_NAMES = {"float", "float16", "float32", "float64", "true_divide", "mean", "average"}
 FLOAT_MODULES = {"decimal", "fractions", "statistics", "cmath"}

@@ -213,6 +213,14 @@ def test_logs_come_once_each_and_in_order_whatever_a_node_repeats_or_adds(opened
     assert read_all(opened(shuffled, chatty)) == WANTED
 
 
+def test_logs_that_one_node_tells_twice_are_no_disagreement(opened: Opened) -> None:
+    doubled = node_with_logs(lambda query: [log for log in logs_of(query) for _ in range(2)])
+    for pair in ((doubled, node_with_logs(logs_of)), (node_with_logs(logs_of), doubled)):
+        assert read_all(opened(*pair)) == WANTED
+    torn = node_with_logs(lambda query: [*logs_of(query), *({**log, "data": "0x01"} for log in logs_of(query))])
+    assert code_of(lambda: read_all(opened(torn, torn)), Unavailable) == "rpc_unusable"
+
+
 @pytest.mark.parametrize("limit", [1, 300, 2_000])
 def test_a_range_that_is_too_large_is_halved_until_it_fits(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, limit: int

@@ -1,7 +1,8 @@
 """Statistics, event cursors, suspense events, vouchers and claims."""
 
 from bo_engine.units import Atoms, PoolId
-from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
+from io_layer.audit_store import has_audit, insert_audit
+from io_layer.cursor_store import EventCursor, delete_cursors, move_cursor, move_cursor_on, select_cursor
 from io_layer.database import Conn
 from io_layer.run_store import approve_run, mark_committed, mark_settled
 from io_layer.stats_store import (
@@ -80,3 +81,22 @@ def test_a_wallet_claims_once_per_vault_and_day(conn: Conn) -> None:
     conn.execute(sql, {"tx": hash_of("1")})
     with refused(conn, "claim_events_once"):
         conn.execute(sql, {"tx": hash_of("2")})
+
+
+def test_a_block_that_was_acted_upon_is_remembered_and_never_an_older_one(conn: Conn) -> None:
+    for number in (7, 5, 7):
+        move_cursor_on(conn, "final block", number, hash_of(f"{number}"))
+    move_cursor_on(conn, "final block", 7, hash_of("another"))
+    assert select_cursor(conn, "final block") == EventCursor("final block", 7, hash_of("7"))
+    move_cursor_on(conn, "final block", 8, hash_of("8"))
+    assert select_cursor(conn, "final block") == EventCursor("final block", 8, hash_of("8"))
+    move_cursor_on(conn, "tickets", 3, hash_of("3"))
+    delete_cursors(conn, ["final block"])
+    assert (select_cursor(conn, "final block"), select_cursor(conn, "tickets") is None) == (None, False)
+
+
+def test_evidence_is_known_by_all_that_it_says(conn: Conn) -> None:
+    insert_audit(conn, actor="engine", action="seen", details={"block": 7, "was": "0x1", "is": "0x2"})
+    assert has_audit(conn, "seen", {"block": 7, "was": "0x1", "is": "0x2"})
+    assert not has_audit(conn, "seen", {"block": 7, "was": "0x1", "is": "0x3"})
+    assert not has_audit(conn, "unseen", {"block": 7, "was": "0x1", "is": "0x2"})

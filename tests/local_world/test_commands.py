@@ -53,6 +53,19 @@ def test_up_status_down_is_a_round_trip(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_world_with_chaos_has_two_endpoints_that_fail_by_a_seed(folder: Path) -> None:
+    up = json.loads(run("up", "--chaos", "--seed", "3", "--percent", "7", "--json"))
+    assert up["chaos"] == {"seed": 3, "percent": 7}
+    world = World.load(Path(up["root"]))
+    assert (world.env["RPC_URL"], world.env["RPC_FALLBACK_URL"]) == (world.primary_proxy.url, world.proxy.url)
+    for name, proxy in (("primary", world.primary_proxy), ("fallback", world.proxy)):
+        (rule,) = proxy._control("GET", None)["rules"]
+        assert (rule["fault"], rule["args"]) == ("chaos", {"seed": 3, "percent": 7, "endpoint": name})
+    assert "7 of 100 calls fail, seed 3" in run("status")
+    run("down")
+
+
 def test_without_a_world_status_names_the_way_out(folder: Path) -> None:
     with pytest.raises(UsageError, match="dev up"):
         run("status")

@@ -23,6 +23,8 @@ from tests.support.kill_summary import Tally
 from tests.support.played_world import PlayedWorld
 
 MAX_TICKS = 8
+PADDING = 70  # more empty blocks than the deepest reorg takes
+BLOCKS_TO_FINAL = 2  # of the local chain: a reorg that is deeper takes back what was final
 SETTLE = ("settle", "--json")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -224,6 +226,41 @@ class Trial:
             self.tally.failures.append(f"{label}: {ended.told}")
         self._finish(played, label)
 
+    def reorg(self, at: int, moment: str, depth: int) -> None:
+        """The newest blocks are replaced by others, without any transaction, while the run stands at a boundary; it
+        goes on, and so does cron. Above the final block that costs time only; a deeper one may stop the day, which a
+        person then resumes."""
+        played = self.moment.restored()
+        # Empty blocks above the moment: the day's purchases stay where they are, and so does the way back.
+        played.chain.mine(PADDING)
+
+        def drop() -> str:
+            played.chain.call("anvil_reorg", depth, [])
+            return "go"
+
+        ended = self.runner.run(played.env, self.course.arguments, flavour=f"pause_{moment}", at=at, when_paused=drop)
+        label = f"{self.name} reorg of {depth} {moment} {at}"
+        self._count(f"reorg_{depth}_{moment}", at, ended.was_paused)
+        is_deep = depth > BLOCKS_TO_FINAL
+        if ended.was_paused and ended.code not in (self.course.code, 75, *([1] if is_deep else [])):
+            self.tally.failures.append(f"{label}: {ended.told}")
+        played.chain.mine(3)
+        if is_deep:
+            self._finish_deep(played, label)
+        else:
+            self._finish(played, label)
+
+    def _finish_deep(self, played: PlayedWorld, label: str) -> None:
+        """As ``_finish``, with a person who resumes; or the alarm that a day is DONE whose release the chain took back,
+        which nobody can resume."""
+        try:
+            if settle_with_a_person(self.runner, played):
+                self._finish(played, label)
+            else:
+                self.tally.checks += 1
+        except (AssertionError, psycopg.Error) as error:
+            self.tally.failures.append(f"{label}: {error}")
+
     def _run(self, played: PlayedWorld, at: int, flavour: str) -> None:
         ended = self.runner.run(played.env, self.course.arguments, flavour=flavour, at=at)
         self._count(flavour, at, len(ended.boundaries) >= at)
@@ -265,6 +302,50 @@ def settle_to_the_end(runner: Runner, played: PlayedWorld) -> int:
         elif all(day["status"] == "DONE" for day in days):
             return tick
     raise AssertionError(f"not done after {MAX_TICKS} ticks: {ended.told}")
+
+
+def settle_with_a_person(runner: Runner, played: PlayedWorld) -> bool:
+    """Run ``settle`` as cron does, and resume whatever is HALTED. False when the jobs stop for good because the chain
+    took back the release of a day that is DONE.
+
+    The chain's evidence must stand in the row and in the audit log when it says that a final block changed.
+    """
+    for _ in range(2 * MAX_TICKS):
+        ended = runner.run(played.env)
+        row = _row(played)
+        if ended.code == 1 and row.get("status") == "HALTED":
+            if row["error_code"] == "final_block_changed":
+                _require_evidence(played, str(row["reason"]))
+            assert row["reason"], ended.told
+            resumed = runner.run(played.env, ("resume", "--day", str(played.day), "--by", "Ada"))
+            assert resumed.code == 0, resumed.told
+        elif ended.code == 1 and "done_not_settled" in ended.stderr:
+            assert row.get("status") == "DONE", ended.told
+            return False
+        elif ended.code == 75:
+            played.chain.mine(3)
+        else:
+            assert ended.code == 0, ended.told
+            if row.get("status") == "DONE":
+                return True
+            played.pass_challenge()
+    raise AssertionError(f"not done after {2 * MAX_TICKS} ticks: {ended.told}")
+
+
+def _require_evidence(played: PlayedWorld, reason: str) -> None:
+    with psycopg.connect(played.env["MIGRATION_DATABASE_URL"]) as conn:
+        kept = conn.execute(
+            """SELECT details ->> 'was', details ->> 'is' FROM audit_log
+                WHERE action = 'final_block_changed' ORDER BY audit_id DESC LIMIT 1"""
+        ).fetchone()
+    assert kept is not None and kept[0] != kept[1] and all(one in reason for one in kept), (kept, reason)
+
+
+def _row(played: PlayedWorld) -> dict[str, Any]:
+    asked = "SELECT status, error_code, reason FROM settlement_pipeline_runs WHERE day_id = %s"
+    with psycopg.connect(played.env["MIGRATION_DATABASE_URL"]) as conn:
+        found = conn.execute(asked, [played.day]).fetchone()
+    return dict(zip(("status", "error_code", "reason"), found, strict=True)) if found else {}
 
 
 def settled_truth(played: PlayedWorld, day: DayId | None = None) -> Truth:

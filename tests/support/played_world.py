@@ -67,6 +67,7 @@ class PlayedWorld:
         """Chain, database and files as they were; ``template`` names another database of the same moment."""
         self._revert()
         self.world.proxy.heal()
+        self.world.primary_proxy.heal()
         if self._copy:
             self.run_as_admin(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(self._copy)))
         name = f"copy_{next(_numbers)}_{self.world.record['id']}"

@@ -1,0 +1,127 @@
+"""Blocks are replaced while a day is settled: above the final block that costs time only (C07 for the logs), past it
+every job that moves money stops, with both hashes kept as evidence (C03).
+
+The run is stopped at a boundary (tests/support/boundaries.py), the newest blocks are replaced by empty ones, and it
+goes on. Each commit of both stretches meets one of the eight pairs of moment (before, after) and depth (1, 2, 8, 64),
+neighbours meet different ones (a Latin square turned by KILL_SEED); the transactions that are sent meet all eight. Of
+the other boundaries (statements within a transaction, steps of writing a file) every third is taken: each of them with
+each pair would take hours.
+"""
+
+import random
+from itertools import product
+
+import pytest
+
+from bo_engine.errors import InvariantBroken
+from services.engine import Engine
+from services.resume_transactions import resume_transactions
+from tests.faults.test_kill_points import SEED, STRETCHES, Record, told
+from tests.support.fault_modes import impatient, settle_after
+from tests.support.fees import SEND
+from tests.support.kill_world import PADDING, Runner, Trial, opened_trial
+from tests.support.observed import attempts, halts, rows, settler_nonce, true_run_hash
+from tests.support.played_world import PlayedWorld
+from workers import recover_intents, refresh_seeds
+
+pytestmark = pytest.mark.world
+
+PAIRS = list(product(("before", "after"), (1, 2, 8, 64)))
+SHARDS = 4
+MINOR_EVERY = 3
+
+
+def cases(trial: Trial) -> list[tuple[int, str, int]]:
+    """Boundary, moment and depth of every reorg that is tried."""
+    rng = random.Random(f"{SEED} reorgs {trial.name}")
+    square, turn = rng.sample(PAIRS, len(PAIRS)), rng.randrange(MINOR_EVERY)
+    chosen = [
+        boundary
+        for place, boundary in enumerate(trial.boundaries)
+        if boundary.kind in ("send", "commit") or place % MINOR_EVERY == turn
+    ]
+    found = []
+    for place, boundary in enumerate(chosen):
+        pairs = PAIRS if boundary.kind == "send" else [square[place % len(square)]]
+        found += [(boundary.number, *pair) for pair in pairs]
+    return found
+
+
+def test_a_sample_of_reorgs_at_boundaries_costs_time_and_no_truth(
+    runner: Runner, played: PlayedWorld, record_property: Record
+) -> None:
+    rng = random.Random(f"{SEED} reorgs")
+    with opened_trial("first", runner, played) as trial:
+        every = cases(trial)
+        trial.reorg(*rng.choice([case for case in every if case[2] <= 2]))
+        trial.reorg(*rng.choice([case for case in every if case[2] > 2]))
+        told(record_property, trial)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("stretch", STRETCHES)
+def test_a_reorg_at_every_boundary_costs_time_or_stops_the_day_and_no_truth(
+    stretch: str, shard: int, runner: Runner, played: PlayedWorld, record_property: Record
+) -> None:
+    with opened_trial(stretch, runner, played) as trial:
+        for case in cases(trial)[shard::SHARDS]:
+            trial.reorg(*case)
+        told(record_property, trial)
+
+
+# -- C03 ---------------------------------------------------------------------------------------------------------------
+
+
+def resume_all(engine: Engine) -> object:
+    """`tx resume` for whatever is open."""
+    return resume_transactions(engine, tx_id=None, dry_run=False)
+
+
+def test_a_final_block_that_changes_stops_every_money_job_and_both_hashes_are_kept(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
+    true_run_hash(played)
+    played.chain.mine(PADDING)
+    played.settle()
+    ((state, committed),) = attempts(played)
+    ((number, was),) = rows(
+        played, "SELECT block_number, encode(block_hash, 'hex') FROM event_cursors WHERE name = 'final block'"
+    )
+    assert state == "FINAL"
+    played.chain.call("anvil_reorg", 64, [])
+    played.chain.mine(3)
+    nonce = settler_nonce(played)
+    played.world.primary_proxy.heal()
+    through = {"RPC_URL": played.world.primary_proxy.url}
+
+    alarm = halts(played, "final_block_changed", **through)
+    found = played.chain.call("eth_getBlockByNumber", hex(number), False)["hash"]
+    assert f"0x{was}" in alarm.message and found in alarm.message and found != f"0x{was}"
+    for job in (recover_intents.run, refresh_seeds.run, resume_all):
+        with played.engine(**through) as engine, pytest.raises(InvariantBroken) as caught:
+            job(engine)
+        assert caught.value.code == "final_block_changed"
+    evidence = rows(played, "SELECT details FROM audit_log WHERE action = 'final_block_changed' ORDER BY audit_id")
+    assert {(one["was"], one["is"]) for (one,) in evidence if one["block_number"] == number} == {(f"0x{was}", found)}
+    assert len(evidence) == len({str(one) for (one,) in evidence})  # told once, however often it is met
+    assert (settler_nonce(played), SEND in played.world.primary_proxy.calls()) == (nonce, False)
+
+    settle_after(played)  # a person resumes the day: the same bytes are sent again
+    assert attempts(played) == [("FINAL", committed)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_reorg_above_the_final_block_is_no_alarm(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, depth: int
+) -> None:
+    impatient(monkeypatch)
+    true_run_hash(played)
+    played.settle()
+    played.chain.call("anvil_reorg", depth, [])
+    settle_after(played)
+    assert rows(played, "SELECT count(*) FROM audit_log WHERE action IN ('final_block_changed', 'day_resumed')") == [
+        (0,)
+    ]

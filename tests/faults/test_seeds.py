@@ -1,0 +1,70 @@
+"""Seeds that a relay forges together with its key, or that a reorg changes (faults S06, S08); the others have their
+tests in tests/services/test_refresh_seeds.py, tests/core/test_drand.py and tests/core/test_draw.py."""
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+
+from bo_engine.units import DayId
+from core.draw import drand_round_of
+from services.refresh_seeds import Refreshed
+from tests.support.beacon import sign_round
+from tests.support.fault_modes import rule_of, set_fault
+from tests.support.loopback import document, serving
+from tests.support.observed import event_count, rows
+from tests.support.played_world import PlayedWorld
+from workers import refresh_seeds
+
+pytestmark = pytest.mark.world
+
+
+def refresh(played: PlayedWorld, **changed: str) -> Refreshed:
+    """Run the job once, through both endpoints that can fail."""
+    with played.engine(RPC_URL=played.world.primary_proxy.url, **changed) as engine:
+        return refresh_seeds.run(engine)
+
+
+def test_a_relay_with_a_network_of_its_own_is_neither_asked_for_its_key_nor_believed(played: PlayedWorld) -> None:
+    played.tamper("UPDATE day_seeds SET drand_round = NULL, drand_signature = NULL, drand_randomness = NULL")
+    drand_round = drand_round_of(played.world.ruleset.drand, played.day)
+    forged = sign_round(drand_round)
+    asked: list[str] = []
+
+    def relay_of_its_own(path: str, body: bytes) -> Iterator[bytes | float]:
+        asked.append(path)
+        randomness = hashlib.sha256(forged).hexdigest()
+        yield document({"round": drand_round, "signature": forged.hex(), "randomness": randomness, "public_key": "aa"})
+
+    with serving(relay_of_its_own) as relay:
+        done = refresh(played, DRAND_URLS=relay.url)
+    assert (done.beacons, done.exit_code) == ([], 75)
+    chain_hash = played.world.ruleset.drand.chain_hash.hex()
+    assert asked == [f"/{chain_hash}/public/{drand_round}"]
+    assert refresh(played).beacons == [played.day]
+
+
+def test_of_two_words_of_a_day_only_the_one_that_became_final_is_stored(played: PlayedWorld) -> None:
+    day = DayId(played.day + 1)
+    played.sell(day, buyers=2, min_tips=4, seed=5)
+    played.close(day, has_tips=False)
+    refresh(played)
+    played.chain.mine(3)
+    refresh(played)
+    set_fault(played, "both", rule_of("frozen_finality"))
+    refresh(played)
+    height = played.chain.height()
+    first = played.world.fulfil_vrf(day, word=111)
+    done = refresh(played)
+    assert (done.words, event_count(played, "SeedFulfilled", day, contract="VRFReceiver")) == ([], 1)
+
+    played.chain.call("anvil_reorg", played.chain.height() - height, [])
+    assert event_count(played, "SeedFulfilled", day, contract="VRFReceiver") == 0
+    second = played.world.fulfil_vrf(day, word=222)
+    assert (refresh(played).words, first, second) == ([], 111, 222)
+    for proxy in (played.world.primary_proxy, played.world.proxy):
+        proxy.heal()
+    played.chain.mine(3)
+    assert refresh(played).words == [day]
+    assert rows(played, f"SELECT vrf_word::text FROM day_seeds WHERE day_id = {day}") == [("222",)]  # noqa: S608
+    assert event_count(played, "SeedRequested", day, contract="VRFReceiver") == 1
