@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bo_engine.errors import InvalidInput
-from bo_engine.units import ZERO_HASH, Hash32, hex_of
+from bo_engine.units import ZERO_HASH, ZERO_WALLET, Hash32, hex_of
 from core.affiliates import commission_of, split_fee
 from core.documents.affiliates import render_affiliates
 from core.documents.canonical import ITEMS_PER_CHUNK, StreamedList, render_object
 from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
 from core.documents.inputs import render_inputs
+from core.documents.manifest import Manifest, manifest_message
 from core.documents.merkle_dumps import render_affiliate_merkle, render_winners_merkle, winner_domain, winner_tree
 from core.documents.settlement_result import render_settlement_result
 from core.fold import fold_day
@@ -73,6 +74,29 @@ def inputs_of(day: Day) -> bytes:
         tickets=iter(day.tickets),
     )
     return b"".join(chunks)
+
+
+@quick
+@given(days())
+def test_inputs_of_fewer_pools_than_there_are_cannot_be_written(day: Day) -> None:
+    sold = fold_day(DAY, day.ruleset, day.tickets).sold()
+    given = {"day_id": DAY, "deployment": DEPLOYMENT, "ruleset": day.ruleset, "opening": day.opening}
+    with pytest.raises(ValueError, match="shorter"):
+        list(render_inputs(**given, sold=sold[:-1], tickets=iter(day.tickets)))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        dict.fromkeys(DETERMINISTIC_FILES[1:], ZERO_HASH),
+        {**dict.fromkeys(DETERMINISTIC_FILES, ZERO_HASH), "provenance.json": ZERO_HASH},
+        {**dict.fromkeys(DETERMINISTIC_FILES, ZERO_HASH), DETERMINISTIC_FILES[0]: bytes(31)},
+    ],
+    ids=["one missing", "one too many", "a short hash"],
+)
+def test_a_manifest_of_other_files_is_never_signed(files: dict[str, Hash32]) -> None:
+    with pytest.raises(InvalidInput, match="bad_manifest"):
+        manifest_message(Manifest(DAY, DEPLOYMENT, files, ZERO_WALLET))
 
 
 @quick

@@ -57,8 +57,12 @@ def targets(named: list[str]) -> list[Path]:
 def asked_tests(module: str) -> list[tuple[str, ...]]:
     """The tests that are asked about a module, one lot after the other: its own first, which are few and see most."""
     tests = next(tests for prefix, tests in TESTS.items() if module.startswith(prefix))
-    own = Path("tests", module).with_name(f"test_{Path(module).name}")
-    return [(str(own),), tests] if (ROOT / own).is_file() and str(own) not in tests else [tests]
+    # A module's own test has its name, or that of its folder.
+    for path in (Path(module), Path(module).parent):
+        own = Path("tests", path).with_name(f"test_{path.stem}.py")
+        if (ROOT / own).is_file() and str(own) not in tests:
+            return [(str(own),), tests]
+    return [tests]
 
 
 @functools.cache
