@@ -5,10 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from bo_engine import blots
-from local_world.world import start_world
-from tests.support.canaries import require_clean_files
 from tests.support.kill_summary import pytest_terminal_summary  # noqa: F401 - a hook of pytest
-from tests.support.played_world import PlayedWorld
+from tests.support.played_world import PlayedWorld, opened_sold_world
 
 
 @pytest.fixture(autouse=True)
@@ -23,19 +21,9 @@ def _forgotten_secrets() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def sold_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedWorld]:
-    """Numbers 1..9, so that every tier wins by itself."""
-    folder = tmp_path_factory.mktemp("sold")
-    world = start_world(folder / "world", number_max=9)
-    try:
-        played = PlayedWorld(world, folder)
-        played.sell(played.day)
-        played.close(played.day)
-        played.remember()
-        yield played
-        # After the whole session: what PostgreSQL, the chain, the relay and the endpoint have written down.
-        require_clean_files(played.env, world.root, "*.log")
-    finally:
-        world.stop()
+    """One for all tests of a process."""
+    with opened_sold_world(tmp_path_factory.mktemp("sold")) as sold:
+        yield sold
 
 
 @pytest.fixture

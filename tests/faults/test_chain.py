@@ -1,12 +1,10 @@
-"""The chain stands still, does not become final, is reorganised while it is read; one endpoint or both tell less than
-there is, or another value (faults C04, C05, C07, C08, R07, R10, R14, R16)."""
+"""The chain stands still, does not become final, is one endpoint or both tell less than
+there is, or another value (faults C04, C05, C08, R07, R10, R14, R16)."""
 
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-import io_layer.chain_reader
-from io_layer.chain_reader import ChainReader
 from io_layer.contract_codec import codec
 from local_world.faults import Rule
 from tests.support.fault_modes import (
@@ -22,11 +20,17 @@ from tests.support.fault_modes import (
 )
 from tests.support.fees import SEND
 from tests.support.observed import attempts, audit_actions, event_count, halts, rows, settler_nonce, true_run_hash
-from tests.support.played_world import PlayedWorld
-from workers import recover_intents
+from tests.support.played_world import PlayedWorld, opened_sold_world
 
 pytestmark = pytest.mark.world
 RECEIPT = "eth_getTransactionReceipt"
+
+
+@pytest.fixture(scope="module")
+def sold_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedWorld]:
+    """A young world: after some thousand blocks anvil forgets states, and an endpoint that lags asks for old ones."""
+    with opened_sold_world(tmp_path_factory.mktemp("young")) as sold:
+        yield sold
 
 
 @pytest.fixture(autouse=True)
@@ -85,41 +89,6 @@ def test_a_chain_that_stops_when_one_endpoint_has_taken_the_broadcast_gets_no_se
     settle_after(played)
     assert attempts(played) == [("FINAL", tx_hash)]
     assert settler_nonce(played) == nonce + 2
-
-
-# -- C07 ---------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_a_reorg_of_64_blocks_while_logs_are_paged_leaves_the_same_tickets(
-    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = rows(played, "SELECT ticket_id, digest, tx_hash, block_hash FROM tickets ORDER BY ticket_id")
-    forget_the_chain(played)
-    # The final block stays where it is, and 70 blocks stand above it: as on Arbitrum, where finality takes minutes.
-    set_fault(played, "both", rule_of("frozen_finality"))
-    with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
-        engine.game.chain.read_final_block()
-    played.chain.mine(70)
-    monkeypatch.setattr(io_layer.chain_reader, "_LOG_PAGE_BLOCKS", 20)
-    pages: list[int] = []
-    real = ChainReader.read_log_pages
-
-    def read_log_pages(self: ChainReader, *given: Any) -> Any:
-        for stop, page in real(self, *given):
-            pages.append(stop)
-            if len(pages) == 2:
-                played.chain.call("anvil_reorg", 64, [])
-            yield stop, page
-
-    monkeypatch.setattr(ChainReader, "read_log_pages", read_log_pages)
-    with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
-        recover_intents.run(engine)
-    assert len(pages) > 3
-    assert rows(played, "SELECT ticket_id, digest, tx_hash, block_hash FROM tickets ORDER BY ticket_id") == before
-    monkeypatch.undo()
-    impatient(monkeypatch)
-    settle_after(played)
 
 
 # -- R07, R10, R14, R16 ------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def host(tmp_path: Path) -> Iterator[Host]:
     (folder / "keys").mkdir(mode=0o700)
     postgres = start_postgres(tmp_path / "postgres")
     chain = start_chain(tmp_path / "chain", genesis_s=day_start(DAY) - 7_200)
-    proxy = start_rpc_proxy(tmp_path / "chain", chain.url)
+    _, proxy = start_rpc_proxy(tmp_path / "chain", chain.url)
     beacon = start_drand_beacon(tmp_path / "drand", chain.url, genesis_s=day_start(DAY))
     accounts = {role: Account.from_key(secrets.token_bytes(32)) for role in (*ROLES, "fees", "gas", "charity", "link")}
     for role in (*ROLES, "link"):

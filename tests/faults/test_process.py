@@ -19,7 +19,7 @@ import pytest
 import services.day_work
 from bo_engine.units import DayId, day_end
 from tests.invariants.checker import check_at_rest, check_invariants
-from tests.support.commands import killed_at, started, wait_until
+from tests.support.commands import hear_signals, killed_at, started, wait_until
 from tests.support.fingerprint import fingerprint
 from tests.support.kill_world import Runner
 from tests.support.meddling import resume
@@ -104,6 +104,11 @@ def test_a_terminal_that_is_closed_ends_a_run_tidily(played: PlayedWorld) -> Non
     proxy = played.world.proxy
     proxy.fail("down", SEND)
     ours, theirs = os.openpty()
+
+    def become_leader() -> None:
+        hear_signals()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     process = subprocess.Popen(
         [sys.executable, "-m", "cli.main", "settle"],
         env=played.command_env(RPC_URL=proxy.url),
@@ -112,7 +117,7 @@ def test_a_terminal_that_is_closed_ends_a_run_tidily(played: PlayedWorld) -> Non
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=become_leader,
     )
     try:
         os.close(theirs)

@@ -9,26 +9,38 @@ each pair would take hours.
 """
 
 import random
+from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import io_layer.chain_reader
 from bo_engine.errors import InvariantBroken
+from io_layer.chain_reader import ChainReader
 from services.engine import Engine
 from services.resume_transactions import resume_transactions
 from tests.faults.test_kill_points import SEED, STRETCHES, Record, told
-from tests.support.fault_modes import impatient, settle_after
+from tests.support.fault_modes import forget_the_chain, impatient, rule_of, set_fault, settle_after
 from tests.support.fees import SEND
 from tests.support.kill_world import PADDING, Runner, Trial, opened_trial
 from tests.support.observed import attempts, halts, rows, settler_nonce, true_run_hash
-from tests.support.played_world import PlayedWorld
+from tests.support.played_world import PlayedWorld, opened_sold_world
 from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
 
 PAIRS = list(product(("before", "after"), (1, 2, 8, 64)))
-SHARDS = 4
+SHARDS = 8
 MINOR_EVERY = 3
+
+
+@pytest.fixture
+def sold_world(tmp_path: Path) -> Iterator[PlayedWorld]:
+    """A world for each test: anvil goes back 64 blocks only as long as it has written no states to the disk."""
+    with opened_sold_world(tmp_path) as sold:
+        yield sold
 
 
 def cases(trial: Trial) -> list[tuple[int, str, int]]:
@@ -125,3 +137,40 @@ def test_a_reorg_above_the_final_block_is_no_alarm(
     assert rows(played, "SELECT count(*) FROM audit_log WHERE action IN ('final_block_changed', 'day_resumed')") == [
         (0,)
     ]
+
+
+# -- C07 ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_reorg_of_64_blocks_while_logs_are_paged_leaves_the_same_tickets(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
+    true_run_hash(played)
+    before = rows(played, "SELECT ticket_id, digest, tx_hash, block_hash FROM tickets ORDER BY ticket_id")
+    forget_the_chain(played)
+    # The final block stays where it is, and 70 blocks stand above it: as on Arbitrum, where finality takes minutes.
+    set_fault(played, "both", rule_of("frozen_finality"))
+    with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
+        engine.game.chain.read_final_block()
+    played.chain.mine(70)
+    monkeypatch.setattr(io_layer.chain_reader, "_LOG_PAGE_BLOCKS", 20)
+    pages: list[int] = []
+    real = ChainReader.read_log_pages
+
+    def read_log_pages(self: ChainReader, *given: Any) -> Any:
+        for stop, page in real(self, *given):
+            pages.append(stop)
+            if len(pages) == 2:
+                played.chain.call("anvil_reorg", 64, [])
+            yield stop, page
+
+    monkeypatch.setattr(ChainReader, "read_log_pages", read_log_pages)
+    with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
+        recover_intents.run(engine)
+    assert len(pages) > 3
+    assert rows(played, "SELECT ticket_id, digest, tx_hash, block_hash FROM tickets ORDER BY ticket_id") == before
+    monkeypatch.undo()
+    impatient(monkeypatch)
+    settle_after(played)

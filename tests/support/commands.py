@@ -12,6 +12,12 @@ from tests.support.played_world import PlayedWorld
 _WAIT_S = 60.0
 
 
+def hear_signals() -> None:
+    """In a child before it becomes the command: what nohup or a job in the background ignores is heard again."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def started(played: PlayedWorld, *arguments: str, **changed: str) -> Iterator["subprocess.Popen[str]"]:
     """The command line, left running; killed at the end if it still runs."""
@@ -23,6 +29,7 @@ def started(played: PlayedWorld, *arguments: str, **changed: str) -> Iterator["s
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_signals,
     ) as process:
         try:
             yield process

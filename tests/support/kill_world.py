@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +28,7 @@ PADDING = 70  # more empty blocks than the deepest reorg takes
 BLOCKS_TO_FINAL = 2  # of the local chain: a reorg that is deeper takes back what was final
 SETTLE = ("settle", "--json")
 _REPOSITORY = Path(__file__).resolve().parents[2]
+_SECONDS = count(1)
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,9 @@ class Trial:
         goes on, and so does cron. Above the final block that costs time only; a deeper one may stop the day, which a
         person then resumes."""
         played = self.moment.restored()
-        # Empty blocks above the moment: the day's purchases stay where they are, and so does the way back.
+        # Empty blocks above the moment: the day's purchases stay where they are, and so does the way back. Each time
+        # others, because anvil forgets old states by their hash, and one that came again would go with the old one.
+        played.chain.call("evm_increaseTime", next(_SECONDS))
         played.chain.mine(PADDING)
 
         def drop() -> str:

@@ -22,7 +22,7 @@ from local_world.bank import Bank
 from local_world.chain_account import ChainAccount
 from local_world.databases import with_database
 from local_world.players import Way, make_affiliates, make_orders, make_players
-from local_world.world import World
+from local_world.world import World, start_world
 from services.engine import Engine, open_engine
 from services.settle_days import DayOutcome, settle_days
 from tests.support.canaries import (
@@ -209,3 +209,19 @@ class PlayedWorld:
             self.chain.mine(2)
             while refresh_seeds.run(engine).waiting:
                 self.chain.mine(1)
+
+
+@contextmanager
+def opened_sold_world(folder: Path) -> Iterator[PlayedWorld]:
+    """A new world with a sold and closed day, ended at the end. Numbers 1..9, so that every tier wins by itself."""
+    world = start_world(folder / "world", number_max=9)
+    try:
+        played = PlayedWorld(world, folder)
+        played.sell(played.day)
+        played.close(played.day)
+        played.remember()
+        yield played
+        # After everything: what PostgreSQL, the chain, the relay and the endpoints have written down.
+        require_clean_files(played.env, world.root, "*.log")
+    finally:
+        world.stop()
