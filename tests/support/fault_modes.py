@@ -153,6 +153,9 @@ def settle_after(played: PlayedWorld, *, journal_is_true: bool = True) -> None:
         if found.status == "HALTED":
             resumed += 1
             assert resumed <= 2, f"resumed again and again: {found}"
+            if found.error_code == "seed_differs":
+                # Both endpoints told the same lie about a seed: what docs/operations.md lets a superuser do.
+                played.tamper("DELETE FROM day_seeds WHERE day_id = %(day)s", day=played.day)
             with played.engine() as engine:
                 resume_day(engine, played.day, by="Ada")
         told, found = tick(played), standing(played)
