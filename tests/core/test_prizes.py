@@ -105,6 +105,16 @@ def test_a_six_that_is_worth_less_than_an_atom_does_not_roll_down() -> None:
     assert (result.jackpot_hit, result.jackpot_matches, result.closing.streak) == (False, 0, 101)
 
 
+def test_a_jackpot_of_one_atom_is_a_jackpot() -> None:
+    result = settled(state(reserve=2, streak=3), 0, {4: 0, 5: 0, 6: 1}, tip_count=1)
+    assert (result.jackpot_payout_atoms, result.jackpot_hit, result.closing.streak) == (1, True, 0)
+
+
+def test_a_tier_that_is_not_counted_has_no_winner() -> None:
+    assert [(tier.winning_tips, tier.each_atoms) for tier in split_tiers(RULESET_1, 1_000, {})] == [(0, 0)] * 3
+    assert split_jackpot(RULESET_1, 1_000, 200, {}).payout_atoms == 0
+
+
 @quick
 @given(pool_states, st.integers(0, 2**200), winner_counts)
 def test_a_pool_creates_and_loses_no_atom_and_keeps_its_bounds(
@@ -123,7 +133,14 @@ def test_a_pool_creates_and_loses_no_atom_and_keeps_its_bounds(
 
 @pytest.mark.parametrize(
     "opening",
-    [state(carry=-1), state(reserve=-1), state(last_rollover=-1), state(streak=-1), state(carry=MAX_UINT256 + 1)],
+    [
+        state(carry=-1),
+        state(reserve=-1),
+        state(last_rollover=-1),
+        state(carry=MAX_UINT256 + 1),
+        state(streak=-1),
+        state(streak=2**53),  # no number in JSON can say it exactly
+    ],
 )
 def test_an_impossible_opening_state_is_refused(opening: PoolState) -> None:
     with pytest.raises(InvalidInput, match="bad_state"):
@@ -135,6 +152,10 @@ def test_a_sum_that_the_contract_cannot_hold_is_refused(opening: PoolState) -> N
     settled(opening, 0, NOTHING)
     with pytest.raises(InvalidInput, match="amount_overflow"):
         settled(opening, 100_000_000, NOTHING)
+
+
+def test_the_longest_streak_that_json_can_say_is_settled() -> None:
+    assert settled(state(streak=2**53 - 1), 0, NOTHING, tip_count=0).closing.streak == 2**53 - 1
 
 
 def test_a_leak_is_an_alarm() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bo_engine.errors import InvalidInput, InvariantBroken
-from bo_engine.units import Atoms, Bps, DayId, PoolId, TicketId
+from bo_engine.units import MAX_UINT256, Atoms, Bps, DayId, PoolId, TicketId
 from core.documents.merkle_dumps import affiliate_domain, affiliate_tree, winner_domain, winner_tree
 from core.draw import draw_numbers, draw_seed
 from core.model import DayResult, Payout, PoolState, ReferredStake, Ticket
@@ -268,3 +268,25 @@ def test_a_leak_in_the_payouts_is_an_alarm() -> None:
     halves = [replace(payout, amount_atoms=Atoms(part)) for part in (1, payout.amount_atoms - 1)]
     with pytest.raises(InvariantBroken, match="twice"):
         check_sums(replace(good, payouts=tuple(halves)))
+    with pytest.raises(InvariantBroken, match="nothing"):
+        check_sums(replace(good, payouts=(payout, Payout(ZOE, Atoms(0)))))
+
+
+def test_a_total_that_the_contract_cannot_hold_is_refused() -> None:
+    good = settle([ticket(1, 2, ALICE, [tip_with(2, 6)], paid=1)])
+    largest = replace(good, payouts=(Payout(ALICE, Atoms(MAX_UINT256)),), total_payout_atoms=Atoms(MAX_UINT256))
+    check_sums(largest)
+    with pytest.raises(InvalidInput, match="amount_overflow"):
+        check_sums(
+            replace(
+                largest,
+                payouts=(*largest.payouts, Payout(BOB, Atoms(1))),
+                total_payout_atoms=Atoms(MAX_UINT256 + 1),
+            )
+        )
+
+
+def test_impossible_referred_stakes_are_refused_before_anything_is_drawn() -> None:
+    impossible = (ReferredStake(ZOE, BOB, Atoms(-1), Bps(500)),)
+    with pytest.raises(InvalidInput, match="bad_referred"):
+        settle([ticket(1, 2, ALICE, [tip_with(2, 6)], paid=1)], referred=impossible)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from bo_engine.errors import InvalidInput
 from bo_engine.keccak import keccak256
-from bo_engine.units import ZERO_HASH, ZERO_WALLET, DayId, Hash32, PoolId, TicketId, Wallet
+from bo_engine.units import MAX_DAY_ID, ZERO_HASH, ZERO_WALLET, DayId, Hash32, PoolId, TicketId, Wallet
 from core.model import StakeSplit, Ticket
 from core.ruleset import RULESET_1
-from core.tickets import bonus_tips, check_ticket, next_digest, own_stake_of, split_stake, stake_of
+from core.tickets import bonus_tips, check_terms, check_ticket, next_digest, own_stake_of, split_stake, stake_of
 from tests.support.days import quick, ticket, tickets_of, wallet
 
 GOOD = ticket(1, 2, wallet(5), [(1, 2, 3, 4, 5, 6)] * 9, paid=5, vouchers=1, affiliate=wallet(9))
@@ -29,6 +29,30 @@ def test_bonus_tips_come_with_every_fifth_paid_tip(paid: int, bonus: int) -> Non
 
 def test_the_largest_ticket_has_255_tips() -> None:
     assert 144 + bonus_tips(144) == 255
+
+
+@pytest.mark.parametrize(
+    ("pool", "paid", "vouchers", "tips"), [(0, 1, 0, 1), (4, 144, 0, 255), (2, 1, 254, 255), (2, 5, 0, 8)]
+)
+def test_terms_say_how_many_tips_a_ticket_has(pool: int, paid: int, vouchers: int, tips: int) -> None:
+    assert check_terms(RULESET_1, pool, paid, vouchers) == tips
+
+
+@pytest.mark.parametrize(
+    ("pool", "paid", "vouchers"),
+    [(-1, 1, 0), (5, 1, 0), (2, 0, 1), (2, 145, 0), (2, 5, -1), (2, 144, 1), (2, 1, 255)],
+)
+def test_terms_that_no_ticket_can_have_are_refused(pool: int, paid: int, vouchers: int) -> None:
+    with pytest.raises(InvalidInput, match="bad_ticket"):
+        check_terms(RULESET_1, pool, paid, vouchers)
+
+
+def test_a_ticket_is_of_a_day_that_the_contracts_can_count() -> None:
+    for day in (0, MAX_DAY_ID):
+        check_ticket(GOOD._replace(day_id=DayId(day)), RULESET_1)
+    for day in (-1, MAX_DAY_ID + 1):
+        with pytest.raises(InvalidInput, match="bad_ticket"):
+            check_ticket(GOOD._replace(day_id=DayId(day)), RULESET_1)
 
 
 @pytest.mark.parametrize(("pool", "price"), [*enumerate((250_000, 500_000, 1_000_000, 5_000_000, 10_000_000))])
