@@ -115,6 +115,21 @@ def test_a_beacon_of_another_key_is_refused() -> None:
         verify_beacon(network, 1000, SIGNATURE)
 
 
+def test_the_first_round_is_one() -> None:
+    network, signature = own_network(), sign_round(1)
+    assert verify_beacon(network, 1, signature) == hashlib.sha256(signature).digest()
+
+
+def test_a_network_of_another_scheme_verifies_nothing() -> None:
+    with pytest.raises(InvalidInput, match="scheme"):
+        verify_beacon(replace(QUICKNET, scheme="pedersen-bls-chained"), 1000, SIGNATURE)
+
+
+def test_the_point_at_infinity_is_no_key() -> None:
+    with pytest.raises(InvalidInput, match="key is not in the subgroup"):
+        verify_beacon(replace(QUICKNET, public_key=b"\xc0" + bytes(95)), 1000, SIGNATURE)
+
+
 @pytest.mark.parametrize("key", [bytes(96), b"\xff" * 96, b"\xc0" + bytes(95), (2**383 + 2).to_bytes(48, "big") * 2])
 def test_a_key_that_is_no_point_of_the_subgroup_verifies_nothing(key: bytes) -> None:
     with pytest.raises(InvalidInput, match="forged_beacon"):
@@ -135,6 +150,9 @@ def test_seeds_of_the_day_verify_from_the_bottom() -> None:
     verify_seeds(ruleset, DAY, seeds)
     with pytest.raises(InvalidInput, match="forged_beacon"):
         verify_seeds(RULESET_1, DAY, seeds)
+    other = sign_round(drand_round + 1)  # a true beacon, but not this day's
+    with pytest.raises(InvalidInput, match="bad_seeds"):
+        verify_seeds(ruleset, DAY, Seeds(5, drand_round + 1, other, Hash32(hashlib.sha256(other).digest())))
 
 
 def test_seeds_that_do_not_fit_the_day_are_refused() -> None:

@@ -16,7 +16,7 @@ from core.bundle import bundle_bytes
 from core.documents.merkle_dumps import winner_domain, winner_tree
 from core.documents.void import render_void_affiliates, render_void_result, void_bundle
 from core.fold import fold_day
-from core.model import PoolState, VoidedDay
+from core.model import PoolState, StakeSplit, VoidedDay
 from core.ruleset import RULESET_1
 from core.void import ANNOUNCED_AGE_S, MISSING_WORD_AGE_S, NOTICE_S, VOID_REASONS, void_day, void_reason
 from merkle.leaf import leaf_hash
@@ -51,6 +51,12 @@ def test_a_void_computed_by_hand() -> None:
     assert [pool.refund_atoms for pool in void.result.pools] == [500_000, 0, 8_000_000, 0, 0]
     assert {pool.closing for pool in void.result.pools} == {PoolState(Atoms(79), Atoms(80), Atoms(0), 12)}
     assert void.result.affiliate_payouts == ()
+    nothing = StakeSplit(Atoms(0), Atoms(0), Atoms(0), Atoms(0))
+    assert {(pool.split, pool.jackpot_matches, pool.jackpot_hit) for pool in void.result.pools} == {(nothing, 0, False)}
+
+
+def test_the_limits_are_the_contracts_three_thirty_and_seven_days() -> None:
+    assert (MISSING_WORD_AGE_S, ANNOUNCED_AGE_S, NOTICE_S) == (259_200, 2_592_000, 604_800)
 
 
 @quick
@@ -147,17 +153,25 @@ def test_what_no_day_can_be_voided_from_is_refused() -> None:
     day = Day(RULESET_1, (EMPTY_STATE,) * 5, (ticket(1, 0, wallet(1), [SIX], paid=1),), (), None)
     full = PoolState(Atoms(MAX_UINT256), Atoms(0), Atoms(1), 0)
     other_stake = day.tickets[0]._replace(stake_atoms=Atoms(250_001))
-    cases = {
-        "bad_promotions": (day, ZERO_WALLET),
-        "bad_state": (replace(day, opening=(EMPTY_STATE,) * 4), PROMOTIONS),
-        "amount_overflow": (replace(day, opening=(EMPTY_STATE,) * 4 + (full,)), PROMOTIONS),
-        "bad_ticket": (replace(day, tickets=(other_stake,)), PROMOTIONS),
-        "tickets_unordered": (replace(day, tickets=day.tickets * 2), PROMOTIONS),
-    }
-    for code, (wrong, promotions) in cases.items():
+    negative = PoolState(Atoms(0), Atoms(-1), Atoms(0), 0)
+    cases = [
+        ("bad_promotions", day, ZERO_WALLET),
+        ("bad_state", replace(day, opening=(EMPTY_STATE,) * 4), PROMOTIONS),
+        ("bad_state", replace(day, opening=(EMPTY_STATE,) * 4 + (negative,)), PROMOTIONS),
+        ("amount_overflow", replace(day, opening=(EMPTY_STATE,) * 4 + (full,)), PROMOTIONS),
+        ("bad_ticket", replace(day, tickets=(other_stake,)), PROMOTIONS),
+        ("tickets_unordered", replace(day, tickets=day.tickets * 2), PROMOTIONS),
+    ]
+    for code, wrong, promotions in cases:
         with pytest.raises(InvalidInput) as caught:
             voided(wrong, promotions)
         assert caught.value.code == code
+
+
+def test_the_largest_carry_that_the_contract_can_hold_is_kept() -> None:
+    largest = PoolState(Atoms(MAX_UINT256 - 1), Atoms(0), Atoms(1), 0)
+    void = voided(Day(RULESET_1, (EMPTY_STATE,) * 4 + (largest,), (), (), None))
+    assert void.result.pools[4].closing.carry_atoms == MAX_UINT256
 
 
 def test_a_thousand_tickets_of_one_player_are_one_refund() -> None:
@@ -182,6 +196,7 @@ def test_a_thousand_tickets_of_one_player_are_one_refund() -> None:
         (CLOSE + ANNOUNCED_AGE_S, CLOSE, True, True, "announced"),
         (CLOSE + ANNOUNCED_AGE_S, CLOSE, False, False, "announced"),
         (CLOSE + ANNOUNCED_AGE_S, CLOSE, True, False, "announced"),
+        (CLOSE + ANNOUNCED_AGE_S, CLOSE + ANNOUNCED_AGE_S - NOTICE_S, True, True, "announced"),
         (CLOSE + ANNOUNCED_AGE_S, CLOSE + ANNOUNCED_AGE_S - NOTICE_S + 1, True, True, None),
         (CLOSE + ANNOUNCED_AGE_S, CLOSE + ANNOUNCED_AGE_S - NOTICE_S + 1, True, False, "vrf_missing"),
     ],
