@@ -232,14 +232,19 @@ class ChainReader:
         data = multicall.aggregate_data([(call.address, call.data) for call in calls])
         question = [{"to": multicall.ADDRESS, "data": hex_of(data)}, {"blockHash": block.block_hash}]
         decode = multicall.outcomes(len(calls))
-        told = self.ask_each(lambda one: self._value_or_revert(one, "eth_call", question, decode))
-        answers = [one for one in told if not isinstance(one, RpcRefused)]
-        if len(answers) < len(told):
+        try:
+            answers = self.ask_each(lambda one: self.request_one(one, "eth_call", question, decode))
+        except RpcRefused:
+            return None
+        except Unavailable as error:
+            # Nodes say in many words that a call is too much for them; only some of them speak of a revert.
+            if error.code != "rpc_refused":
+                raise
             return None
         found = []
         for call, said in zip(calls, zip(*answers, strict=True), strict=True):
-            value = agreed(call, said)
-            # Alone it reverts again, or had too little gas among the others.
+            # Alone it reverts again, or had too little gas among the others: how much there is, each node decides.
+            value = None if None in said else agreed(call, said)
             found.append(value if isinstance(value, bytes) else self._read_alone(block, call))
         return found
 

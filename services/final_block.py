@@ -6,32 +6,65 @@ kept as evidence, and only a person's `resume` takes the chain as it is now.
 
 from typing import Final
 
-from bo_engine.errors import InvariantBroken
+from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import Hash32, hex_of
 from io_layer.audit_store import has_audit, insert_audit
+from io_layer.chain_reader import Block
 from io_layer.cursor_store import EventCursor, delete_cursors, move_cursor_on, select_cursor
 from services.engine import Engine
 from services.lease import Lease
 
 CHANGED: Final = "final_block_changed"
+AHEAD: Final = "cursor_ahead"
 CURSOR: Final = "final block"
 TICKETS: Final = "tickets"  # up to where purchases were read
 
 
-def require_final_blocks(engine: Engine, lease: Lease) -> None:
-    """Whatever was done upon a final block before, that block is still the chain's.
+def require_final_blocks(engine: Engine, lease: Lease) -> Block:
+    """Whatever was done upon a final block before, that block is still the chain's; the newest final block.
 
-    Raises: InvariantBroken ``final_block_changed`` with both hashes, which also stand in the audit log then.
+    Raises: InvariantBroken ``final_block_changed`` with both hashes, which also stand in the audit log then,
+    ``cursor_ahead``; Unavailable ``rpc_out_of_step`` while an endpoint does not know what was final before.
     """
     final = engine.game.chain.read_final_block()
     for name in (CURSOR, TICKETS):
         known = select_cursor(engine.conn, name)
-        # One that lies beyond the final block: an endpoint lags, and nothing can be said yet.
-        if known is not None and known.block_number <= final.number:
-            is_newest = known.block_number == final.number
-            block = final if is_newest else engine.game.chain.read_block(known.block_number)
-            if block.block_hash != hex_of(known.block_hash):
-                raise _changed(engine, lease, known, block.block_hash)
+        if known is None:
+            continue
+        if known.block_number > final.number:
+            _require_height(engine, known)
+            if name == TICKETS:
+                continue  # an endpoint lags, and purchases are not read up to there again
+        found = final.block_hash if known.block_number == final.number else _hash_now(engine, known, final)
+        if found != hex_of(known.block_hash):
+            raise _changed(engine, lease, known, found)
+    return final
+
+
+def _require_height(engine: Engine, known: EventCursor) -> None:
+    """A cursor beyond every endpoint's head was never read from this chain; following it would lose tickets."""
+    heads = [engine.game.chain.read_head_number(endpoint) for endpoint in engine.game.chain.endpoints]
+    if known.block_number > max(heads):
+        raise InvariantBroken(
+            AHEAD,
+            f"the cursor {known.name} says that block {known.block_number} was final, but the endpoints' newest is "
+            f"{max(heads)}: the chain is not the one that it was, or the row was edited; if so, delete the row and the "
+            "purchases are read again from FIRST_BLOCK",
+        )
+
+
+def _hash_now(engine: Engine, known: EventCursor, final: Block) -> str:
+    try:
+        return engine.game.chain.read_block(known.block_number).block_hash
+    except Unavailable as error:
+        if known.block_number < final.number:
+            raise
+        # Not passed over: what is written next would be remembered in its place, and this never be compared.
+        raise Unavailable(
+            "rpc_out_of_step",
+            f"block {known.block_number} was final before, the newest final block is {final.number} now, and "
+            f"{error.message}: until that endpoint has caught up or is replaced, nothing is done",
+        ) from error
 
 
 def _changed(engine: Engine, lease: Lease, known: EventCursor, found: str) -> InvariantBroken:

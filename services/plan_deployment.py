@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import abi
-from bo_engine.errors import UsageError
+from bo_engine.errors import Unavailable, UsageError
 from bo_engine.keccak import keccak256
 from bo_engine.settings import Settings
 from bo_engine.units import Hash32, Wallet, day_of, hex_of
@@ -89,7 +89,7 @@ def plan_deployment(
     """Look at everything; nothing is written or signed. Lines that do not hold are in ``lines``.
 
     Raises: UsageError ``wrong_chain``, ``plan_differs``, ``wrong_key``, ``other_chain``, ``deployer_used``,
-    ``bad_nonce``; Unavailable for endpoints that do not answer.
+    ``bad_nonce``; Unavailable ``nonce_in_flight`` and for endpoints that do not answer.
     """
     if settings.chain_id != terms.chain_id:
         raise UsageError(
@@ -186,7 +186,13 @@ def _new_record(
             "which a deployment began whose record is lost: then what stands is adopted",
         )
     nonce = first_nonce or 0
-    if nonce > final_nonce or (nonce == final_nonce < highest):
+    if nonce == final_nonce < highest:
+        raise Unavailable(
+            "nonce_in_flight",
+            f"{highest} transactions of {deployer} were sent and {final_nonce} of them are final: what they create is "
+            "not known before all are; run it again then",
+        )
+    if nonce > final_nonce:
         raise UsageError(
             "bad_nonce", f"nonce {nonce} is not the next: {final_nonce} transactions of {deployer} are final"
         )

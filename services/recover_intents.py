@@ -61,8 +61,7 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
     Unavailable ``intents_locked`` when all tickets are stored and somebody's lock kept an intent from its own.
     """
     done = Recovered()
-    require_final_blocks(engine, lease)
-    final = engine.game.chain.read_final_block()
+    final = require_final_blocks(engine, lease)
     _scan(engine, lease, final, done)
     _match_left_over(engine, lease, final, done)
     _close_open_intents(engine, lease, final, done)
@@ -93,7 +92,6 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     cursor = select_cursor(engine.conn, CURSOR)
     if cursor is not None and cursor.block_number > final.number:
         # An endpoint lags behind what we have read from it before: nothing new is final for both.
-        _refuse_unknown_cursor(engine, cursor)
         return
     first = engine.settings.first_block if cursor is None else cursor.block_number + 1
     for stop, events in engine.game.read_ticket_pages(first, final.number):
@@ -113,21 +111,6 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
             "logs_incomplete",
             f"the contract has sold {expected} tickets by block {final.number}, the logs end with ticket {known}; "
             "check FIRST_BLOCK and the endpoints",
-        )
-
-
-def _refuse_unknown_cursor(engine: Engine, cursor: EventCursor) -> None:
-    """A cursor beyond every endpoint's head was never read from this chain; following it would lose tickets.
-
-    Raises: InvariantBroken ``cursor_ahead``; Unavailable for endpoints that do not answer.
-    """
-    heads = [engine.game.chain.read_head_number(endpoint) for endpoint in engine.game.chain.endpoints]
-    if cursor.block_number > max(heads):
-        raise InvariantBroken(
-            "cursor_ahead",
-            f"the cursor {cursor.name} says that block {cursor.block_number} was read, but the endpoints' newest is "
-            f"{max(heads)}: the chain is not the one that it was, or the row was edited; if so, delete the row and the "
-            "purchases are read again from FIRST_BLOCK",
         )
 
 

@@ -43,8 +43,7 @@ class Refreshed:
 def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
     """Take every closed day with tips whose seeds are not complete one step further."""
     done = Refreshed()
-    require_final_blocks(engine, lease)
-    block = engine.game.chain.read_final_block()
+    block = require_final_blocks(engine, lease)
     first = first_unsettled_day(engine, block)
     alarm: InvariantBroken | None = None
     for day in range(first, engine.game.last_closed_day(block) + 1):

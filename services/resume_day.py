@@ -13,7 +13,7 @@ from io_layer.run_store import select_live_run, supersede_run
 from services.artifacts import remove_input_copies
 from services.commit_day import RESUMED, VETOES
 from services.engine import Engine
-from services.final_block import CHANGED, take_chain_as_it_is
+from services.final_block import AHEAD, CHANGED, take_chain_as_it_is
 from services.known_nonces import UNKNOWN, known_nonces
 from services.lease import held_lease
 from services.settle_days import JOB
@@ -46,7 +46,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
                     supersede_run(engine.conn, run.run_id)
                 delete_inputs_artifacts(engine.conn, day_id)
                 rewind_day(engine.conn, day_id, "export")
-            if row is not None and row.error_code == CHANGED:
+            if row is not None and row.error_code in (AHEAD, CHANGED):
                 take_chain_as_it_is(engine)
             # Whoever resumes has looked at what failed on the chain, too: it may be tried anew.
             prepare_failed(engine.conn, f"resumed by {by}", day_id=day_id)

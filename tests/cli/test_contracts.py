@@ -9,6 +9,9 @@ import pytest
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE
 from bo_engine.units import parse_wallet
 from io_layer.contract_codec import codec
+from local_world.faults import Rule
+from services.check_deployment import Installation, check_code, read_addresses
+from services.checklist import Checklist
 from tests.support.deploying import Deploying
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import act
@@ -179,6 +182,17 @@ def test_a_role_that_cannot_be_given_is_refused(played: PlayedWorld) -> None:
     ):
         done = played.cli("contracts", "roles", *arguments, "--json")
         assert (done.code, json.loads(done.stdout)["error"]) == (code, error), arguments
+
+
+def test_code_that_an_endpoint_does_not_show_is_not_taken_for_ours(played: PlayedWorld) -> None:
+    with played.engine() as engine:
+        chain, lines = engine.game.chain, Checklist()
+        block = chain.read_final_block()
+        here = Installation(chain, block, read_addresses(chain, block, played.world.contracts.settlement), None)
+        assert check_code(lines, here)
+        played.world.proxy.set_rules(Rule("says", "eth_getCode", calls=1, args={"refusal": "busy"}))
+        assert not check_code(lines, here)
+    assert [line.name for line in lines.of("unknown")] == ["code of Roles"]
 
 
 # -- deploy: refusals ----------------------------------------------------------------------------------------------

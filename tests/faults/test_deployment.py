@@ -107,6 +107,17 @@ def test_a_lost_record_deploys_nothing_anew_and_adopts_what_stands(deploying: De
     require_one_set(deploying)
 
 
+def test_a_lost_record_is_waited_for_until_what_was_sent_is_final(deploying: Deploying) -> None:
+    deploying.played.world.proxy.fail("frozen_finality")
+    assert deploying.deploy(killed_at="creation sent, not noted #2").code == -signal.SIGKILL
+    deploying.record_file.unlink()
+    assert error_of(deploying.deploy("--first-nonce", "0")) == (EXIT_LATER, "nonce_in_flight")
+    deploying.played.world.proxy.heal()
+    deploying.played.chain.finalize()
+    assert deploying.deploy("--first-nonce", "0").code == EXIT_DONE
+    require_one_set(deploying)
+
+
 def test_a_nonce_that_something_else_has_used_ends_the_deployment(deploying: Deploying) -> None:
     assert deploying.deploy(killed_at="creation stored, not sent #4").code == -signal.SIGKILL
     ChainAccount(deploying.played.chain, deploying.deployer).execute(deploying.at("roles"), OWNER_CALL)

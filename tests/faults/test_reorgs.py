@@ -124,6 +124,22 @@ def test_a_final_block_that_changes_stops_every_money_job_and_both_hashes_are_ke
     assert attempts(played) == [("FINAL", committed)]
 
 
+@pytest.mark.parametrize(("is_shorter", "code"), [(False, "final_block_changed"), (True, "cursor_ahead")])
+def test_a_chain_that_goes_back_below_what_was_final_stops_the_day_before_it_has_grown_again(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, is_shorter: bool, code: str
+) -> None:
+    impatient(monkeypatch)
+    true_run_hash(played)
+    played.chain.mine(PADDING)
+    played.settle()
+    ((number,),) = rows(played, "SELECT block_number FROM event_cursors WHERE name = 'final block'")
+    played.chain.call("anvil_rollback", 64)
+    if not is_shorter:  # it has the block again, and calls only older ones final
+        played.chain.mine(number - played.chain.height())
+    halts(played, code)
+    settle_after(played)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_reorg_above_the_final_block_is_no_alarm(

@@ -1,6 +1,7 @@
 """Many values in one request: the same values as one by one, told apart by name, and asked alone where it must be."""
 
 import pytest
+from eth_abi.abi import encode
 
 from bo_engine.errors import InvariantBroken, Unavailable, UsageError
 from io_layer import multicall
@@ -56,13 +57,29 @@ def test_one_call_that_reverts_among_many_is_told_by_name(played: PlayedWorld) -
     assert "SettlementV4.winningNumbers reverts" in caught.value.message
 
 
-def test_all_calls_together_that_a_node_cannot_run_are_asked_one_by_one(played: PlayedWorld) -> None:
+@pytest.mark.parametrize(
+    "words",
+    ["execution reverted: out of gas", "out of gas", "execution aborted (timeout = 5s)", "gas limit is too high"],
+)
+def test_all_calls_together_that_a_node_cannot_run_are_asked_one_by_one(played: PlayedWorld, words: str) -> None:
     with played.engine() as engine:
-        played.world.proxy.set_rules(
-            Rule("says", "eth_call", calls=1, args={"refusal": "execution reverted: out of gas"})
-        )
+        played.world.proxy.set_rules(Rule("says", "eth_call", calls=1, args={"refusal": words}))
         _, asked = facts(engine.game, played)
         assert asked == 1 + 8
+
+
+@pytest.mark.parametrize("value", [b"", b"\x00" * 32])
+def test_a_call_that_has_too_little_gas_among_others_at_one_node_is_asked_alone(
+    played: PlayedWorld, value: bytes
+) -> None:
+    with played.engine() as engine:
+        game = engine.game
+        block = game.chain.read_final_block()
+        calls = [game.call("SettlementV4", "nextDay"), game.call("SettlementV4", "firstDay")]
+        next_day, first_day = (game.chain.read(block, [call])[0] for call in calls)
+        told = encode(["(bool,bytes)[]"], [[(True, next_day.to_bytes(32, "big")), (False, value)]])
+        played.world.proxy.set_rules(Rule("says", "eth_call", calls=1, args={"value": f"0x{told.hex()}"}))
+        assert game.chain.read(block, calls) == [next_day, first_day]
 
 
 def test_an_aggregate_that_is_none_is_the_endpoints_fault(played: PlayedWorld) -> None:
