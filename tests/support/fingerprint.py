@@ -68,9 +68,12 @@ def _rows(played: PlayedWorld, leases: bool, ignoring: Mapping[str, Sequence[str
 
 
 def _tables(played: PlayedWorld, leases: bool, ignoring: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    return {
-        f"table {name}": hashlib.sha256(text.encode()).hexdigest() for name, text in _rows(played, leases, ignoring)
-    }
+    found: dict[str, object] = {}
+    for name, text in _rows(played, leases, ignoring):
+        # Which final block was looked at last moves on with the chain, whoever looks.
+        lines = [line for line in text.split("\n") if not (name == "event_cursors" and '"final block"' in line)]
+        found[f"table {name}"] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return found
 
 
 def _chain(played: PlayedWorld) -> dict[str, object]:

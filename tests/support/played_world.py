@@ -78,6 +78,9 @@ class PlayedWorld:
         )
         self._copy = name
         self.env = self.env_for(name, self.folder / name)
+        if template is not None:
+            # It was kept when the chain was longer: what it remembers of later blocks the revert has taken back.
+            self.tamper("DELETE FROM event_cursors WHERE block_number > %(height)s", height=self._height)
 
     def _revert(self) -> None:
         self.chain.revert(self._snapshot)

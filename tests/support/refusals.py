@@ -11,9 +11,8 @@ from tests.support.fingerprint import fingerprint, stored_text
 from tests.support.played_world import PlayedWorld
 from tests.support.warm_cli import Finished
 
-# A day that must not go on until a person has looked says so in its own row; beside it only the final block on which it
-# was looked at is remembered.
-HALTED_ROW = ("table settlement_pipeline_runs", "table event_cursors")
+# A day that must not go on until a person has looked says so in its own row, and nowhere else.
+HALTED_ROW = ("table settlement_pipeline_runs",)
 _RPC_CANARY = "canary-of-the-rpc-4f1d9c"
 
 
