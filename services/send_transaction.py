@@ -178,7 +178,6 @@ def _sign(
     final_nonce = chain.read_final_nonce(chain.read_final_block(), signer.address)
     pending_nonce = read_pending_nonce(chain, signer.address)
     with lease.transaction():
-        remember_final_block(engine)
         stored = insert_transaction(engine.conn, stored_purpose(engine, purpose), calldata)
         nonce = allocate_nonce(engine.conn, stored.tx_id, chain.chain_id, signer.address, final_nonce)
         if pending_nonce > nonce:
@@ -188,6 +187,8 @@ def _sign(
                 "not know; it must become final first. Does another engine use this key?",
             )
         insert_attempt(engine.conn, stored.tx_id, _signed(signer, stored, nonce, fees))
+        # Last: jobs that sign at the same moment wait for each other at the nonce, and nowhere before.
+        remember_final_block(engine)
     return stored
 
 
