@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 from bo_engine.errors import InvalidInput, Unavailable, UsageError
 from bo_engine.units import DayId, Hash32
+from io_layer.folder_sync import sync_folder
 
 _TEMP_PREFIX: Final = ".writing-"
 _NO_FILE: Final = Hash32(b"")  # what stands for a symlink, a pipe or a device: no bytes hash to it
@@ -96,7 +97,7 @@ def _open_folder(folder: Path, day_id: DayId) -> Iterator[int]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o755)  # also under the umask 0 that some services start with
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     with _existing_folder(folder, day_id) as fd:
         _require_own(fd, folder)
         yield fd
@@ -228,14 +229,6 @@ def _is_another(pid: int) -> bool:
     except (OSError, OverflowError):
         return True
     return True
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _raise_for(error: OSError, folder: Path) -> NoReturn:

@@ -18,6 +18,7 @@ from bo_engine.strict_json import parse_json
 from bo_engine.units import Wallet, hex_of, parse_hash32, parse_wallet
 from core.deployment import DeployTerms, parse_terms, terms_document
 from io_layer.creation_chain import SignedCreation
+from io_layer.folder_sync import sync_folder
 
 SCHEMA: Final = "bo-engine/deployment/1"
 _LONGEST: Final = 65_536
@@ -88,11 +89,7 @@ def write_record(path: Path, record: Record) -> None:
             file.flush()
             os.fsync(fd)
         beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         raise UsageError("bad_record", f"{path} cannot be written ({error.strerror}): nothing more is sent") from error
 

@@ -15,6 +15,7 @@ from bo_engine.blots import know_secrets
 from bo_engine.errors import UsageError
 from bo_engine.strict_json import parse_json
 from bo_engine.units import Wallet, parse_wallet
+from io_layer.folder_sync import sync_folder
 
 _MAX_KEY_FILE: Final = 65_536
 _BROKEN: Final = (
@@ -105,7 +106,7 @@ def write_keystore(path: Path, account: LocalAccount, password: str) -> Wallet:
             os.link(beside, path, follow_symlinks=False)
         finally:
             beside.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         _refuse_taken(path)
     except OSError as error:
@@ -121,11 +122,3 @@ def _require_free(path: Path) -> None:
 
 def _refuse_taken(path: Path) -> None:
     raise UsageError("key_file_exists", f"{path} exists and is never overwritten: name a new file") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

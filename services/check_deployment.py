@@ -96,18 +96,21 @@ def check_wiring(lines: Checklist, here: Installation) -> None:
 def check_roles(lines: Checklist, here: Installation) -> dict[str, Wallet]:
     """Who holds the roles, whether they are distinct, what kind of account each is; the holders."""
     holders: dict[str, Wallet] = {}
+    contracts: set[Wallet] = set()
     expected = asdict(here.terms.roles) if here.terms else {}
     for role in ROLE_NAMES:
         with lines.asking(role):
-            holder = holders[role] = here.wallet("roles", role)
-            is_contract = bool(here.chain.read_code(holder, here.block))
-            found = f"{holder}, {'a contract' if is_contract else 'a single key'}"
+            holder = here.wallet("roles", role)
+            if here.chain.read_code(holder, here.block):
+                contracts.add(holder)
+            holders[role] = holder
+            found = f"{holder}, {'a contract' if holder in contracts else 'a single key'}"
             wanted = expected.get(role, holder)
             lines.add(role, holder == wanted, found, f"expected {wanted}: `contracts roles --replace {role} 0x..`")
     if len(holders) == len(ROLE_NAMES):
         twins = len(set(holders.values())) < len(holders)
         lines.add("roles are distinct", not twins, "no" if twins else "yes", "replace one: `contracts roles --replace`")
-        is_multisig = bool(here.chain.read_code(holders["owner"], here.block)) or here.chain.is_local
+        is_multisig = holders["owner"] in contracts or here.chain.is_local
         said = "a contract or a local chain" if is_multisig else "a single key"
         lines.add("OWNER is a multisig", is_multisig, said, "transfer the ownership to a multisig", otherwise="warning")
     for getter in ("pendingOwner", "pendingPromotions"):

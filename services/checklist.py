@@ -9,7 +9,7 @@ from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EngineError, In
 
 #: ``warning`` and ``not asked`` keep nothing from being in order; ``unknown`` does: something did not answer.
 Verdict = Literal["ok", "wrong", "warning", "unknown", "not asked"]
-#: Codes that mean: the contract, or whatever stands in its place, does not answer as ours.
+#: When the contract, or whatever stands in its place, does not answer as ours.
 _TODO_READ: Final = "see the line of the contracts' code"
 
 

@@ -189,6 +189,7 @@ def test_two_jobs_that_ask_for_a_nonce_at_the_same_moment_get_two(
         each.start()
     for each in jobs:
         each.join(120)
+    assert not both.broken, "the two never stood at the allocator together"
     monkeypatch.undo()
     monkeypatch.setattr(services.commit_day, "WAIT_S", 5.0)
     assert all(not isinstance(end, EngineError) or end.exit_code == 75 for end in ends), ends
