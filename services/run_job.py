@@ -102,14 +102,16 @@ class _Told:
         self._began_ns: Final = time.monotonic_ns()
         self._row: int | None = None
         self._token: int | None = None
-        self._is_row_ended = False
+        self._took_ms: int | None = None
         self._overruns = 0
         self.pinger = Pinger(settings.job_ping_url, job.name)
         self._version = engine_version()
 
     def took_ms(self) -> int:
-        """Since the run began."""
-        return (time.monotonic_ns() - self._began_ns) // 1_000_000
+        """Since the run began; once it has ended, the same wherever it is told."""
+        if self._took_ms is None:
+            return (time.monotonic_ns() - self._began_ns) // 1_000_000
+        return self._took_ms
 
     def begin_row(self, lease: Lease) -> None:
         """The row of a run that has its lease. It must be there: a run without it would leave no trace when killed."""
@@ -121,9 +123,9 @@ class _Told:
 
     def end_row(self, conn: Conn, ended: Ended) -> None:
         """The end in the row, or a row of its own for a run that never had the lease. Once."""
-        if self._is_row_ended:
+        if self._took_ms is not None:
             return
-        self._is_row_ended = True
+        self._took_ms = ended.took_ms
         try:
             if self._row is not None:
                 finish_run(conn, self._row, ended)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 _FIELD: Final = re.compile(r"\*|\*/[1-9][0-9]?|[0-9]{1,2}")
-_MINUTES_OF_A_YEAR: Final = 366 * 1440
+_MINUTES: Final = 8 * 1440  # no job of ours waits longer than a week
 
 
 def next_start(schedule: str, now: datetime) -> datetime:
@@ -17,12 +17,12 @@ def next_start(schedule: str, now: datetime) -> datetime:
     if len(fields) != 5 or not all(_FIELD.fullmatch(one) for one in fields):
         raise ValueError(f"the schedule {schedule!r} is none of ours")
     moment = now.replace(second=0, microsecond=0)
-    for _ in range(_MINUTES_OF_A_YEAR):
+    for _ in range(_MINUTES):
         moment += timedelta(minutes=1)
         parts = (moment.minute, moment.hour, moment.day, moment.month, moment.isoweekday() % 7)
         if all(_matches(field, part) for field, part in zip(fields, parts, strict=True)):
             return moment
-    raise ValueError(f"the schedule {schedule!r} never comes")
+    raise ValueError(f"the schedule {schedule!r} does not come within a week")
 
 
 def _matches(field: str, value: int) -> bool:
