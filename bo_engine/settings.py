@@ -252,7 +252,7 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """The texts that no log may show."""
-        return tuple(text for name, text in self._texts.items() if _BY_NAME[name].secret)
+        return tuple(text for name, text in self._texts.items() if text and _BY_NAME[name].secret)
 
     @property
     def is_local(self) -> bool:

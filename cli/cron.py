@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Final
 
 import typer
 
@@ -19,7 +18,6 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-ROOT: Final = Path(__file__).resolve().parents[1]
 
 
 def job_lines(root: Path, environment: dict[str, str]) -> list[str]:
@@ -31,17 +29,18 @@ def job_lines(root: Path, environment: dict[str, str]) -> list[str]:
 
 
 def _here() -> tuple[str, list[str]]:
-    settings = load_settings(os.environ)
+    root, settings = Path(__file__).resolve().parents[1], load_settings(os.environ)
     environment = {}
     if os.environ.get("BO_ENV_FILE"):
         environment["BO_ENV_FILE"] = str(Path(os.environ["BO_ENV_FILE"]).absolute())
-    if (ROOT / settings.logs_dir) != ROOT / "logs":
-        environment["BO_CRON_LOGS"] = str(ROOT / settings.logs_dir / "cron")
-    if not (ROOT / "crontab" / "run-job").is_file():
-        raise UsageError("no_cron", f"{ROOT}/crontab/run-job is missing: install from a checkout, as the README says")
-    if not str(ROOT).isprintable():
+    logs_dir = root / settings.logs_dir
+    if logs_dir != root / "logs":
+        environment["BO_CRON_LOGS"] = str(logs_dir / "cron")
+    if not (root / "crontab" / "run-job").is_file():
+        raise UsageError("no_cron", f"{root}/crontab/run-job is missing: install from a checkout, as the README says")
+    if not str(root).isprintable():
         raise UsageError("no_cron", "the checkout lies in a folder that no crontab can name")
-    return str(ROOT), job_lines(ROOT, environment)
+    return str(root), job_lines(root, environment)
 
 
 @app.command()

@@ -86,10 +86,8 @@ def running_cron(cron: Path, crontab: Path, pam: Path | None) -> Iterator[Cron]:
         text=True,
     ) as process:
         try:
-            wait_until(
-                lambda: process.poll() is not None or Path(f"/proc/{process.pid}/root/run/crond.pid").exists(),
-                "cron to start",
-            )
+            inside = Path(f"/proc/{process.pid}/root")
+            wait_until(lambda: process.poll() is not None or (inside / "run/crond.pid").exists(), "cron to start")
             assert process.poll() is None, process.stdout.read() if process.stdout else ""
             yield Cron(process.pid, crontab.parent)
         finally:
