@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
-from bo_engine.errors import UsageError
+from bo_engine.errors import Halted, UsageError
+from bo_engine.settings import Settings
 from io_layer.database import connect
 from io_layer.job_store import Ended, count_overruns, insert_ended_run, insert_run
 from io_layer.metrics_file import write_metrics
 from services.over_days import all_days_done, all_seeds_known
+from services.run_job import run_job
+from services.stop import Stop
 from tests.support.commands import killed_at, started, wait_until
 from tests.support.loopback import Loopback, serving
 from tests.support.observed import pipeline, rows
@@ -184,6 +187,10 @@ def test_a_job_with_nothing_due_looks_into_the_database_and_loads_nothing_of_the
         ("refresh-seeds", 0),
         ("settle", 0),
     ]
+    # A halt is told all the same.
+    played.tamper("INSERT INTO job_halts (job, reason, halted_by) VALUES ('*', 'upgrade', 'Ann')")
+    with pytest.raises(Halted, match="upgrade"):
+        run_job(all_jobs()["settle"], Settings(given), stop=Stop(), tell=print)
 
 
 def test_nothing_is_due_only_when_yesterday_is_settled_or_seeded(played: PlayedWorld) -> None:
