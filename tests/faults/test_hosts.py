@@ -115,10 +115,12 @@ def test_a_host_with_a_wrong_clock_chooses_no_seed(played: PlayedWorld, monkeypa
 
 # -- H07: the time steps back while a job runs -------------------------------------------------------------------------
 
+# A job loads the chain's library after it has begun.
 STEP_BACK = """
-import time
-_real, _began = time.time, time.monotonic()
-time.time = lambda: _real() - (7200 if time.monotonic() - _began > 0.4 else 0)
+import sys, time
+_real, _real_ns = time.time, time.time_ns
+time.time = lambda: _real() - 7200 * ("web3" in sys.modules)
+time.time_ns = lambda: _real_ns() - 7200 * 10**9 * ("web3" in sys.modules)
 """
 
 
