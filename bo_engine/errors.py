@@ -61,6 +61,12 @@ class Stopped(EngineError):
     exit_code = EXIT_LATER
 
 
+class Halted(Stopped):
+    """Somebody has stopped the job for now. It ends where a stopped run would, and cron does not bring it back."""
+
+    exit_code = EXIT_FAILED
+
+
 INTERRUPTED: Final = Stopped("interrupted", "ended at once; nothing is half done, run the command again")
 OUT_OF_MEMORY: Final = EngineError(
     "out_of_memory", "the memory that this process may use is full; give it more, nothing is half done"

@@ -65,6 +65,12 @@ def _http_url(text: str) -> str:
     return text
 
 
+def _ping_url(text: str) -> str:
+    if text and "{job}" not in _http_url(text):
+        raise ValueError("an http:// or https:// address with {job} in it")
+    return text
+
+
 def _is_url(text: str) -> bool:
     # Python's own complaint would repeat the password, so only whether it complains is told.
     try:
@@ -185,6 +191,19 @@ SETTINGS: Final = (
     ),
     Setting("ARTIFACTS_DIR", "Where each day's files go.", default="artifacts", example="artifacts", check=Path),
     Setting("LOGS_DIR", "Where jobs write their logs.", default="logs", example="logs", check=Path),
+    Setting(
+        "METRICS_DIR",
+        "Where jobs leave their metrics for Prometheus' textfile collector.",
+        default="",
+        check=Path,
+    ),
+    Setting(
+        "JOB_PING_URL",
+        "An address that is told when a job starts (/start), succeeds, or fails (/fail); {job} in it becomes its name.",
+        default="",
+        secret=True,
+        check=_ping_url,
+    ),
 )
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
@@ -233,7 +252,7 @@ class Settings:
 
     def secrets(self) -> tuple[str, ...]:
         """The texts that no log may show."""
-        return tuple(text for name, text in self._texts.items() if _BY_NAME[name].secret)
+        return tuple(text for name, text in self._texts.items() if text and _BY_NAME[name].secret)
 
     @property
     def is_local(self) -> bool:
@@ -299,6 +318,14 @@ class Settings:
     @property
     def logs_dir(self) -> Path:
         return self._path("LOGS_DIR")
+
+    @property
+    def metrics_dir(self) -> Path | None:
+        return self._path("METRICS_DIR") if self._text("METRICS_DIR") != "." else None
+
+    @property
+    def job_ping_url(self) -> str | None:
+        return self._text("JOB_PING_URL") or None
 
 
 def load_settings(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:

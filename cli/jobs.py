@@ -1,41 +1,150 @@
-"""Commands that cron runs beside settle."""
+"""Commands of the jobs that cron runs beside settle, and what stops them and shows them."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from bo_engine.errors import EXIT_DONE
-from cli.output import JsonOption, print_facts, print_json
-from cli.start import opened_engine
+from bo_engine.errors import EXIT_DONE, UsageError
+from cli.output import ByName, DryRun, JsonOption, print_facts, print_json, print_table
+from cli.start import ask_by_name, loaded_settings, watched
+from services.job import Done, Job
+from workers.all_jobs import all_jobs
 
 PANEL = "Jobs"
+JobName = Annotated[str | None, typer.Option("--job", help="Name of the job.", metavar="NAME")]
+AllJobs = Annotated[bool, typer.Option("--all", help="All jobs.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add this module's commands."""
-    app.command("recover-intents", rich_help_panel=PANEL)(recover_intents)
-    app.command("refresh-seeds", rich_help_panel=PANEL)(refresh_seeds)
+    """Add this module's commands, and one for each job that has no command of its own."""
+    taken = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    for job in all_jobs().values():
+        if job.name not in taken:
+            app.command(job.name, rich_help_panel=PANEL)(_command_of(job))
+    app.command(rich_help_panel=PANEL)(halt)
+    app.command(rich_help_panel=PANEL)(jobs)
 
 
-def recover_intents(json: JsonOption = False) -> int:
-    """Turn final purchases into tickets, tie them to their intents, close dead intents. Safe to repeat."""
-    from workers.recover_intents import run
+def run(job: Job) -> Done | None:
+    """Run a job as cron would; None when nothing is due."""
+    from services.run_job import run_job
 
-    with opened_engine() as engine:
-        facts = {**run(engine).document(), "exit_code": EXIT_DONE}
+    settings = loaded_settings()
+    with watched() as (tell, stop):
+        return run_job(job, settings, stop=stop, tell=tell)
+
+
+def _command_of(job: Job) -> Callable[..., int]:
+    def work(json: JsonOption = False) -> int:
+        return _show(job, run(job), json)
+
+    def work_or_plan(json: JsonOption = False, dry_run: DryRun = False) -> int:
+        return _show(job, _plan(job), json, dry_run=True) if dry_run else _show(job, run(job), json)
+
+    command = work if job.plan is None else work_or_plan
+    command.__doc__ = job.does
+    return command
+
+
+def _plan(job: Job) -> Done:
+    from services.run_job import look_at_job
+
+    if job.plan is None:
+        raise UsageError("no_dry_run", f"{job.name} has no dry run")
+    settings = loaded_settings()
+    with watched() as (tell, stop):
+        return look_at_job(settings, stop=stop, tell=tell, plan=job.plan)
+
+
+def _show(job: Job, done: Done | None, json: bool, *, dry_run: bool = False) -> int:
+    found = done or Done({"nothing_due": True})
+    facts = {**found.document, **({"dry_run": True} if dry_run else {}), "exit_code": found.exit_code}
     if json:
         print_json(facts)
     else:
-        print_facts("recover-intents", facts)
+        print_facts(job.name + (" (dry run: nothing was written)" if dry_run else ""), facts)
+    return found.exit_code
+
+
+def halt(
+    reason: Annotated[str, typer.Option("--reason", help="Why; whoever finds the job halted reads it.")] = "",
+    job: JobName = None,
+    all_jobs_: AllJobs = False,
+    by: ByName = None,
+    json: JsonOption = False,
+) -> int:
+    """Stop a job, or all: none starts any more, one that runs ends at its next safe point. Leaves a row in the audit
+    log. Safe to repeat: the first reason stays."""
+    from services.job_control import halt_jobs
+
+    name = _one_or_all(job, all_jobs_)
+    why = " ".join(reason.split())
+    if not why or len(why) > 300 or not why.isprintable():
+        raise UsageError("missing_reason", "say why with --reason TEXT (up to 300 printable characters)")
+    person = ask_by_name(by)
+    facts = _with_database(lambda conn: halt_jobs(conn, name, reason=why, by=person, known=list(all_jobs())))
+    if json:
+        print_json(facts)
+    else:
+        print_facts("Halted", {**facts, "halted": "all jobs" if name is None else name})
     return EXIT_DONE
 
 
-def refresh_seeds(json: JsonOption = False) -> int:
-    """Request and collect VRF words, fetch and verify drand beacons of closed days. Safe to repeat."""
-    from workers.refresh_seeds import run
+def resume_jobs(job: str | None, every: bool, by: str | None, json: bool) -> int:
+    """Let halted jobs go on."""
+    from services import job_control
 
-    with opened_engine() as engine:
-        done = run(engine)
+    name = _one_or_all(job, every)
+    person = ask_by_name(by)
+    facts = _with_database(lambda conn: job_control.resume_jobs(conn, name, by=person, known=list(all_jobs())))
     if json:
-        print_json(done.document())
+        print_json(facts)
     else:
-        print_facts("refresh-seeds", done.document())
-    return done.exit_code
+        print_facts("Resumed", {**facts, "resumed": ["all jobs" if one == "*" else one for one in facts["resumed"]]})
+    return EXIT_DONE
+
+
+def _one_or_all(job: str | None, every: bool) -> str | None:
+    if (job is None) != every:
+        raise UsageError("usage", "say --job NAME or --all, one of the two")
+    return job
+
+
+def jobs(json: JsonOption = False) -> int:
+    """Every job: its last run and how it ended, who runs it now, whether it is halted, when it is due. Reads only."""
+    from services.job_control import list_jobs
+
+    rows = _with_database(lambda conn: list_jobs(conn, list(all_jobs().values())))
+    if json:
+        print_json({"jobs": rows})
+        return EXIT_DONE
+    shown = [
+        (
+            row["job"],
+            (row["last_run"] or "never")[:19],
+            "" if row["exit_code"] is None else row["exit_code"],
+            row["error"] or "",
+            "halted" if row["halted"] else "running" if row["running"] else "",
+            (row["next_due"] or "")[:16],
+        )
+        for row in rows
+    ]
+    print_table("Jobs", ("job", "last run (UTC)", "exit", "because", "now", "next due"), shown)
+    for row in rows:
+        if row["halted"]:
+            print_facts(
+                f"{row['job']} is halted",
+                {"reason": row["halted"], "by": row["halted_by"], "since": row["halted_at"]},
+            )
+    return EXIT_DONE
+
+
+def _with_database(ask: Callable[[Any], Any]) -> Any:
+    from io_layer.database import connect
+    from services.own_database import require_own_database
+
+    settings = loaded_settings()
+    with connect(settings.database_url, application_name="bo-engine") as conn:
+        require_own_database(conn, settings)
+        return ask(conn)

@@ -17,7 +17,7 @@ from bo_engine.blots import blot, know_secrets, plain
 from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, INTERRUPTED, OUT_OF_MEMORY, EngineError, InvariantBroken
 from bo_engine.log import JsonLines
 from bo_engine.settings import load_settings
-from cli import artifacts, contracts, database, jobs, keys, looking, settling, transactions, verifying
+from cli import artifacts, contracts, cron, database, jobs, keys, looking, settling, transactions, verifying
 from cli.output import print_facts, print_json
 from cli.streams import patient_streams
 
@@ -37,6 +37,7 @@ settling.register(app)
 jobs.register(app)
 looking.register(app)
 verifying.register(app)
+app.add_typer(cron.app, name="cron", rich_help_panel="Jobs")
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Files and database")
 app.add_typer(database.app, name="db", rich_help_panel="Files and database")
 app.add_typer(contracts.app, name="contracts", rich_help_panel="Contracts")

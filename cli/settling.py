@@ -4,10 +4,13 @@ from typing import Any
 
 import typer
 
-from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, UsageError
 from bo_engine.units import DayId, parse_day
+from cli.jobs import AllJobs, JobName, resume_jobs
+from cli.jobs import run as run_job
 from cli.output import ByName, DayOption, DryRun, JsonOption, OneDay, print_facts, print_json, print_table, tell
 from cli.start import ask_by_name, opened_engine
+from services.job import Done
 
 PANEL = "Settle"
 
@@ -28,30 +31,31 @@ def register(app: typer.Typer) -> None:
 def settle(day: DayOption = None, json: JsonOption = False, dry_run: DryRun = False) -> int:
     """Settle every closed, unsettled day, oldest first, or one day: export, affiliates, compute, approve, commit,
     release, stats. Safe to repeat: finished steps are skipped, nothing is ever sent or paid twice."""
-    from services.settle_days import settle_days
+    from workers.settle import JOB, settle_one
 
-    with opened_engine() as engine:
-        if dry_run:
+    if dry_run:
+        with opened_engine() as engine:
             return _dry_run(engine, day, json)
-        outcomes = settle_days(engine, day=None if day is None else parse_day(day))
-        calls = engine.game.chain.count_calls()
-    documents = [outcome.document() for outcome in outcomes]
-    for outcome in outcomes:
-        if outcome.status == "HALTED":
+    done = run_job(JOB if day is None else settle_one(parse_day(day)))
+    if done is None:
+        done = Done({"days": [], "rpc_calls": {}, "exit_code": EXIT_DONE})
+    documents = done.document["days"]
+    for document in documents:
+        if document["status"] == "HALTED":
             tell(
-                f"bo-engine: day_halted: day {outcome.day_id} is HALTED: {outcome.reason}; look, then "
-                f"`bo-engine resume --day {outcome.day_id} --by NAME`"
+                f"bo-engine: day_halted: day {document['day_id']} is HALTED: {document['reason']}; look, then "
+                f"`bo-engine resume --day {document['day_id']} --by NAME`"
             )
-    code = max((outcome.exit_code for outcome in outcomes), default=EXIT_DONE)
     if json:
-        print_json({"days": documents, "rpc_calls": calls, "exit_code": code})
-        return code
+        print_json(done.document)
+        return done.exit_code
     if not documents:
         print_facts("Nothing is due", {"days": "every closed day is settled"})
     else:
         _print_outcomes(documents)
+    calls = done.document["rpc_calls"]
     print_facts("RPC calls", {name: sum(counts.values()) for name, counts in calls.items()})
-    return code
+    return done.exit_code
 
 
 def export_inputs(day: OneDay, json: JsonOption = False, dry_run: DryRun = False) -> int:
@@ -87,9 +91,19 @@ def refresh_stats(day: OneDay, json: JsonOption = False, dry_run: DryRun = False
     return _step("stats", day, json, dry_run)
 
 
-def resume(day: OneDay, by: ByName = None, json: JsonOption = False) -> int:
-    """Let a HALTED day go on after a person has looked; leaves a row in the audit log. Safe to repeat: a day
-    that is not HALTED is refused and left as it is."""
+def resume(
+    day: DayOption = None,
+    job: JobName = None,
+    all_jobs: AllJobs = False,
+    by: ByName = None,
+    json: JsonOption = False,
+) -> int:
+    """Let a HALTED day, or a halted job, go on after a person has looked; leaves a row in the audit log. Safe to
+    repeat: what is not halted is refused and left as it is."""
+    if (day is None) == (job is None and not all_jobs):
+        raise UsageError("usage", "say what may go on: --day N, --job NAME or --all")
+    if day is None:
+        return resume_jobs(job, all_jobs, by, json)
     from services.resume_day import resume_day
 
     name = ask_by_name(by)

@@ -290,6 +290,10 @@ class ChainReader:
         """The number of one endpoint's newest block."""
         return self._numbered(endpoint, "latest").number
 
+    def read_newest_time_s(self) -> int:
+        """Timestamp of the newest block that any endpoint knows. Not final: for comparing clocks only."""
+        return max(self.ask_each(lambda one: self._numbered(one, "latest").timestamp_s))
+
     def read_code(self, address: Wallet, block: Block) -> bytes:
         """The bytecode at an address."""
         return self.request_both("eth_getCode", [address, {"blockHash": block.block_hash}], wire.data)

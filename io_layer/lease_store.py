@@ -106,14 +106,18 @@ def release_lease(conn: Conn, job: str, token: int) -> bool:
 # FOR KEY SHARE: a thief changes the token, which is part of a key, and waits until our transaction ends;
 # our own renewal on another connection changes no key and does not wait.
 GUARD_LEASE = """
-    SELECT token FROM job_leases WHERE job = %(job)s AND token = %(token)s AND holder IS NOT NULL FOR KEY SHARE
+    SELECT (SELECT h.reason FROM job_halts AS h WHERE h.job IN (l.job, '*') ORDER BY h.job DESC LIMIT 1)
+      FROM job_leases AS l WHERE l.job = %(job)s AND l.token = %(token)s AND l.holder IS NOT NULL FOR KEY SHARE OF l
 """
 
 
-def guard_lease(conn: Conn, job: str, token: int) -> None:
+def guard_lease(conn: Conn, job: str, token: int) -> str | None:
     """Fence the running transaction: it commits only if the lease is ours, and nobody can take it before that.
 
-    Raises: Unavailable ``lease_lost``.
+    Returns why a person has stopped the job, or None. Raises: Unavailable ``lease_lost``.
     """
-    if conn.execute(GUARD_LEASE, {"job": job, "token": token}).fetchone() is None:
+    row = conn.execute(GUARD_LEASE, {"job": job, "token": token}).fetchone()
+    if row is None:
         raise Unavailable("lease_lost", f"the lease of job {job} was taken over")
+    reason: str | None = row[0]
+    return reason

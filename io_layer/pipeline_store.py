@@ -30,6 +30,7 @@ class PipelineDay(NamedTuple):
     run_id: int | None
     approved_by: str | None
     attempts: int
+    engine: str | None = None  # version of the engine that works on it
 
     def is_done(self, step: Step) -> bool:
         return bool(getattr(self, f"{step}_ok"))
@@ -52,7 +53,7 @@ def insert_day(conn: Conn, day_id: DayId) -> bool:
 
 SELECT_DAY = """
     SELECT day_id, status, reason, error_code, not_before, export_ok, affiliate_ok, compute_ok, approve_ok, commit_ok,
-           stats_ok, run_id, approved_by, attempts
+           stats_ok, run_id, approved_by, attempts, engine
       FROM settlement_pipeline_runs WHERE day_id = %(day_id)s
 """
 
@@ -76,14 +77,16 @@ def select_last_done(conn: Conn) -> DayId | None:
 START_DAY = """
     UPDATE settlement_pipeline_runs
        SET status = 'RUNNING', reason = NULL, error_code = NULL, not_before = NULL,
-           attempts = attempts + (status <> 'RUNNING')::integer
+           attempts = attempts + (status <> 'RUNNING')::integer, engine = coalesce(%(engine)s, engine)
      WHERE day_id = %(day_id)s AND status IN ('WAITING', 'FAILED', 'RUNNING')
 """
 
 
-def start_day(conn: Conn, day_id: DayId) -> bool:
-    """WAITING, FAILED or a RUNNING left by a killed run -> RUNNING. Hold the lease. False when DONE or HALTED."""
-    return conn.execute(START_DAY, {"day_id": day_id}).rowcount == 1
+def start_day(conn: Conn, day_id: DayId, engine: str | None = None) -> bool:
+    """WAITING, FAILED or a RUNNING left by a killed run -> RUNNING. Hold the lease. False when DONE or HALTED.
+
+    ``engine``: the version that works on the day from now on."""
+    return conn.execute(START_DAY, {"day_id": day_id, "engine": engine}).rowcount == 1
 
 
 # One constant per step, so that no SQL text is put together from parts.

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from io_layer.chain_reader import open_chain
 from io_layer.database import Conn, connect
 from io_layer.game_chain import DayOnChain, GameChain, open_game
 from io_layer.run_store import select_closing_state
+from services.own_database import require_own_database
 from services.stop import Stop
 
 EMPTY_STATE = PoolState(Atoms(0), Atoms(0), Atoms(0), 0)
@@ -93,9 +94,10 @@ def open_engine(
     name: str = "bo-engine",
     stop: Stop | None = None,
     for_display: bool = False,
+    conn: Conn | None = None,
 ) -> Iterator[Engine]:
     """Connect to the database and to both RPC endpoints, and check each. ``for_display``: for a command that only
-    shows, one endpoint that answers is enough.
+    shows, one endpoint that answers is enough. ``conn``: a connection that is open already, and stays so.
 
     Raises: UsageError for anything that the settings get wrong; Unavailable for what does not answer.
     """
@@ -110,8 +112,9 @@ def open_engine(
         wait=stop.wait,
     )
     game = open_game(chain, settings.settlement_address)
-    with connect(settings.database_url, application_name=name) as conn:
-        yield Engine(settings, conn, game, rulesets, settings.artifacts_dir, tell, stop)
+    with nullcontext(conn) if conn else connect(settings.database_url, application_name=name) as opened:
+        require_own_database(opened, settings)
+        yield Engine(settings, opened, game, rulesets, settings.artifacts_dir, tell, stop)
 
 
 def load_rulesets(files: tuple[Path, ...]) -> dict[Hash32, Ruleset]:

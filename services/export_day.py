@@ -8,6 +8,7 @@ from io_layer.input_store import insert_day_inputs, lock_day, select_day_inputs
 from io_layer.pipeline_store import finish_step
 from services.day_work import Opened, inputs_document
 from services.engine import Engine
+from services.host_clock import require_right_clock
 from services.lease import Lease
 
 
@@ -16,9 +17,10 @@ def export_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
 
     The tickets are locked before they are counted, folded once more on the way into the file, and the transaction
     stands only if their digests are the chain's.
-    Raises: InvariantBroken ``tickets_differ``, ``seal_mismatch``, ``inputs_differ``.
+    Raises: Unavailable ``clock_wrong``; InvariantBroken ``tickets_differ``, ``seal_mismatch``, ``inputs_differ``.
     """
     day_id = opened.day_id
+    require_right_clock(engine)
     with lease.transaction():
         lock_day(engine.conn, day_id)
         sealed = select_day_inputs(engine.conn, day_id)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bo_engine.errors import EngineError
+from bo_engine.errors import EngineError, Halted
 from bo_engine.log import get_logger
 from io_layer.database import Conn
+from io_layer.halt_store import select_halt
 from io_layer.lease_store import Holder, acquire_lease, guard_lease, release_lease, renew_lease, select_lease
 from services.stop import Stop
 
@@ -31,11 +32,14 @@ class Lease:
     def transaction(self) -> Iterator[None]:
         """A transaction that commits only while the lease is ours, and begins only while nobody asks the run to end.
 
-        Raises: Unavailable ``lease_lost``; Stopped.
+        Raises: Unavailable ``lease_lost``; Stopped; Halted ``job_halted``.
         """
         self.stop.check()
         with self.conn.transaction():
-            guard_lease(self.conn, self.job, self.token)
+            halted = guard_lease(self.conn, self.job, self.token)
+            # A halt is heard where a signal is: what must go to its end does.
+            if halted is not None and self.stop.is_heard:
+                raise job_halted(self.job, halted)
             yield
 
     def renew(self) -> None:
@@ -49,9 +53,11 @@ def held_lease(conn: Conn, job: str, stop: Stop | None = None) -> Iterator[Lease
     """Take the job's lease, give it back at the end.
 
     The lease of a process of this host that is dead is taken over at once; that of another host when it expires.
-    ``stop``: whoever may ask this run to end. Raises: Unavailable ``lease_held``, naming the holder; Stopped.
+    ``stop``: whoever may ask this run to end. Raises: Unavailable ``lease_held``, naming the holder; Stopped;
+    Halted ``job_halted``.
     """
     stop = stop or Stop()
+    require_not_halted(conn, job)
     host, pid = socket.gethostname(), os.getpid()
     holder = Holder(name=f"{host} process {pid}", host=host, pid=pid, pid_started=_started(pid) or 0)
     # From before it is taken until after it is given back, so that no wish to end comes between.
@@ -62,6 +68,22 @@ def held_lease(conn: Conn, job: str, stop: Stop | None = None) -> Iterator[Lease
             yield lease
         finally:
             _give_back(lease)
+
+
+def require_not_halted(conn: Conn, job: str) -> None:
+    """Raises: Halted ``job_halted``."""
+    halt = select_halt(conn, job)
+    if halt is not None:
+        raise job_halted(job, halt.reason)
+
+
+def job_halted(job: str, reason: str) -> Halted:
+    """The error of a job that a person has stopped."""
+    return Halted(
+        "job_halted",
+        f"job {job} is halted: {reason}; `bo-engine jobs` says by whom, `bo-engine resume --job {job} --by NAME` (or "
+        "--all) lets it go on",
+    )
 
 
 def _give_back(lease: Lease) -> None:

@@ -17,6 +17,7 @@ from services.engine import Engine
 from services.final_block import remember_final_block, require_final_blocks
 from services.first_unsettled_day import first_unsettled_day
 from services.follow_transaction import Purpose, close_purpose
+from services.host_clock import require_right_clock
 from services.lease import Lease
 from services.send_transaction import send_once
 
@@ -41,7 +42,8 @@ class Refreshed:
 
 
 def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
-    """Take every closed day with tips whose seeds are not complete one step further."""
+    """Take every closed day with tips whose seeds are not complete one step further. Raises: Unavailable
+    ``clock_wrong``."""
     done = Refreshed()
     block = require_final_blocks(engine, lease)
     first = first_unsettled_day(engine, block)
@@ -54,6 +56,7 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
         facts = engine.game.read_day(block, DayId(day))
         # A voided day is refunded and never drawn: a word asked for now would be paid for in vain.
         if facts.tip_count and facts.record.status != VOIDED:
+            require_right_clock(engine)
             try:
                 _refresh_day(engine, lease, block, facts, seeds, done)
             except InvariantBroken as error:

@@ -4,13 +4,13 @@ from typing import Any
 
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId
-from io_layer.artifact_store import delete_inputs_artifacts
 from io_layer.audit_store import insert_audit
 from io_layer.journal_store import prepare_failed
 from io_layer.pipeline_store import resume_day as resume_row
-from io_layer.pipeline_store import rewind_day, select_day
-from io_layer.run_store import select_live_run, supersede_run
+from io_layer.pipeline_store import select_day
+from io_layer.run_store import select_live_run
 from services.artifacts import remove_input_copies
+from services.begin_anew import begin_anew, may_begin_anew
 from services.commit_day import RESUMED, VETOES
 from services.engine import Engine
 from services.final_block import AHEAD, CHANGED, take_chain_as_it_is
@@ -33,7 +33,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
         run = select_live_run(engine.conn, day_id)
         vetoes = engine.game.read_record(engine.game.chain.read_final_block(), day_id).vetoes
         nonces = known_nonces(engine)
-        begins_anew = run is None or run.status in ("dry_run", "approved")
+        begins_anew = may_begin_anew(run)
         if begins_anew:
             remove_input_copies(engine, day_id)
         with lease.transaction():
@@ -42,10 +42,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
             if begins_anew:
                 # What the person has repaired may lie in any step, so the inputs are exported anew as well: a file of
                 # before the repair must not enter the new run_hash.
-                if run is not None and run.status == "approved":
-                    supersede_run(engine.conn, run.run_id)
-                delete_inputs_artifacts(engine.conn, day_id)
-                rewind_day(engine.conn, day_id, "export")
+                begin_anew(engine.conn, day_id, run)
             if row is not None and row.error_code in (AHEAD, CHANGED):
                 take_chain_as_it_is(engine)
             # Whoever resumes has looked at what failed on the chain, too: it may be tried anew.

@@ -28,10 +28,12 @@ from io_layer.pipeline_store import (
 from io_layer.run_store import select_live_run
 from services.approve_day import approve_day
 from services.artifacts import mirror_artifacts
+from services.begin_anew import take_over_day
 from services.commit_day import ChallengeRuns, commit_day, commit_purpose, known_vetoes, release_purpose
 from services.compute_day import compute_day, compute_stored, refuse_other_result
 from services.day_work import Opened, open_day, seeds_of_day
 from services.engine import Engine, require_writable
+from services.engine_version import engine_version
 from services.export_affiliates import export_affiliates
 from services.export_day import export_day
 from services.final_block import remember_final_block, require_final_blocks
@@ -88,21 +90,24 @@ def settle_days(engine: Engine, *, day: DayId | None) -> list[DayOutcome]:
     Raises: UsageError, InvalidInput ``day_settled`` ``day_not_closed`` ``day_out_of_order``, Unavailable
     ``seeds_missing`` ``tickets_missing`` ``lease_held``, InvalidInput ``artifact_tampered``.
     """
+    with held_lease(engine.conn, JOB, engine.stop) as lease:
+        return settle_due(engine, lease, day=day)
+
+
+def settle_due(engine: Engine, lease: Lease, *, day: DayId | None) -> list[DayOutcome]:
+    """The same for whoever holds the lease."""
     due = due_days(engine, day)
     require_writable(engine.artifacts_dir, *due[:1])
-    if not due:
-        return []
     outcomes: list[DayOutcome] = []
-    with held_lease(engine.conn, JOB, engine.stop) as lease:
-        for day_id in due:
-            try:
-                outcome = _settle_day(engine, lease, day_id)
-            except EngineError as error:
-                error.done_before = [one.document() for one in outcomes]
-                raise
-            outcomes.append(outcome)
-            if outcome.status != "DONE":
-                break
+    for day_id in due:
+        try:
+            outcome = _settle_day(engine, lease, day_id)
+        except EngineError as error:
+            error.done_before = [one.document() for one in outcomes]
+            raise
+        outcomes.append(outcome)
+        if outcome.status != "DONE":
+            break
     return outcomes
 
 
@@ -140,6 +145,8 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
         if row is not None and row.status == "DONE":
             return _done_again(engine, lease, row, name)
         _require_not_halted(row, day_id)
+        row = take_over_day(engine, lease, row)
+        _require_earlier_steps(row, name, day_id)
         if row is not None and row.is_done(name) and name in ("approve", "commit", "stats"):
             # Done for good: looking at it again would ask questions that only an open run can answer.
             return _outcome(engine, day_id, EXIT_DONE)
@@ -196,6 +203,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
     challenge = _challenge_of(engine, row)
     if challenge is not None:
         return challenge
+    row = take_over_day(engine, lease, row)
 
     def work() -> DayOutcome:
         require_final_blocks(engine, lease)
@@ -232,7 +240,7 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
     with lease.transaction():
         insert_day(engine.conn, day_id)
         remember_final_block(engine)
-        if not start_day(engine.conn, day_id):
+        if not start_day(engine.conn, day_id, engine_version()):
             raise InvalidInput("day_not_startable", f"day {day_id} is DONE or HALTED")
     engine.tell(f"day {day_id}: {step}")
     if step == "approve":

@@ -36,6 +36,11 @@ class Stop:
             # Not our own error: the database driver takes this one as the order to cancel its statement.
             raise KeyboardInterrupt
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether this is a place where a run may end."""
+        return not self._finishing
+
     def check(self) -> None:
         """A safe point: between two transactions. Raises: Stopped ``stopped``."""
         if self._asked_by is not None and not self._finishing:

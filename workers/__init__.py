@@ -1,1 +1,2 @@
-"""Small repeatable jobs. Each takes its own lease and does one kind of work, one item at a time."""
+"""Small repeatable jobs: one module each, with its ``Job`` under the name JOB. Putting a module here adds the job: its
+command, its line in the schedule, its place in `bo-engine jobs`. Nothing heavy is imported before a job works."""

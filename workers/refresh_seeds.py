@@ -1,15 +1,47 @@
 """The job refresh-seeds: both seeds of every closed day with tips."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from services.engine import Engine
-from services.lease import held_lease
-from services.refresh_seeds import Refreshed, refresh_seeds
+from services.job import Done, Job, Run
 
-JOB: Final = "refresh-seeds"
+if TYPE_CHECKING:
+    from io_layer.database import Conn
+    from services.engine import Engine
+    from services.refresh_seeds import Refreshed
+
+NAME: Final = "refresh-seeds"
 
 
-def run(engine: Engine) -> Refreshed:
-    """Run once, under the job's lease."""
-    with held_lease(engine.conn, JOB, engine.stop) as lease:
+def run(engine: "Engine") -> "Refreshed":
+    """Run once, under the job's lease, without a record."""
+    from services.lease import held_lease
+    from services.refresh_seeds import refresh_seeds
+
+    with held_lease(engine.conn, NAME, engine.stop) as lease:
         return refresh_seeds(engine, lease)
+
+
+def _work(run: Run) -> Done:
+    from services.refresh_seeds import refresh_seeds
+
+    with run.engine() as engine:
+        done = refresh_seeds(engine, run.lease)
+    document = done.document()
+    counts = {name: len(days) for name, days in document.items() if isinstance(days, list)}
+    return Done(document, done.exit_code, counts)
+
+
+def _is_idle(conn: "Conn") -> bool:
+    from services.over_days import all_seeds_known
+
+    return all_seeds_known(conn)
+
+
+JOB: Final = Job(
+    name=NAME,
+    area="seeds",
+    schedule="* * * * *",
+    does="Request and collect VRF words, fetch and verify drand beacons of closed days. Safe to repeat.",
+    work=_work,
+    is_idle=_is_idle,
+)

@@ -149,7 +149,10 @@ def test_a_keystore_that_is_not_there_is_refused(played: PlayedWorld) -> None:
 
 
 def test_the_right_keystore_settles(played: PlayedWorld, true_run_hash: str) -> None:
+    # In production up to the sealing: this world's time is not the host's (H06).
     done = played.cli("settle", "--json", **keystore(played))
+    assert (done.code, json.loads(done.stdout)["error"]) == (EXIT_LATER, "clock_wrong")
+    done = played.cli("settle", "--json", **{**keystore(played), "BO_PROFILE": "local"})
     (outcome,) = json.loads(done.stdout)["days"]
     assert (outcome["run_status"], outcome["run_hash"]) == ("committed", true_run_hash)
 

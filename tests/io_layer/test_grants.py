@@ -133,9 +133,8 @@ ENGINE_KEEPS = {
 ENGINE_HISTORY = {
     **dict.fromkeys(("day_seeds", "settlement_pipeline_runs", "settlement_runs", "chain_accounts", "chain_transactions",
                      "chain_transaction_attempts", "job_leases", "engine_locks"), frozenset(("INSERT", "UPDATE"))),
-    "day_inputs": frozenset(("INSERT", "DELETE")),
-    "chain_nonces": frozenset(("INSERT",)),
-    "audit_log": frozenset(("INSERT",)),
+    **dict.fromkeys(("day_inputs", "job_halts"), frozenset(("INSERT", "DELETE"))),
+    **dict.fromkeys(("chain_nonces", "audit_log", "deployment"), frozenset(("INSERT",))),
     "schema_versions": frozenset(),
 }  # fmt: skip
 APP_READS = frozenset((

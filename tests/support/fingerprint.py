@@ -11,8 +11,9 @@ from psycopg import sql
 from local_world.deploy import contract_at
 from tests.support.played_world import PlayedWorld
 
-# A lease is taken and given back, and its fencing token counts every time.
-_MOVES_BY_ITSELF = {"job_leases"}
+# A lease is taken and given back, and its fencing token counts every time; each run is told, whatever it did, and the
+# first one claims the database.
+_MOVES_BY_ITSELF = {"job_leases", "job_runs", "deployment"}
 #: Columns that tell how often and when a step ran; all others say what it did.
 BOOKKEEPING: Mapping[str, Sequence[str]] = {
     "settlement_pipeline_runs": ("attempts", "updated_at"),
@@ -93,7 +94,10 @@ def _chain(played: PlayedWorld) -> dict[str, object]:
 
 def _files(played: PlayedWorld) -> dict[str, object]:
     root = Path(played.env["ARTIFACTS_DIR"]).parent
-    return {f"file {path.relative_to(root)}": _file(path) for path in sorted(root.rglob("*"))}
+    # Each run of a job leaves a line in the logs.
+    logs = Path(played.env["LOGS_DIR"])
+    found = [path for path in sorted(root.rglob("*")) if path != logs and logs not in path.parents]
+    return {f"file {path.relative_to(root)}": _file(path) for path in found}
 
 
 def _file(path: Path) -> object:

@@ -31,6 +31,7 @@ _WARM = (
     "services.rebuild_tickets",
     "services.resume_day",
     "services.resume_transactions",
+    "services.run_job",
     "services.settle_days",
     "workers.recover_intents",
     "workers.refresh_seeds",

@@ -1,0 +1,88 @@
+"""Stops jobs and lets them go on, and tells where each stands. Every stop and go leaves an audit row."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from bo_engine.errors import InvalidInput, UsageError
+from io_layer.audit_store import insert_audit
+from io_layer.database import Conn
+from io_layer.halt_store import ALL, Halt, delete_halt, insert_halt, select_halt, select_halts
+from io_layer.job_store import JobRun, select_last_runs, select_last_successes
+from io_layer.lease_store import select_lease
+from services.job import Job
+from services.schedule import next_start
+
+
+def halt_jobs(conn: Conn, job: str | None, *, reason: str, by: str, known: Collection[str]) -> dict[str, Any]:
+    """Stop a job, or all (None). A run of it ends at its next safe point. A repeat keeps the first reason.
+
+    Raises: UsageError ``unknown_job``.
+    """
+    name = _named(job, known)
+    with conn.transaction():
+        is_new = insert_halt(conn, name, reason, by)
+        if is_new:
+            insert_audit(conn, actor=by, action="jobs_halted", details={"job": name, "reason": reason})
+    held = [one for one in known if name in (ALL, one) and (lease := select_lease(conn, one)) and lease.holder]
+    return {"halted": name, "was_halted": not is_new, "still_running": held}
+
+
+def resume_jobs(conn: Conn, job: str | None, *, by: str, known: Collection[str]) -> dict[str, Any]:
+    """Let a job go on; without a name, everything that is halted.
+
+    Raises: UsageError ``unknown_job``; InvalidInput ``job_not_halted``.
+    """
+    name = _named(job, known)
+    with conn.transaction():
+        halts = [halt for halt in select_halts(conn) if name in (ALL, halt.job)]
+        resumed = [halt for halt in halts if delete_halt(conn, halt.job)]
+        for halt in resumed:
+            details = {"job": halt.job, "reason": halt.reason, "halted_by": halt.halted_by}
+            insert_audit(conn, actor=by, action="jobs_resumed", details=details)
+    if not resumed:
+        all_of_them = select_halt(conn, ALL)
+        hint = "; all jobs are: `bo-engine resume --all --by NAME`" if all_of_them else ""
+        raise InvalidInput("job_not_halted", f"{'no job' if name == ALL else f'job {name}'} is halted by itself{hint}")
+    return {"resumed": [halt.job for halt in resumed], "by": by}
+
+
+def _named(job: str | None, known: Collection[str]) -> str:
+    if job is not None and job not in known:
+        raise UsageError("unknown_job", f"there is no job {job[:40]!r}; there are {', '.join(known)}")
+    return ALL if job is None else job
+
+
+def list_jobs(conn: Conn, jobs: Collection[Job]) -> list[dict[str, Any]]:
+    """Each job: when it last ran and how that ended, who runs it now, whether it is halted, when it is due next."""
+    runs, successes = select_last_runs(conn), select_last_successes(conn)
+    halts = {halt.job: halt for halt in select_halts(conn)}
+    return [
+        _row(conn, job, runs.get(job.name), successes.get(job.name), halts.get(job.name) or halts.get(ALL))
+        for job in jobs
+    ]
+
+
+def _row(conn: Conn, job: Job, run: JobRun | None, success: datetime | None, halt: Halt | None) -> dict[str, Any]:
+    lease = select_lease(conn, job.name)
+    return {
+        "job": job.name,
+        "schedule": job.schedule,
+        "last_run": _utc(run.started_at) if run else None,
+        "ended": _utc(run.finished_at) if run and run.finished_at else None,
+        "exit_code": run.exit_code if run else None,
+        "error": run.error_code if run else None,
+        "message": run.message if run else None,
+        "counts": dict(run.counts) if run else {},
+        "took_ms": run.took_ms if run else None,
+        "last_success": _utc(success) if success else None,
+        "running": lease.holder if lease and not lease.is_expired else None,
+        "halted": halt.reason if halt else None,
+        "halted_by": halt.halted_by if halt else None,
+        "halted_at": _utc(halt.halted_at) if halt else None,
+        "next_due": None if halt else next_start(job.schedule, datetime.now().astimezone()).isoformat("T", "minutes"),
+    }
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat("T", "seconds")

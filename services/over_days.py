@@ -1,0 +1,37 @@
+"""Whether the database alone says that nothing is due: then a job need not load and ask the chain.
+
+Only ever a reason to look later. Whether a day is closed is the chain's to say; but a day that is over by no clock of
+ours cannot be closed on the chain.
+"""
+
+import time
+from typing import Final
+
+from bo_engine.units import DayId, day_of
+from io_layer.database import Conn
+from io_layer.job_store import select_now
+from io_layer.pipeline_store import select_last_done
+from io_layer.seed_store import select_seeds
+
+_LOOK_AT_DAYS: Final = 7
+
+
+def all_days_done(conn: Conn) -> bool:
+    """Whether yesterday is settled."""
+    last_done = select_last_done(conn)
+    return last_done is not None and last_done >= _last_over(conn)
+
+
+def all_seeds_known(conn: Conn) -> bool:
+    """Whether every day up to yesterday is settled or has both its seeds."""
+    last_done, last_over = select_last_done(conn), _last_over(conn)
+    if last_done is None or last_over - last_done > _LOOK_AT_DAYS:
+        return False
+    seeds = [select_seeds(conn, DayId(day)) for day in range(last_done + 1, last_over + 1)]
+    return all(one is not None and one.complete() is not None for one in seeds)
+
+
+def _last_over(conn: Conn) -> DayId:
+    """The day before today, by the later of the two clocks: one that is behind must not hide a day."""
+    now_s = max(int(time.time()), int(select_now(conn).timestamp()))
+    return DayId(day_of(now_s) - 1)

@@ -1,0 +1,44 @@
+"""Removes what is kept long enough: log files, old rows of job_runs, what sent messages said. Nothing of a day."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from io_layer.database import Conn
+from io_layer.job_log import dated_files
+from io_layer.job_store import delete_old_runs, empty_old_payloads, select_now
+from services.lease import Lease
+
+KEEP_LOGS_DAYS: Final = {"settlement": 30}
+KEEP_OTHER_LOGS_DAYS: Final = 14
+KEEP_RUNS_DAYS: Final = 30
+KEEP_PAYLOADS_DAYS: Final = 30
+
+
+def prune(conn: Conn, logs_dir: Path, lease: Lease | None) -> dict[str, Any]:
+    """Remove it; without a lease only count it. The database's clock decides: a host's may have jumped by a year."""
+    today, dry_run = select_now(conn).date(), lease is None
+    files = [path for path in _old_files(logs_dir, today) if _remove(path, lease)]
+    with lease.transaction() if lease else nullcontext():
+        runs = delete_old_runs(conn, KEEP_RUNS_DAYS, dry_run=dry_run)
+    with lease.transaction() if lease else nullcontext():
+        payloads = empty_old_payloads(conn, KEEP_PAYLOADS_DAYS, dry_run=dry_run)
+    return {"log_files": [str(path.relative_to(logs_dir)) for path in files], "job_runs": runs, "payloads": payloads}
+
+
+def _old_files(logs_dir: Path, today: date) -> Iterator[Path]:
+    if not logs_dir.is_dir():
+        return
+    for area in sorted(logs_dir.iterdir()):
+        keep = KEEP_LOGS_DAYS.get(area.name, KEEP_OTHER_LOGS_DAYS)
+        yield from (path for path, day in dated_files(area) if day < today - timedelta(days=keep))
+
+
+def _remove(path: Path, lease: Lease | None) -> bool:
+    if lease is not None:
+        lease.stop.check()
+        with suppress(FileNotFoundError):  # another host on the same folder was faster
+            path.unlink()
+    return True

@@ -1,0 +1,119 @@
+"""The schedule: every job stands in it once, and installing it touches nothing but our own block of a crontab.
+
+`python -m tests.cli.test_cron` writes crontab/bo-engine.crontab and the timers anew, after a job has come or gone.
+"""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bo_engine.errors import InvalidInput
+from cli.cron import job_lines
+from io_layer.crontab import with_block, without_block
+from services.job import Job
+from tests.support.warm_cli import WarmCli
+from workers.all_jobs import all_jobs
+
+FOLDER = Path(__file__).resolve().parents[2] / "crontab"
+HEAD = """\
+# The schedule of BO-Engine. `bo-engine cron install` puts these lines into your crontab with the right path; by hand,
+# put the path of your checkout in place of /srv/bo-engine. Two hosts may have the same lines: leases keep their jobs
+# apart. Times are the host's. crontab/systemd has timers instead; use one of the two.
+"""
+
+
+def crontab_text() -> str:
+    """The file as the jobs demand it."""
+    return HEAD + "\n".join(job_lines(Path("/srv/bo-engine"), {})) + "\n"
+
+
+def timer_text(job: Job) -> str:
+    """A job's systemd timer."""
+    minute, hour, day, month, weekday = job.schedule.split()
+    assert (day, month) == ("*", "*")
+    days = "" if weekday == "*" else ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")[int(weekday)] + " "
+    when = f"{days}*-*-* {hour.zfill(2) if hour != '*' else '*'}:{minute.replace('*/', '0/').zfill(2)}:00"
+    return (
+        f"[Unit]\nDescription=Starts BO-Engine's job {job.name}\n\n[Timer]\nOnCalendar={when.replace('0*', '*')}\n"
+        f"AccuracySec=1s\nUnit=bo-engine@{job.name}.service\n\n[Install]\nWantedBy=timers.target\n"
+    )
+
+
+def test_the_crontab_and_the_timers_are_what_the_jobs_say() -> None:
+    assert (FOLDER / "bo-engine.crontab").read_text(encoding="utf-8") == crontab_text()
+    timers = {path.name: path.read_text(encoding="utf-8") for path in (FOLDER / "systemd").glob("*.timer")}
+    assert timers == {f"bo-engine-{job.name}.timer": timer_text(job) for job in all_jobs().values()}
+    assert {"settle", "refresh-seeds", "recover-intents", "prune"} <= set(all_jobs())
+
+
+def test_systemd_takes_the_times_of_the_timers() -> None:
+    times = [line.partition("=")[2] for job in all_jobs().values() for line in timer_text(job).splitlines()
+             if line.startswith("OnCalendar=")]  # fmt: skip
+    try:
+        done = subprocess.run(["systemd-analyze", "calendar", *times], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.xfail("systemd-analyze cannot be had here, so nobody but us has read the timers")
+    assert done.returncode == 0, done.stderr
+
+
+lines = st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), max_size=20)
+tables = st.lists(lines, max_size=6).map(lambda found: "".join(f"{line}\n" for line in found))
+
+
+@given(table=tables, more=tables)
+def test_only_our_own_block_of_a_crontab_changes(table: str, more: str) -> None:
+    installed = with_block(table, "/one", ["* * * * * a", "* * * * * b"])
+    assert installed.startswith(table)
+    assert without_block(installed, "/one") == table
+    # Somebody adds lines of his own behind it, another checkout its block; a second install changes only ours.
+    both = with_block(installed + more, "/two", ["0 0 * * * c"])
+    changed = with_block(both, "/one", ["5 * * * * d"])
+    assert changed == with_block(table, "/one", ["5 * * * * d"]) + more + with_block("", "/two", ["0 0 * * * c"])
+    assert with_block(changed, "/one", ["5 * * * * d"]) == changed
+    assert without_block(without_block(changed, "/one"), "/two") == table + more
+
+
+def test_a_table_without_its_last_newline_gets_one() -> None:
+    assert with_block("@daily x", "/one", ["a"]).startswith("@daily x\n# BEGIN bo-engine /one")
+
+
+@pytest.mark.parametrize("drop", ["# BEGIN", "# END"])
+def test_a_broken_block_is_left_to_a_person(drop: str) -> None:
+    installed = with_block("mine\n", "/one", ["a"])
+    broken = "".join(line for line in installed.splitlines(keepends=True) if not line.startswith(drop))
+    for change in (lambda: with_block(broken, "/one", ["a"]), lambda: without_block(broken, "/one")):
+        with pytest.raises(InvalidInput) as caught:
+            change()
+        assert caught.value.code == "cron_block_broken"
+
+
+def test_odd_paths_reach_the_shell_whole() -> None:
+    line = job_lines(Path("/srv/a b%c'd"), {"BO_ENV_FILE": "/x y"})[0].replace("\\%", "%")
+    command = line.split(None, 5)[5]
+    done = subprocess.run(
+        ["sh", "-c", f"set -- {command.removeprefix('BO_ENV_FILE=')}; printf '%s\\n' \"$@\""],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[:2] == ["/x y", "/srv/a b%c'd/crontab/run-job"]
+
+
+def test_without_cron_the_command_says_what_to_do(tmp_path: Path) -> None:
+    cli = WarmCli()
+    try:
+        for command in ("install", "show", "remove"):
+            done = cli.run(("cron", command, "--json"), env={"PATH": str(tmp_path)}, cwd=tmp_path)
+            assert (done.code, json.loads(done.stdout)["error"]) == (2, "no_cron")
+    finally:
+        cli.close()
+
+
+if __name__ == "__main__":
+    (FOLDER / "bo-engine.crontab").write_text(crontab_text(), encoding="utf-8")
+    for one in all_jobs().values():
+        (FOLDER / "systemd" / f"bo-engine-{one.name}.timer").write_text(timer_text(one), encoding="utf-8")

@@ -1,0 +1,89 @@
+"""What is old enough goes, everything else stays, and a dry run says the same and touches nothing."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from io_layer.database import connect
+from io_layer.job_store import select_now
+from tests.support.fingerprint import fingerprint
+from tests.support.observed import rows
+from tests.support.played_world import PlayedWorld
+
+pytestmark = pytest.mark.world
+
+PLANT_RUN = """
+    INSERT INTO job_runs (job, host, pid, started_at, finished_at, exit_code)
+    SELECT %(job)s, 'a', 1, t.at, t.at, %(code)s
+      FROM (SELECT clock_timestamp() - make_interval(days => %(days)s) AS at) AS t
+"""
+PLANT_MESSAGE = """
+    INSERT INTO outbox (channel, kind, dedupe_key, recipient, payload, status, updated_at)
+    VALUES ('mail', 'test', %(key)s, 'somebody', '{"text": "hello"}', %(status)s,
+            clock_timestamp() - make_interval(days => %(days)s))
+"""
+
+
+def plant_logs(played: PlayedWorld) -> tuple[set[Path], set[Path]]:
+    """Log files of two areas: those to be kept, those to go."""
+    with connect(played.env["DATABASE_URL"], application_name="test") as conn:
+        today = select_now(conn).date()
+    logs = Path(played.env["LOGS_DIR"])
+    keep, go = set(), set()
+    for area, job, days in (("settlement", "settle", 30), ("seeds", "refresh-seeds", 14), ("cron", "settle", 14)):
+        (logs / area).mkdir(parents=True)
+        end = "log" if area == "cron" else "jsonl"
+        for age, files in ((0, keep), (days, keep), (days + 1, go), (400, go)):
+            path = logs / area / f"{job}-{today - timedelta(days=age)}.{end}"
+            path.write_text("x\n")
+            files.add(path)
+    for name in ("notes-2020-01-01.txt", "settle-2020-02-30.jsonl", "settle.jsonl", "unexpected.log"):
+        (logs / "settlement" / name).write_text("x")
+        keep.add(logs / "settlement" / name)
+    outside = Path(played.env["ARTIFACTS_DIR"]).parent / "settle-2020-01-01.jsonl"
+    outside.write_text("x")
+    (logs / "seeds" / "linked-2020-01-01.jsonl").symlink_to(outside)
+    (logs / "elsewhere").symlink_to(logs / "seeds", target_is_directory=True)
+    keep |= {outside, logs / "seeds" / "linked-2020-01-01.jsonl"}
+    return keep, go
+
+
+def test_prune_removes_what_is_old_enough_and_nothing_else(played: PlayedWorld) -> None:
+    keep, go = plant_logs(played)
+    for job, code, days in (
+        ("settle", 0, 100),  # the last success
+        ("settle", 1, 90),
+        ("settle", 75, 31),
+        ("settle", 1, 29),
+        ("away", 0, 500),  # the last run
+    ):
+        played.tamper(PLANT_RUN, job=job, code=code, days=days)
+    for key, status, days in (
+        ("old", "SENT", 31),
+        ("young", "SENT", 29),
+        ("waiting", "PLANNED", 99),
+        ("unsure", "UNCERTAIN", 99),
+    ):
+        played.tamper(PLANT_MESSAGE, key=key, status=status, days=days)
+
+    before = fingerprint(played)
+    planned = json.loads(played.cli("prune", "--dry-run", "--json").stdout)
+    assert (planned["dry_run"], len(planned["log_files"]), planned["job_runs"], planned["payloads"]) == (True, 6, 2, 1)
+    assert before.differences(fingerprint(played)) == []
+    assert all(path.exists() for path in keep | go)
+    assert rows(played, "SELECT count(*) FROM job_runs") == [(5,)]
+
+    done = json.loads(played.cli("prune", "--json").stdout)
+    assert {name: done[name] for name in ("log_files", "job_runs", "payloads")} == {
+        name: planned[name] for name in ("log_files", "job_runs", "payloads")
+    }
+    assert [path for path in keep if not path.exists()] == []
+    assert [path for path in go if path.exists()] == []
+    kept = rows(played, "SELECT job, exit_code FROM job_runs WHERE host = 'a' ORDER BY job, started_at")
+    assert kept == [("away", 0), ("settle", 0), ("settle", 1)]
+    assert rows(played, "SELECT dedupe_key FROM outbox WHERE payload IS NULL") == [("old",)]
+    assert set(before.differences(fingerprint(played))) == {"table outbox"}
+    again = json.loads(played.cli("prune", "--json").stdout)
+    assert (again["log_files"], again["job_runs"], again["payloads"]) == ([], 0, 0)

@@ -1,0 +1,46 @@
+"""The job settle: every closed, unsettled day, oldest first."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from bo_engine.errors import EXIT_DONE
+from bo_engine.units import DayId
+from services.job import Done, Job, Run
+
+if TYPE_CHECKING:
+    from io_layer.database import Conn
+
+NAME: Final = "settle"
+
+
+def settle_one(day: DayId) -> Job:
+    """The job for one day that a person names: it is looked at even when nothing is due."""
+    return replace(JOB, work=lambda run: _work(run, day), is_idle=None)
+
+
+def _work(run: Run, day: DayId | None = None) -> Done:
+    from services.settle_days import settle_due
+
+    with run.engine() as engine:
+        outcomes = settle_due(engine, run.lease, day=day)
+        calls = engine.game.chain.count_calls()
+    code = max((outcome.exit_code for outcome in outcomes), default=EXIT_DONE)
+    document = {"days": [outcome.document() for outcome in outcomes], "rpc_calls": calls, "exit_code": code}
+    counts = {name: sum(1 for one in outcomes if one.status == name.upper()) for name in ("done", "waiting", "halted")}
+    return Done(document, code, {"days": len(outcomes), **counts})
+
+
+def _is_idle(conn: "Conn") -> bool:
+    from services.over_days import all_days_done
+
+    return all_days_done(conn)
+
+
+JOB: Final = Job(
+    name=NAME,
+    area="settlement",
+    schedule="*/10 * * * *",
+    does="Settle every closed, unsettled day, oldest first.",
+    work=_work,
+    is_idle=_is_idle,
+)
