@@ -36,7 +36,7 @@ def check(day: OneDay, json: JsonOption = False) -> int:
     from services.artifacts import artifact_states
 
     with opened_engine(for_display=True) as engine:
-        states = dict(artifact_states(engine, parse_day(day)))
+        states = dict(artifact_states(engine.conn, engine.artifacts_dir, parse_day(day)))
     if json:
         print_json({"day_id": day, "files": states})
     else:

@@ -50,30 +50,25 @@ def deploy(
     """Deploy the contracts by a deployment file: shows the plan, asks, creates them one by one, waits until they are
     final and checks them. Safe to repeat, also after it was killed: with the same file it goes on and never deploys
     twice."""
-    from io_layer.creation_signer import load_deployer
+    from io_layer.creation_signer import find_deployer
     from io_layer.deployment_file import held_terms, read_terms
     from services.deploy_contracts import deploy_contracts, require_plan_holds
     from services.plan_deployment import plan_deployment
 
     settings = loaded_settings()
     terms = read_terms(file)
-    signer = load_deployer(
-        chain_id=terms.chain_id,
-        is_local=settings.is_local,
-        keystore=keystore_file,
-        password=None if keystore_file is None else _password(password_file),
-        key_file=key_file,
-    )
+    key = find_deployer(is_local=settings.is_local, keystore=keystore_file, key_file=key_file)
     with held_terms(file):
-        plan = plan_deployment(settings, file, terms, signer, first_nonce)
+        plan = plan_deployment(settings, file, terms, key.address, first_nonce)
         if dry_run or not json:
             _print_plan(plan.document(), json)
         if dry_run:
             return plan.lines.exit_code
         require_plan_holds(plan)
         _ask(yes, plan.gas)
+        signer = key.open(None if key.keystore is None else _password(password_file), chain_id=terms.chain_id)
         with watched() as (story, stop):
-            done = deploy_contracts(plan, tell=story, stop=stop)
+            done = deploy_contracts(plan, signer, tell=story, stop=stop)
     todo = [{"name": line.name, "found": line.found, "todo": line.todo} for line in done.todo]
     if json:
         print_json({"addresses": done.addresses, "env": done.env, "todo": todo, "record": str(plan.path)})

@@ -6,8 +6,8 @@ import typer
 
 from bo_engine.errors import EXIT_DONE
 from bo_engine.units import parse_day
-from cli.output import JsonOption, OneDay, print_facts, print_json, print_table
-from cli.start import ask_wallet, opened_engine
+from cli.output import JsonOption, OneDay, print_facts, print_json, print_table, tell
+from cli.start import ask_wallet, loaded_settings, opened_engine, watched
 
 PANEL = "Look"
 WalletOption = Annotated[str, typer.Option("--wallet", help="The wallet: 0x and 40 hex digits.")]
@@ -40,15 +40,25 @@ def proof(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
 
 
 def doctor(day: OneDay, json: JsonOption = False) -> int:
-    """Show a day's state, its holder, both endpoints' views and the next safe action. Reads only."""
+    """Show a day's state, its holder, both endpoints' views and the next safe action. What the database says is shown
+    also when the chain cannot be used; then the exit code is that of the reason. Reads only."""
     from services.doctor import doctor as examine
 
-    with opened_engine(for_display=True) as engine:
-        facts = examine(engine, parse_day(day))
+    day_id, settings = parse_day(day), loaded_settings()
+    with watched() as (story, stop):
+        seen = examine(settings, day_id, tell=story, stop=stop)
+    for warning in seen.warnings:
+        tell(f"bo-engine: warning: {warning}")
     if json:
-        print_json(facts)
-    else:
-        print_facts(f"Day {day}", facts)
+        if seen.failure is None:
+            print_json(seen.facts)
+            return EXIT_DONE
+        code = seen.failure.exit_code
+        print_json({**seen.facts, "error": seen.failure.code, "message": seen.failure.message, "exit_code": code})
+        return code
+    print_facts(f"Day {day}", seen.facts)
+    if seen.failure is not None:
+        raise seen.failure
     return EXIT_DONE
 
 

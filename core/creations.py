@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import astuple
 from typing import Any, Final
 
+import rlp
+
 from bo_engine.errors import require_input
 from bo_engine.keccak import keccak256
-from bo_engine.units import Wallet, parse_wallet, wallet_bytes
+from bo_engine.units import Wallet, hex_of, parse_wallet, wallet_bytes
 from core.deployment import DeployTerms
 
 #: Key and contract, as abi/ names it, one transaction each, nonce after nonce.
@@ -46,10 +48,7 @@ WIRING_ORDER: Final = (
 def create_address(deployer: Wallet, nonce: int) -> Wallet:
     """Return the address of the contract that ``deployer`` creates with transaction ``nonce`` (CREATE, RLP)."""
     require_input(nonce >= 0, "bad_nonce", f"a nonce is not negative, got {nonce}")
-    number = nonce.to_bytes((nonce.bit_length() + 7) // 8, "big")
-    item = number if len(number) == 1 and number[0] < 0x80 else bytes([0x80 + len(number)]) + number
-    payload = bytes([0x80 + 20]) + wallet_bytes(deployer) + item
-    return parse_wallet("0x" + keccak256(bytes([0xC0 + len(payload)]) + payload)[12:].hex())
+    return parse_wallet(hex_of(keccak256(rlp.encode([wallet_bytes(deployer), nonce]))[12:]))
 
 
 def creation_addresses(deployer: Wallet, first_nonce: int) -> dict[str, Wallet]:

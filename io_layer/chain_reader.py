@@ -55,11 +55,20 @@ class Call:
 class ChainReader:
     """Both endpoints of one chain. Opened by ``open_chain``, which has checked the chain id."""
 
-    def __init__(self, primary: RpcEndpoint, fallback: RpcEndpoint, *, chain_id: int, is_local: bool) -> None:
+    def __init__(
+        self,
+        primary: RpcEndpoint,
+        fallback: RpcEndpoint,
+        *,
+        chain_id: int,
+        is_local: bool,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.primary = primary
         self.fallback = fallback
         self.chain_id = chain_id
         self.is_local = is_local
+        self._wait = wait
         self._has_multicall: bool | None = None
         self._asked = [primary, fallback]
         self._for_display = False
@@ -306,7 +315,7 @@ class ChainReader:
         if final.number < head.number:
             return
         # A chain that stands still lets finality catch up with its head; one that moves and stays final is a lie.
-        time.sleep(_HEAD_MOVES_S)
+        self._wait(_HEAD_MOVES_S)
         head_again, final_again = self._numbered(endpoint, "latest"), self._numbered(endpoint, "finalized")
         if head_again.number == final.number:
             raise Unavailable("chain_stands_still", f"no new block at the {endpoint.name} RPC endpoint")
@@ -346,7 +355,7 @@ def open_chain(
         RpcEndpoint("primary", rpc_url, chain_id=chain_id, wait=wait),
         RpcEndpoint("fallback", fallback_url, chain_id=chain_id, wait=wait),
     )
-    chain = ChainReader(*endpoints, chain_id=chain_id, is_local=says_local)
+    chain = ChainReader(*endpoints, chain_id=chain_id, is_local=says_local, wait=wait)
     if for_display:
         chain.for_display()
     chain.ask_each(partial(_check_endpoint, chain, {"primary": rpc_url, "fallback": fallback_url}))

@@ -1,13 +1,14 @@
 """The deployer's key: signs the creations of one plan, and nothing else."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
-from bo_engine.errors import UsageError, require_input
+from bo_engine.errors import InvalidInput, UsageError, require_input
 from bo_engine.units import Hash32, Wallet, parse_wallet
 from io_layer.chain_sender import Fees
-from io_layer.key_file import account_of, open_keystore, read_private
+from io_layer.key_file import account_of, keystore_address, open_keystore, read_private
 from io_layer.signer import MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT
 
 
@@ -42,10 +43,39 @@ class CreationSigner:
         return bytes(signed.raw_transaction), Hash32(bytes(signed.hash))
 
 
-def load_deployer(
-    *, chain_id: int, is_local: bool, keystore: Path | None, password: str | None, key_file: Path | None
-) -> CreationSigner:
-    """The signer from an encrypted keystore, or from a file with a plain key on a local chain.
+@dataclass(frozen=True, slots=True)
+class DeployerKey:
+    """Where the deployer's key lies, and its address. A keystore tells that in clear: a plan opens no key."""
+
+    address: Wallet
+    keystore: Path | None
+    key_file: Path | None
+
+    def open(self, password: str | None, *, chain_id: int) -> CreationSigner:
+        """The signer. ``password``: of the keystore; None for a plain key.
+
+        Raises: UsageError ``unreadable_file``, ``key_file_exposed``, ``bad_keystore``, ``bad_key``, ``wrong_key`` when
+        the key is not that of the address.
+        """
+        signer = CreationSigner(self._account(password), chain_id=chain_id)
+        if signer.address != self.address:
+            raise UsageError(
+                "wrong_key", f"{self.keystore} says {self.address}, but its key is that of {signer.address}"
+            )
+        return signer
+
+    def _account(self, password: str | None) -> LocalAccount:
+        if self.keystore is None or password is None:
+            return _plain_account(self.key_file)
+        text = read_private(self.keystore, "--keystore-file", code="unreadable_file")
+        try:
+            return open_keystore(text, password)
+        except UsageError as error:
+            raise UsageError(error.code, f"{self.keystore} does not open with this password") from None
+
+
+def find_deployer(*, is_local: bool, keystore: Path | None, key_file: Path | None) -> DeployerKey:
+    """The deployer's key in an encrypted keystore, or in a file with a plain key on a local chain.
 
     Raises: UsageError ``plain_key``, ``missing_key``, ``unreadable_file``, ``key_file_exposed``, ``bad_keystore``,
     ``bad_key``.
@@ -55,14 +85,20 @@ def load_deployer(
             raise UsageError(
                 "plain_key", "--key-file holds a plain key and is for local chains only: use --keystore-file"
             )
-        return CreationSigner(
-            account_of(read_private(key_file, "--key-file", code="unreadable_file")), chain_id=chain_id
-        )
-    if keystore is None or password is None:
+        return DeployerKey(parse_wallet(_plain_account(key_file).address), None, key_file)
+    if keystore is None:
         raise UsageError("missing_key", "name the deployer's key: --keystore-file FILE (`bo-engine key new`)")
     text = read_private(keystore, "--keystore-file", code="unreadable_file")
     try:
-        account = open_keystore(text, password)
-    except UsageError as error:
-        raise UsageError(error.code, f"{keystore} does not open with this password") from None
-    return CreationSigner(account, chain_id=chain_id)
+        address = parse_wallet(keystore_address(text))
+    except (UsageError, InvalidInput):
+        raise UsageError(
+            "bad_keystore", f"{keystore} is no keystore that names its address: make one with `bo-engine key`"
+        ) from None
+    return DeployerKey(address, keystore, None)
+
+
+def _plain_account(key_file: Path | None) -> LocalAccount:
+    if key_file is None:
+        raise UsageError("missing_key", "the keystore's password is needed")
+    return account_of(read_private(key_file, "--key-file", code="unreadable_file"))

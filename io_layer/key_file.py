@@ -59,6 +59,15 @@ def open_keystore(text: str, password: str) -> LocalAccount:
     return account
 
 
+def keystore_address(text: str) -> str:
+    """The address that a keystore document names in clear, with 0x. Raises: UsageError ``bad_keystore``."""
+    try:
+        named: str = parse_json(text)["address"].removeprefix("0x")
+    except _BROKEN:
+        raise UsageError("bad_keystore", "the keystore names no address") from None
+    return f"0x{named}"
+
+
 def new_account() -> LocalAccount:
     """A fresh key of the system's randomness."""
     account: LocalAccount = Account.from_key(secrets.token_bytes(32))

@@ -1,6 +1,7 @@
 """The day's files: copies of what the database holds, in ARTIFACTS_DIR/dayId=N (rule 4.7)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, require_input
@@ -87,21 +88,21 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
     }
 
 
-def artifact_states(engine: Engine, day_id: DayId) -> Iterator[tuple[str, str]]:
+def artifact_states(conn: Conn, artifacts_dir: Path, day_id: DayId) -> Iterator[tuple[str, str]]:
     """Each stored file with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``; a settled
     day's manifest that nobody has signed with ``not signed`` (`bo-engine commit --day N` does, with the key)."""
-    stored = stored_artifacts(engine.conn, day_id)
+    stored = stored_artifacts(conn, day_id)
     for artifact in stored:
         try:
-            found = sha256_stored(engine.artifacts_dir, day_id, artifact.name)
+            found = sha256_stored(artifacts_dir, day_id, artifact.name)
         except InvalidInput:
             yield artifact.name, "changed"
             continue
         if found is None or found == artifact.sha256:
             yield artifact.name, "missing" if found is None else "ok"
         else:
-            former = select_former_digests(engine.conn, day_id, artifact.name)
+            former = select_former_digests(conn, day_id, artifact.name)
             yield artifact.name, "outdated" if found in former else "changed"
-    run = select_live_run(engine.conn, day_id)
+    run = select_live_run(conn, day_id)
     if run is not None and run.status == "settled" and MANIFEST not in {one.name for one in stored}:
         yield MANIFEST, "not signed"

@@ -5,10 +5,20 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
-from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EngineError, InvalidInput, Stopped, Unavailable
+from bo_engine.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_LATER,
+    EngineError,
+    InvalidInput,
+    InvariantBroken,
+    Stopped,
+    Unavailable,
+)
 
 #: ``warning`` and ``not asked`` keep nothing from being in order; ``unknown`` does: something did not answer.
 Verdict = Literal["ok", "wrong", "warning", "unknown", "not asked"]
+_ENDPOINTS_AT_FAULT: Final = ("rpc_disagreement", "chain_changed")
 #: When the contract, or whatever stands in its place, does not answer as ours.
 _TODO_READ: Final = "see the line of the contracts' code"
 
@@ -47,6 +57,10 @@ class Checklist:
             raise
         except Unavailable as error:
             self.lines.append(Check(name, "unknown", error.message, "ask again when it answers"))
+        except InvariantBroken as error:
+            # Two endpoints that contradict each other say nothing of what was asked.
+            told: Verdict = "unknown" if error.code in _ENDPOINTS_AT_FAULT else "wrong"
+            self.lines.append(Check(name, told, error.message))
         except InvalidInput as error:
             todo = _TODO_READ if error.code == "contract_unexpected" else ""
             self.lines.append(Check(name, "wrong", error.message, todo))

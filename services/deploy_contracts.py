@@ -22,6 +22,7 @@ from io_layer.chain_sender import (
     read_receipt,
 )
 from io_layer.creation_chain import SignedCreation, estimate_creation, read_codes_at_heads
+from io_layer.creation_signer import CreationSigner
 from io_layer.deployment_file import write_record
 from io_layer.game_chain import open_game
 from io_layer.signer import MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT
@@ -61,7 +62,7 @@ def require_plan_holds(plan: Plan) -> None:
         raise Unavailable("rpc_unusable", f"{unknown[0].name}: {unknown[0].found}")
 
 
-def deploy_contracts(plan: Plan, *, tell: Callable[[str], None], stop: Stop) -> Deployed:
+def deploy_contracts(plan: Plan, signer: CreationSigner, *, tell: Callable[[str], None], stop: Stop) -> Deployed:
     """Create what does not stand yet, wait until all is final, look at it, and write down that it is done.
 
     Raises: InvariantBroken ``would_revert``, ``nonce_taken``, ``deploy_reverted``, ``foreign_code``,
@@ -72,23 +73,23 @@ def deploy_contracts(plan: Plan, *, tell: Callable[[str], None], stop: Stop) -> 
     write_record(plan.path, plan.record)
     for place, (key, name) in enumerate(CREATIONS):
         tell(f"{name} ({place + 1} of {len(CREATIONS)})")
-        _create(plan, key, name, plan.record.first_nonce + place, stop)
+        _create(plan, signer, key, name, plan.record.first_nonce + place, stop)
     tell("all stand; waiting for finality")
     return _finish(plan, _wait_final(plan, stop))
 
 
-def _create(plan: Plan, key: str, name: str, nonce: int, stop: Stop) -> None:
+def _create(plan: Plan, signer: CreationSigner, key: str, name: str, nonce: int, stop: Stop) -> None:
     begun_s, sent_at_s = time.monotonic(), None
     while not _stands(plan, key, name):
         stop.check()
         attempts = plan.record.signed.get(key, [])
         if not attempts:
-            _sign_first(plan, key, name, nonce)
+            _sign_first(plan, signer, key, name, nonce)
             continue
         now_s = time.monotonic()
         if sent_at_s is None or now_s - sent_at_s >= _SEND_AGAIN_S:
             sent_at_s = now_s
-            if _offer(plan, key, name, attempts):
+            if _offer(plan, signer, key, name, attempts):
                 sent_at_s = None
             continue
         if now_s - begun_s >= WAIT_S:
@@ -100,16 +101,15 @@ def _create(plan: Plan, key: str, name: str, nonce: int, stop: Stop) -> None:
 
 def _stands(plan: Plan, key: str, name: str) -> bool:
     codes = read_codes_at_heads(plan.chain, plan.at[key])
-    for code in codes:
-        require_invariant(
-            not code or is_code_of(name, code),
-            "foreign_code",
-            f"at {plan.at[key]} stands other code than our {name}: was abi/ rebuilt since this deployment was begun?",
-        )
+    foreign = [bool(code) and not is_code_of(name, code) for code in codes]
+    said = f"at {plan.at[key]} stands other code than our {name}"
+    require_invariant(not all(foreign), "foreign_code", f"{said}: was abi/ rebuilt since this deployment was begun?")
+    if any(foreign):
+        raise Unavailable("rpc_out_of_step", f"only one RPC endpoint says that {said}: find out which one lies")
     return all(codes)
 
 
-def _sign_first(plan: Plan, key: str, name: str, nonce: int) -> None:
+def _sign_first(plan: Plan, signer: CreationSigner, key: str, name: str, nonce: int) -> None:
     chain, deployer = plan.chain, plan.record.deployer
     heads = read_head_nonces(chain, deployer)
     if max(heads) > nonce:
@@ -127,17 +127,17 @@ def _sign_first(plan: Plan, key: str, name: str, nonce: int) -> None:
     base_fee = max(*read_base_fees(chain), 1)
     require_under_cap(base_fee)
     fees = Fees(min(gas + gas // 2, MAX_GAS_LIMIT), base_fee, min(FEE_ROOM * base_fee, MAX_FEE_PER_GAS_WEI), 0)
-    _sign(plan, key, nonce, fees)
+    _sign(plan, signer, key, nonce, fees)
 
 
-def _sign(plan: Plan, key: str, nonce: int, fees: Fees) -> None:
+def _sign(plan: Plan, signer: CreationSigner, key: str, nonce: int, fees: Fees) -> None:
     deployer, need_wei = plan.record.deployer, fees.gas_limit * fees.max_fee_per_gas
     have_wei = read_balance_wei(plan.chain, deployer)
     if have_wei < need_wei:
         raise Unavailable(
             "deployer_unfunded", f"the deployer {deployer} holds {have_wei} wei, {need_wei} are needed: send ether"
         )
-    raw, tx_hash = _signed(plan, key, nonce, fees)
+    raw, tx_hash = _signed(plan, signer, key, nonce, fees)
     plan.record.signed.setdefault(key, []).append(
         SignedCreation(nonce, fees.gas_limit, fees.max_fee_per_gas, fees.max_priority_fee_per_gas, raw, tx_hash)
     )
@@ -145,18 +145,18 @@ def _sign(plan: Plan, key: str, nonce: int, fees: Fees) -> None:
     write_record(plan.path, plan.record)
 
 
-def _signed(plan: Plan, key: str, nonce: int, fees: Fees) -> tuple[bytes, Hash32]:
+def _signed(plan: Plan, signer: CreationSigner, key: str, nonce: int, fees: Fees) -> tuple[bytes, Hash32]:
     creation = plan.creations[key]
-    return plan.signer.sign(creation, nonce=nonce, fees=fees, planned=frozenset(plan.creations.values()))
+    return signer.sign(creation, nonce=nonce, fees=fees, planned=frozenset(plan.creations.values()))
 
 
-def _offer(plan: Plan, key: str, name: str, attempts: list[SignedCreation]) -> bool:
+def _offer(plan: Plan, signer: CreationSigner, key: str, name: str, attempts: list[SignedCreation]) -> bool:
     """Offer the newest signed bytes; whether there are dearer ones now, which are to be offered next."""
     newest = attempts[-1]
     fees = Fees(newest.gas_limit, 0, newest.max_fee_per_gas, newest.max_priority_fee)
     # Signing gives the same bytes each time (RFC 6979), so nothing else than the plan's creation can be sent.
     require_invariant(
-        _signed(plan, key, newest.nonce, fees) == (newest.raw, newest.tx_hash),
+        _signed(plan, signer, key, newest.nonce, fees) == (newest.raw, newest.tx_hash),
         "journal_damaged",
         f"the signed bytes of {name} were changed in {plan.path}; nothing is sent",
     )
@@ -167,7 +167,7 @@ def _offer(plan: Plan, key: str, name: str, attempts: list[SignedCreation]) -> b
     base_fee = min(read_base_fees(plan.chain))
     if outcome is Broadcast.UNDERPRICED or base_fee > newest.max_fee_per_gas:
         max_fee, priority_fee = raised_fees(attempts, base_fee)
-        _sign(plan, key, newest.nonce, Fees(newest.gas_limit, base_fee, max_fee, priority_fee))
+        _sign(plan, signer, key, newest.nonce, Fees(newest.gas_limit, base_fee, max_fee, priority_fee))
         return True
     return False
 

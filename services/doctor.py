@@ -1,9 +1,13 @@
 """Shows where a day stands, who holds it, what both endpoints say, and the next safe action."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from bo_engine.errors import EngineError
+from bo_engine.errors import EngineError, Stopped
+from bo_engine.settings import Settings
 from bo_engine.units import DayId, day_end, hex_of
+from io_layer.database import Conn, connect
 from io_layer.lease_store import select_lease
 from io_layer.pipeline_store import PipelineDay, select_day
 from io_layer.run_store import select_live_run
@@ -11,28 +15,58 @@ from io_layer.seed_store import select_seeds
 from io_layer.ticket_store import select_pool_totals
 from services.artifacts import artifact_states
 from services.day_work import Opened
-from services.engine import EMPTY_STATE, Engine
+from services.engine import EMPTY_STATE, Engine, open_engine
 from services.settle_days import JOB
+from services.stop import Stop
 from services.ticket_check import NO_DIFFERENCE, first_difference
 
 
-def doctor(engine: Engine, day_id: DayId) -> dict[str, Any]:
-    """Facts by name. Writes nothing; what cannot be read is told and not raised."""
-    facts: dict[str, Any] = {"day_id": day_id}
-    row = select_day(engine.conn, day_id)
-    facts["status"] = row.status if row else "not begun"
-    facts["reason"] = row.reason if row else None
-    facts["steps_done"] = _steps(row)
-    lease = select_lease(engine.conn, JOB)
-    facts["lease"] = lease.holder if lease and lease.holder and not lease.is_expired else "free"
-    run = select_live_run(engine.conn, day_id)
-    facts["run"] = f"{run.status} {hex_of(run.run_hash)}" if run else None
-    facts["files"] = ", ".join(f"{name} {state}" for name, state in artifact_states(engine, day_id)) or None
-    facts["seeds"] = _seeds(engine, day_id)
-    facts.update(_endpoints(engine))
-    facts.update(_chain(engine, day_id, is_halted=row is not None and row.status == "HALTED"))
-    facts["next"] = _next(engine, row, facts, day_id)
-    return facts
+@dataclass(slots=True)
+class Seen:
+    """What was found: facts by name, warnings, and the error that keeps every command from the chain, if any."""
+
+    facts: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+    failure: EngineError | None = None
+
+
+def doctor(settings: Settings, day_id: DayId, *, tell: Callable[[str], None], stop: Stop) -> Seen:
+    """Look at a day. Writes nothing; what the chain does not tell is said, and the rest is shown all the same.
+
+    Raises: as ``connect``.
+    """
+    with connect(settings.database_url, application_name="bo-engine") as conn:
+        row = select_day(conn, day_id)
+        states = dict(artifact_states(conn, settings.artifacts_dir, day_id))
+        seen = Seen(_stored(conn, row, states, day_id))
+        try:
+            with open_engine(settings, tell=tell, stop=stop, for_display=True, conn=conn) as engine:
+                seen.facts.update(_endpoints(engine))
+                seen.facts.update(_chain(engine, day_id, is_halted=row is not None and row.status == "HALTED"))
+                seen.facts["next"] = _next(engine, row, states, seen.facts, day_id)
+                seen.warnings = engine.game.chain.warnings
+        except Stopped:
+            raise
+        except EngineError as error:
+            seen.failure = error
+            seen.facts["next"] = (
+                "repair what keeps every command from the chain, then ask again; nothing is sent so long"
+            )
+    return seen
+
+
+def _stored(conn: Conn, row: PipelineDay | None, states: dict[str, str], day_id: DayId) -> dict[str, Any]:
+    lease, run = select_lease(conn, JOB), select_live_run(conn, day_id)
+    return {
+        "day_id": day_id,
+        "status": row.status if row else "not begun",
+        "reason": row.reason if row else None,
+        "steps_done": _steps(row),
+        "lease": lease.holder if lease and lease.holder and not lease.is_expired else "free",
+        "run": f"{run.status} {hex_of(run.run_hash)}" if run else None,
+        "files": ", ".join(f"{name} {state}" for name, state in states.items()) or None,
+        "seeds": _seeds(conn, day_id),
+    }
 
 
 def _steps(row: PipelineDay | None) -> str:
@@ -41,8 +75,8 @@ def _steps(row: PipelineDay | None) -> str:
     return ", ".join(done) or "none"
 
 
-def _seeds(engine: Engine, day_id: DayId) -> str:
-    seeds = select_seeds(engine.conn, day_id)
+def _seeds(conn: Conn, day_id: DayId) -> str:
+    seeds = select_seeds(conn, day_id)
     if seeds is None:
         return "none"
     word = "VRF word" if seeds.vrf_word is not None else "VRF requested" if seeds.vrf_request_id else "no VRF request"
@@ -82,10 +116,10 @@ def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
         return {"on_chain": str(error)}
 
 
-def _next(engine: Engine, row: PipelineDay | None, facts: dict[str, Any], day_id: DayId) -> str:
+def _next(engine: Engine, row: PipelineDay | None, states: dict[str, str], facts: dict[str, Any], day_id: DayId) -> str:
     if day_id < engine.game.first_day:
         return f"nothing: the day lies before the contract's first day {engine.game.first_day}"
-    if any(state != "ok" for _, state in artifact_states(engine, day_id)):
+    if any(state != "ok" for state in states.values()):
         return f"find out who changed the files; then `bo-engine artifacts restore --day {day_id}`"
     if row is not None and row.status == "DONE":
         return "nothing: the day is settled"

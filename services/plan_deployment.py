@@ -18,7 +18,6 @@ from io_layer.chain_sender import read_balance_wei, read_base_fees, read_head_no
 from io_layer.contract_code import USDT_DECIMALS
 from io_layer.contract_codec import codec
 from io_layer.creation_chain import estimate_creation, read_codes_at_heads
-from io_layer.creation_signer import CreationSigner
 from io_layer.deployment_file import Record, read_record, record_path
 from io_layer.signer import MAX_FEE_PER_GAS_WEI
 from services.check_contracts import check_endpoints
@@ -40,7 +39,6 @@ class Plan:
 
     chain: ChainReader
     block: Block
-    signer: CreationSigner
     rulesets: Mapping[Hash32, Ruleset]
     path: Path
     record: Record
@@ -84,7 +82,7 @@ class Plan:
 
 
 def plan_deployment(
-    settings: Settings, terms_path: Path, terms: DeployTerms, signer: CreationSigner, first_nonce: int | None
+    settings: Settings, terms_path: Path, terms: DeployTerms, deployer: Wallet, first_nonce: int | None
 ) -> Plan:
     """Look at everything; nothing is written or signed. Lines that do not hold are in ``lines``.
 
@@ -103,8 +101,8 @@ def plan_deployment(
     path = record_path(terms_path)
     found = read_record(path)
     if found is not None:
-        _require_same(chain, found, path, terms, signer, first_nonce)
-    record = found or _new_record(chain, block, terms, signer, first_nonce)
+        _require_same(chain, found, path, terms, deployer, first_nonce)
+    record = found or _new_record(chain, block, terms, deployer, first_nonce)
     at = creation_addresses(record.deployer, record.first_nonce)
     creations = _creations(terms, at)
     here = Installation(chain, block, {**at, "usdt": terms.money.usdt}, terms)
@@ -115,7 +113,6 @@ def plan_deployment(
     plan = Plan(
         chain=chain,
         block=block,
-        signer=signer,
         rulesets=rulesets,
         path=path,
         record=record,
@@ -144,7 +141,7 @@ def _code_hash(terms: DeployTerms, deployer: Wallet, first_nonce: int) -> str:
 
 
 def _require_same(
-    chain: ChainReader, found: Record, path: Path, terms: DeployTerms, signer: CreationSigner, first_nonce: int | None
+    chain: ChainReader, found: Record, path: Path, terms: DeployTerms, deployer: Wallet, first_nonce: int | None
 ) -> None:
     before, now = (
         {f"{table}.{name}": value for table in ("roles", "game", "money", "vrf") for name, value in of[table].items()}
@@ -161,10 +158,8 @@ def _require_same(
         raise UsageError(
             "plan_differs", "the contracts in abi/ were rebuilt since this deployment was begun: go on with that engine"
         )
-    if found.deployer != signer.address:
-        raise UsageError(
-            "wrong_key", f"this deployment was begun by {found.deployer}, the key given is {signer.address}"
-        )
+    if found.deployer != deployer:
+        raise UsageError("wrong_key", f"this deployment was begun by {found.deployer}, the key given is {deployer}")
     if first_nonce is not None and first_nonce != found.first_nonce:
         raise UsageError("bad_nonce", f"this deployment was begun with nonce {found.first_nonce}: leave the flag out")
     if chain.read_block(found.planned_block).block_hash != found.block_hash:
@@ -172,9 +167,8 @@ def _require_same(
 
 
 def _new_record(
-    chain: ChainReader, block: Block, terms: DeployTerms, signer: CreationSigner, first_nonce: int | None
+    chain: ChainReader, block: Block, terms: DeployTerms, deployer: Wallet, first_nonce: int | None
 ) -> Record:
-    deployer = signer.address
     final_nonce = chain.read_final_nonce(block, deployer)
     highest = max(final_nonce, read_pending_nonce(chain, deployer), *read_head_nonces(chain, deployer))
     if first_nonce is None and highest > 0:

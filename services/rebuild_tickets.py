@@ -12,6 +12,7 @@ from io_layer.run_store import select_live_run
 from io_layer.ticket_repair import delete_wrong_tickets, select_ticket_ids
 from io_layer.ticket_store import select_pool_totals, select_ticket_rows
 from services.engine import Engine
+from services.final_block import require_final_blocks
 from services.finalize_buy_intent import finalize_buy_intents
 from services.lease import Lease
 from services.see_purchases import settle_overtaken, ticket_row
@@ -25,7 +26,7 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
     Raises: InvariantBroken ``logs_incomplete``, ``inputs_in_use`` (approved or settled with other tickets: restore the
     database from its backup).
     """
-    final = engine.game.chain.read_final_block()
+    final = require_final_blocks(engine, lease)
     rows = []
     for event in engine.game.read_tickets_of_day(day_id, final):
         engine.stop.check()

@@ -122,6 +122,8 @@ def deliver(engine: Engine, lease: Lease, signer: Signer | None, stored: Journal
         # The chain took back a final block, and a person let the day go on: the same bytes can still do no harm.
         engine.tell(f"{hex_of(attempt.tx_hash)} was final and is gone from the chain: it is sent again")
         _require_undamaged(attempt)
+        with lease.transaction():
+            pass  # whoever has lost the lease sends nothing
         broadcast(engine.game.chain, attempt.raw)
     if attempt.state in ("MINED", "FINAL"):
         return attempt

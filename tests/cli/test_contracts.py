@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE
 from bo_engine.units import parse_wallet
@@ -15,6 +16,7 @@ from services.checklist import Checklist
 from tests.support.deploying import Deploying
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import act
+from tests.support.warm_cli import Finished
 
 pytestmark = pytest.mark.world
 NOBODY = "0x" + "12" * 20
@@ -192,7 +194,12 @@ def test_code_that_an_endpoint_does_not_show_is_not_taken_for_ours(played: Playe
         assert check_code(lines, here)
         played.world.proxy.set_rules(Rule("says", "eth_getCode", calls=1, args={"refusal": "busy"}))
         assert not check_code(lines, here)
-    assert [line.name for line in lines.of("unknown")] == ["code of Roles"]
+        assert [line.name for line in lines.of("unknown")] == ["code of Roles"]
+        # One that shows other code contradicts the other endpoint, which says nothing against the contract.
+        played.world.proxy.set_rules(Rule("says", "eth_getCode", calls=1, args={"value": "0x6001"}))
+        assert not check_code(lines, here)
+    assert [line.name for line in lines.of("unknown")] == ["code of Roles"] * 2
+    assert not lines.of("wrong")
 
 
 # -- deploy: refusals ----------------------------------------------------------------------------------------------
@@ -232,6 +239,43 @@ def test_a_deployment_is_refused_while_anything_is_wrong(deploying: Deploying) -
     deploying.write()
     chain.fund(deploying.deployer.address, 1)
     assert refused(deploying)[:2] == (EXIT_FAILED, "deployment_refused")
+
+
+def test_a_plan_opens_no_keystore_and_a_keystore_of_another_key_deploys_nothing(
+    deploying: Deploying, tmp_path: Path
+) -> None:
+    keystore, password = tmp_path / "deployer.json", tmp_path / "password"
+    password.write_text("canary-of-the-deployer")
+    password.chmod(0o600)
+
+    def write(**changed: object) -> None:
+        document = Account.encrypt(bytes(deploying.deployer.key), "canary-of-the-deployer", iterations=2)
+        keystore.write_text(json.dumps({**document, **changed}))
+        keystore.chmod(0o600)
+
+    def deploy(*more: str) -> Finished:
+        named = ("--file", str(deploying.file), "--keystore-file", str(keystore))
+        return deploying.played.cli("contracts", "deploy", *named, "--json", *more)
+
+    write(crypto={})  # nothing that anybody could open
+    planned = deploy("--dry-run")
+    assert (planned.code, json.loads(planned.stdout)["deployer"]) == (EXIT_DONE, deploying.deployer.address.lower())
+    sure = ("--yes", "--password-file", str(password))
+    refusal = deploy(*sure)
+    assert (refusal.code, json.loads(refusal.stdout)["error"]) == (EXIT_USAGE, "bad_keystore")
+    other = Account.create()
+    deploying.played.chain.fund(other.address)
+    write(address=other.address[2:].lower())
+    refusal = deploy(*sure)
+    assert (refusal.code, json.loads(refusal.stdout)["error"]) == (EXIT_USAGE, "wrong_key")
+    for address in (None, 7, "0xnothing", ""):
+        write(address=address)
+        refusal = deploy("--dry-run")
+        assert (refusal.code, json.loads(refusal.stdout)["error"]) == (EXIT_USAGE, "bad_keystore")
+    assert not deploying.record_file.exists()
+    assert deploying.nonce() == 0
+    write()
+    assert deploy(*sure).code == EXIT_DONE
 
 
 def test_a_deployment_with_the_wrong_file_key_or_settings_is_a_usage_error(deploying: Deploying) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bo_engine.errors import InvalidInput
+from bo_engine.units import MAX_DAY_ID
 from core.creations import CREATIONS, WIRING_ORDER, constructor_arguments, creation_addresses, wiring_of
 from core.deployment import parse_terms, terms_document
 from core.ruleset import RULESET_1, ruleset_hash
@@ -98,6 +99,33 @@ def test_a_wrong_entry_is_refused_by_its_name(table: str, name: str, value: obje
     code, message = refusal(document)
     assert code == "bad_deployment_file"
     assert f"{table}.{name}" in message
+
+
+def test_every_border_is_where_the_contracts_have_it() -> None:
+    for table, name, least, most in (
+        (None, "chain_id", 1, 2**63 - 1),
+        ("game", "first_day", 1, MAX_DAY_ID),
+        ("game", "number_max", 6, 49),
+        ("game", "challenge_period_s", 1, 7 * 86_400),
+        ("vrf", "callback_gas_limit", 100_000, 2**32 - 1),
+        ("vrf", "confirmations", 1, 200),
+    ):
+        for value, is_good in ((least, True), (most, True), (least - 1, False), (most + 1, False)):
+            document = example()
+            (document[table] if table else document)[name] = value
+            if is_good:
+                terms = parse_terms(document)
+                assert getattr(getattr(terms, table) if table else terms, name) == value
+            else:
+                assert refusal(document)[0] == "bad_deployment_file"
+    document = example()
+    document["money"]["charity_name"] = "x" * 80
+    assert parse_terms(document).money.charity_name == "x" * 80
+    document["money"]["charity_name"] += "x"
+    assert refusal(document)[0] == "bad_deployment_file"
+    document = example()
+    document["money"]["charity_name"] = "x"
+    assert parse_terms(document).money.charity_name == "x"
 
 
 def test_each_contract_is_told_where_its_partners_will_stand() -> None:

@@ -8,16 +8,21 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, Unavailable
 from bo_engine.keccak import keccak256
-from bo_engine.units import hex_of
+from bo_engine.settings import Settings
+from bo_engine.units import hex_of, parse_wallet
 from core.creations import CREATIONS
 from io_layer.chain_sender import Fees
 from io_layer.contract_codec import codec
 from io_layer.creation_signer import CreationSigner
-from io_layer.deployment_file import held_terms
+from io_layer.deployment_file import held_terms, read_terms
 from io_layer.rpc import RpcRefused
 from local_world.chain_account import ChainAccount
+from local_world.faults import Rule
+from services.deploy_contracts import deploy_contracts
+from services.plan_deployment import plan_deployment
+from services.stop import Stop
 from tests.support.deploying import Deploying
 from tests.support.played_world import PlayedWorld
 from tests.support.warm_cli import Finished
@@ -180,6 +185,20 @@ def test_a_creation_below_the_base_fee_is_offered_dearer_at_its_own_nonce(deploy
     assert attempts["charity_vault"] == [2, 2]
     assert sorted({nonce for each in attempts.values() for nonce in each}) == list(range(len(CREATIONS)))
     assert deploying.nonce() == len(CREATIONS)
+
+
+def test_other_code_that_one_endpoint_alone_shows_ends_nothing_for_good(deploying: Deploying) -> None:
+    settings, wallet = Settings(deploying.played.env), parse_wallet(deploying.deployer.address)
+    terms = read_terms(deploying.file)
+    signer = CreationSigner(deploying.deployer, chain_id=terms.chain_id)
+    plan = plan_deployment(settings, deploying.file, terms, wallet, None)
+    deploying.played.world.proxy.set_rules(Rule("says", "eth_getCode", calls=1, args={"value": "0x6001"}))
+    with pytest.raises(Unavailable) as refusal:
+        deploy_contracts(plan, signer, tell=lambda _: None, stop=Stop())
+    assert refusal.value.code == "rpc_out_of_step"
+    deploying.played.world.proxy.set_rules()
+    assert deploying.deploy().code == EXIT_DONE
+    require_one_set(deploying)
 
 
 def test_a_record_that_was_changed_sends_nothing(deploying: Deploying) -> None:

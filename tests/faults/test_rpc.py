@@ -21,6 +21,7 @@ from services.engine import open_engine
 from services.send_transaction import checked_signer
 from services.settle_days import settle_days
 from tests.invariants.checker import check_invariants
+from tests.support.fingerprint import fingerprint
 from tests.support.meddling import resume
 from tests.support.observed import attempts, halts, rows, settler_nonce
 from tests.support.played_world import PlayedWorld
@@ -76,9 +77,28 @@ def test_no_command_begins_while_one_endpoint_is_on_another_chain(played: Played
     played.world.proxy.fail("wrong_chain_id", chain_id=42170)
     urls = {"RPC_URL": played.env["RPC_FALLBACK_URL"], "RPC_FALLBACK_URL": played.env["RPC_URL"]}
     changed = urls if liar == "primary" else {}
-    for command in (("settle",), ("refresh-seeds",), ("doctor", "--day", str(played.day))):
-        refusal = refused(played, *command, code="wrong_chain", exit_code=EXIT_USAGE, **changed)
-        assert f"the {liar} RPC endpoint is on chain 42170" in refusal.message
+    said = f"the {liar} RPC endpoint is on chain 42170"
+    for command in ("settle", "refresh-seeds"):
+        refusal = refused(played, command, code="wrong_chain", exit_code=EXIT_USAGE, **changed)
+        assert said in refusal.message
+    # What looks shows what is stored, and says why it does not see more.
+    told = played.cli("doctor", "--day", str(played.day), **changed)
+    assert (told.code, "not begun" in told.stdout, said in told.stderr) == (EXIT_USAGE, True, True)
+
+
+def test_a_day_can_be_looked_at_while_the_endpoints_contradict_each_other(played: PlayedWorld) -> None:
+    played.settle()
+    played.world.proxy.fail("wrong_call")
+    day = ("doctor", "--day", str(played.day))
+    before = fingerprint(played)
+    told = json.loads(played.cli(*day, "--json").stdout)
+    assert (told["error"], told["exit_code"]) == ("rpc_disagreement", EXIT_FAILED)
+    assert (told["status"], told["steps_done"]) == ("WAITING", "export, affiliate, compute, approve")
+    assert told["run"].startswith("committed")
+    shown = played.cli(*day)
+    assert (shown.code, "committed" in shown.stdout) == (EXIT_FAILED, True)
+    assert "the two RPC endpoints answer" in shown.stderr
+    assert not before.differences(fingerprint(played))
 
 
 def test_a_chain_id_that_changes_before_the_signature_halts_the_day_and_nothing_is_signed(

@@ -32,7 +32,7 @@ def bytes_of(played: PlayedWorld) -> dict[str, bytes]:
 def states(played: PlayedWorld) -> set[str]:
     """What a check says of the files."""
     with played.engine() as engine:
-        return {state for _, state in artifact_states(engine, played.day)}
+        return {state for _, state in artifact_states(engine.conn, engine.artifacts_dir, played.day)}
 
 
 def test_a_lost_folder_comes_back_byte_for_byte(played: PlayedWorld) -> None:

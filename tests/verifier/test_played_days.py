@@ -218,14 +218,14 @@ def test_a_voided_day_without_the_key_says_so_is_anchored_and_is_signed_when_the
     assert outcome.status == "DONE"
     assert outcome.facts["manifest"].startswith("not signed: ")
     with played.engine() as engine:
-        assert dict(artifact_states(engine, played.day))["manifest.json"] == "not signed"
+        assert dict(artifact_states(engine.conn, engine.artifacts_dir, played.day))["manifest.json"] == "not signed"
     assert "manifest" in verify(played, anchored=False).failed
     report = verify(played)
     assert (report.verdict, report.failed) == (ANCHORED, [])
 
     with played.engine() as engine:
         assert run_one_step(engine, "commit", played.day).facts["manifest"] == "signed"
-        assert set(dict(artifact_states(engine, played.day)).values()) == {"ok"}
+        assert set(dict(artifact_states(engine.conn, engine.artifacts_dir, played.day)).values()) == {"ok"}
     assert verify(played, anchored=False).verdict == CONSISTENT
     signed = verify(played)
     assert {one.verdict for one in signed.findings} == {"ok"}
