@@ -1,6 +1,6 @@
 """Commands that settle a day: the whole way, each step alone, and resume."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -95,24 +95,28 @@ def resume(
     day: DayOption = None,
     job: JobName = None,
     all_jobs: AllJobs = False,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="Take the chain as it is, after `final_block_changed` or `cursor_ahead`.")
+    ] = False,
     by: ByName = None,
     json: JsonOption = False,
 ) -> int:
-    """Let a HALTED day, or a halted job, go on after a person has looked; leaves a row in the audit log. Safe to
-    repeat: what is not halted is refused and left as it is."""
-    if (day is None) == (job is None and not all_jobs):
-        raise UsageError("usage", "say what may go on: --day N, --job NAME or --all")
-    if day is None:
+    """Let a HALTED day, a halted job, or jobs that a changed chain has stopped, go on after a person has looked; leaves
+    a row in the audit log. Safe to repeat: what is not halted is refused and left as it is."""
+    if sum((day is not None, job is not None or all_jobs, chain)) != 1:
+        raise UsageError("usage", "say what may go on: --day N, --job NAME, --all or --chain")
+    if day is None and not chain:
         return resume_jobs(job, all_jobs, by, json)
+    from services.resume_chain import resume_chain
     from services.resume_day import resume_day
 
     name = ask_by_name(by)
     with opened_engine() as engine:
-        facts = resume_day(engine, parse_day(day), by=name)
+        facts = resume_chain(engine, by=name) if day is None else resume_day(engine, parse_day(day), by=name)
     if json:
         print_json(facts)
     else:
-        print_facts(f"Day {day}", facts)
+        print_facts("Chain" if day is None else f"Day {day}", facts)
     return EXIT_DONE
 
 

@@ -5,11 +5,10 @@ agree value by value: a node that lies or lags alone can delay a day but never c
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from bo_engine.errors import InvariantBroken, Unavailable, UsageError, require_invariant
 from bo_engine.units import Wallet, hex_of
@@ -22,7 +21,6 @@ _LOG_PAGE_BLOCKS: Final = 5_000
 _SILENT_PAGES: Final = 2
 _HEAD_MOVES_S: Final = 3
 T = TypeVar("T")
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Call:
 
 
 class ChainReader:
-    """Both endpoints of one chain. Opened by ``open_chain``, which has checked the chain id."""
+    """Both endpoints of one chain. ``open_chain`` makes it, having checked the chain id."""
 
     def __init__(
         self,
@@ -330,52 +328,6 @@ class ChainReader:
     def _decoded(self, call: Call, data: bytes) -> Any:
         values = codec(call.contract).result(call.function, data)
         return values[0] if len(values) == 1 else values
-
-
-def open_chain(
-    rpc_url: str,
-    fallback_url: str,
-    *,
-    chain_id: int,
-    says_local: bool,
-    for_display: bool = False,
-    wait: Callable[..., None] = time.sleep,
-) -> ChainReader:
-    """Connect to both endpoints and check that they are on the chain that the settings name.
-
-    ``wait`` is how time passes between two tries; it may end the run. ``for_display``: one that answers is enough.
-
-    Raises: UsageError ``wrong_chain``; UsageError ``not_local`` when BO_PROFILE=local but the chain is none.
-    """
-    if rpc_url == fallback_url and not says_local:
-        raise UsageError(
-            "bad_setting", "RPC_FALLBACK_URL is the same endpoint as RPC_URL; name one of another provider"
-        )
-    endpoints = (
-        RpcEndpoint("primary", rpc_url, chain_id=chain_id, wait=wait),
-        RpcEndpoint("fallback", fallback_url, chain_id=chain_id, wait=wait),
-    )
-    chain = ChainReader(*endpoints, chain_id=chain_id, is_local=says_local, wait=wait)
-    if for_display:
-        chain.for_display()
-    chain.ask_each(partial(_check_endpoint, chain, {"primary": rpc_url, "fallback": fallback_url}))
-    return chain
-
-
-def _check_endpoint(chain: ChainReader, urls: Mapping[str, str], endpoint: RpcEndpoint) -> None:
-    found = chain.request_one(endpoint, "eth_chainId", [], wire.number)
-    if found != chain.chain_id:
-        raise UsageError(
-            "wrong_chain", f"the {endpoint.name} RPC endpoint is on chain {found}, but CHAIN_ID is {chain.chain_id}"
-        )
-    if chain.is_local:
-        # The chain id cannot tell: 421614 is also the real Arbitrum Sepolia.
-        is_loopback = urlsplit(urls[endpoint.name]).hostname in _LOOPBACK
-        version = chain.request_one(endpoint, "web3_clientVersion", [], wire.text) if is_loopback else ""
-        if "anvil" not in version.lower():
-            raise UsageError(
-                "not_local", f"BO_PROFILE is local, but the {endpoint.name} RPC endpoint is no anvil on this machine"
-            )
 
 
 def block_of(answer: object, *, number: int | None = None) -> Block:

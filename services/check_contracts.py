@@ -10,10 +10,11 @@ from bo_engine.settings import Settings
 from bo_engine.units import Hash32, Wallet, day_of, parse_wallet
 from core.ruleset import Ruleset
 from io_layer import wire
-from io_layer.chain_reader import Block, ChainReader, block_of, open_chain
+from io_layer.chain_reader import Block, ChainReader, block_of
 from io_layer.database import migration_status
 from io_layer.deployment_file import read_record, read_terms, record_path
 from io_layer.drand_client import require_relay
+from io_layer.open_chain import open_chain
 from io_layer.signer import load_address
 from services.check_deployment import (
     Installation,

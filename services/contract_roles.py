@@ -6,10 +6,11 @@ from typing import Any, Final
 from bo_engine.errors import InvalidInput, InvariantBroken, UsageError
 from bo_engine.settings import Settings
 from bo_engine.units import ZERO_WALLET, DayId, Wallet, hex_of, parse_typed_wallet, parse_wallet
-from io_layer.chain_reader import Block, open_chain
+from io_layer.chain_reader import Block
 from io_layer.chain_sender import simulate
 from io_layer.contract_codec import codec
 from io_layer.game_chain import GameChain, open_game
+from io_layer.open_chain import open_chain
 
 ROLE_NAMES: Final = ("owner", "guardian", "relayer", "settler", "promotions")
 _POWERS: Final = {

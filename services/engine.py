@@ -14,9 +14,9 @@ from core.bundle import state_hash
 from core.model import PoolState
 from core.ruleset import RULESET_1, Ruleset, parse_ruleset, ruleset_hash
 from io_layer.artifact_writer import day_folder
-from io_layer.chain_reader import open_chain
 from io_layer.database import Conn, connect
 from io_layer.game_chain import DayOnChain, GameChain, open_game
+from io_layer.open_chain import open_chain
 from io_layer.run_store import select_closing_state
 from services.own_database import require_own_database
 from services.stop import Stop

@@ -48,8 +48,8 @@ def _require_height(engine: Engine, known: EventCursor) -> None:
         raise InvariantBroken(
             AHEAD,
             f"the cursor {known.name} says that block {known.block_number} was final, but the endpoints' newest is "
-            f"{max(heads)}: the chain is not the one that it was, or the row was edited; if so, delete the row and the "
-            "purchases are read again from FIRST_BLOCK",
+            f"{max(heads)}: the chain is not the one that it was, or the row was edited; once you know which, "
+            "`bo-engine resume --chain --by NAME` forgets it, and purchases are read again from FIRST_BLOCK",
         )
 
 
@@ -76,8 +76,8 @@ def _changed(engine: Engine, lease: Lease, known: EventCursor, found: str) -> In
     return InvariantBroken(
         CHANGED,
         f"block {known.block_number} was final as {was}, and is {found} now on both RPC endpoints: the chain has taken "
-        "back what it called final, or the endpoints are on another chain; nothing is sent. Once `settle` has halted a "
-        "day, `bo-engine resume --day N --by NAME` takes the chain as it is now",
+        "back what it called final, or the endpoints are on another chain; nothing is sent. Once you know why, "
+        "`bo-engine resume --chain --by NAME` (or --day N of a day that it has halted) takes the chain as it is now",
     )
 
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 from bo_engine.errors import UsageError
 from bo_engine.settings import Settings
 from bo_engine.units import Wallet, parse_wallet
-from io_layer.chain_reader import open_chain
 from io_layer.game_chain import open_game
 from io_layer.key_file import account_of, new_account, write_keystore
+from io_layer.open_chain import open_chain
 from io_layer.signer import load_address
 
 #: A keystore may be copied, and then its password is all that stands between a thief and the key.

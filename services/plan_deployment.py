@@ -13,12 +13,13 @@ from bo_engine.units import Hash32, Wallet, day_of, hex_of
 from core.creations import ASKS_PARTNERS, CREATIONS, constructor_arguments, creation_addresses
 from core.deployment import DeployTerms
 from core.ruleset import Ruleset
-from io_layer.chain_reader import Block, Call, ChainReader, open_chain
+from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.chain_sender import read_balance_wei, read_base_fees, read_head_nonces, read_pending_nonce
 from io_layer.contract_code import USDT_DECIMALS
 from io_layer.contract_codec import codec
 from io_layer.creation_chain import estimate_creation, read_codes_at_heads
 from io_layer.deployment_file import Record, read_record, record_path
+from io_layer.open_chain import open_chain
 from io_layer.signer import MAX_FEE_PER_GAS_WEI
 from services.check_contracts import check_endpoints
 from services.check_deployment import Installation

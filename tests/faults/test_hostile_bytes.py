@@ -21,9 +21,10 @@ from core.drand import parse_signature, verify_beacon
 from core.ruleset import QUICKNET, RULESET_1, Ruleset, parse_ruleset, ruleset_document
 from core.tips import check_tips, masks_array, unpack_masks
 from io_layer import wire
-from io_layer.chain_reader import Block, Call, ChainReader, block_of, open_chain
+from io_layer.chain_reader import Block, Call, ChainReader, block_of
 from io_layer.chain_sender import read_fees, read_pending_nonce, read_receipt, revert_reason, simulate
 from io_layer.contract_codec import codec
+from io_layer.open_chain import open_chain
 from io_layer.rpc import RpcRefused
 from merkle.load import load_payout_dump
 from tests.support.loopback import document, http, serving

@@ -8,6 +8,7 @@ the other boundaries (statements within a transaction, steps of writing a file) 
 each pair would take hours.
 """
 
+import json
 import random
 from collections.abc import Iterator
 from itertools import product
@@ -17,16 +18,18 @@ from typing import Any
 import pytest
 
 import io_layer.chain_reader
-from bo_engine.errors import InvariantBroken
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED, InvariantBroken
 from io_layer.chain_reader import ChainReader
 from services.engine import Engine
 from services.resume_transactions import resume_transactions
 from tests.faults.test_kill_points import SEED, STRETCHES, Record, told
+from tests.invariants.checker import check_invariants
 from tests.support.fault_modes import forget_the_chain, impatient, rule_of, set_fault, settle_after
 from tests.support.fees import SEND
 from tests.support.kill_world import PADDING, Runner, Trial, opened_trial
 from tests.support.observed import attempts, halts, rows, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld, opened_sold_world
+from tests.support.refusals import refused
 from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
@@ -138,6 +141,30 @@ def test_a_chain_that_goes_back_below_what_was_final_stops_the_day_before_it_has
         played.chain.mine(number - played.chain.height())
     halts(played, code)
     settle_after(played)
+
+
+@pytest.mark.slow
+def test_a_chain_that_changed_while_no_day_is_due_is_taken_as_it_is_by_a_person(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient(monkeypatch)
+    played.chain.mine(PADDING)
+    assert played.cli("recover-intents").code == EXIT_DONE
+    nothing_to_resume = refused(
+        played, "resume", "--chain", "--by", "Ann", "--json", code="chain_not_changed", exit_code=EXIT_FAILED,
+        may_change=("table engine_locks",),
+    )  # fmt: skip
+    assert "nothing to resume" in nothing_to_resume.message
+    tickets = rows(played, "SELECT ticket_id, buyer FROM tickets ORDER BY ticket_id")
+    played.chain.call("anvil_reorg", 64, [])
+    played.chain.mine(3)
+    assert json.loads(played.cli("recover-intents", "--json").stdout)["error"] == "final_block_changed"
+    done = json.loads(played.cli("resume", "--chain", "--by", "Ann", "--json").stdout)
+    assert (done["was"], done["resumed_by"]) == ("final_block_changed", "Ann")
+    assert played.cli("recover-intents").code == EXIT_DONE
+    assert rows(played, "SELECT ticket_id, buyer FROM tickets ORDER BY ticket_id") == tickets
+    assert rows(played, "SELECT actor FROM audit_log WHERE action = 'chain_resumed'") == [("Ann",)]
+    check_invariants(played)
 
 
 @pytest.mark.slow

@@ -12,9 +12,10 @@ import pytest
 
 from bo_engine.units import Hash32, Wallet
 from io_layer import wire
-from io_layer.chain_reader import ChainReader, block_of, open_chain
+from io_layer.chain_reader import ChainReader, block_of
 from io_layer.chain_sender import read_fees, read_receipt
 from io_layer.game_chain import purchased_ticket
+from io_layer.open_chain import open_chain
 from services.known_nonces import _sent_by
 from tests.support.scripted_node import Answers, scripted
 

@@ -11,7 +11,8 @@ import io_layer.chain_reader
 from bo_engine.errors import EngineError, InvariantBroken, Unavailable, UsageError
 from bo_engine.units import Wallet
 from io_layer import wire
-from io_layer.chain_reader import Block, ChainReader, open_chain
+from io_layer.chain_reader import Block, ChainReader
+from io_layer.open_chain import open_chain
 from io_layer.rpc import RpcRefused
 from tests.support.scripted_node import Answers, Down, Refusal, block_at, chain_of, scripted
 

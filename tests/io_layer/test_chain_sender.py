@@ -7,7 +7,7 @@ import pytest
 
 from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import Hash32, Wallet
-from io_layer.chain_reader import Block, ChainReader, open_chain
+from io_layer.chain_reader import Block, ChainReader
 from io_layer.chain_sender import (
     Broadcast,
     Receipt,
@@ -17,6 +17,7 @@ from io_layer.chain_sender import (
     read_receipt,
     simulate,
 )
+from io_layer.open_chain import open_chain
 from tests.support.scripted_node import Answers, Down, Refusal, block_at, chain_of, scripted
 
 TX = Hash32(b"\x11" * 32)
