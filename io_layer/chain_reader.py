@@ -60,7 +60,7 @@ class ChainReader:
         *,
         chain_id: int,
         is_local: bool,
-        wait: Callable[[float], None] = time.sleep,
+        wait: Callable[..., None] = time.sleep,
     ) -> None:
         self.primary = primary
         self.fallback = fallback
