@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from bo_engine.blots import plain
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, UsageError
 from bo_engine.settings import load_settings
 from cli.output import DryRun, JsonOption, print_json
@@ -96,4 +97,4 @@ def _change(table: str, wanted: str, json: bool, dry_run: bool) -> int:
 
 def _difference(table: str, wanted: str) -> list[str]:
     lines = difflib.unified_diff(table.splitlines(), wanted.splitlines(), "crontab", "crontab", lineterm="", n=1)
-    return list(lines)
+    return [plain(line) for line in lines]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bo_engine.errors import InvalidInput
 from cli.cron import job_lines
-from io_layer.crontab import with_block, without_block
+from io_layer.crontab import read_table, with_block, without_block, write_table
 from services.job import Job
 from tests.support.warm_cli import WarmCli
 from workers.all_jobs import all_jobs
@@ -79,6 +79,36 @@ def test_only_our_own_block_of_a_crontab_changes(table: str, more: str) -> None:
 
 def test_a_table_without_its_last_newline_gets_one() -> None:
     assert with_block("@daily x", "/one", ["a"]).startswith("@daily x\n# BEGIN bo-engine /one")
+
+
+COMMAND = """#!/bin/sh
+case $1 in -l) cat "$0.table" ;; -) cat >"$0.table" ;; esac
+"""
+
+
+@pytest.mark.parametrize("mine", [b"0 1 * * * a\r\n0 2 * * * b\n", b"# aufr\xe4umen\n0 1 * * *\ta\x0cb\n"])
+def test_other_lines_keep_their_bytes_whatever_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: bytes
+) -> None:
+    (tmp_path / "crontab").write_text(COMMAND)
+    (tmp_path / "crontab").chmod(0o755)
+    (tmp_path / "crontab.table").write_bytes(mine)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    write_table(with_block(read_table(), "/one", ["* * * * * c"]))
+    assert (tmp_path / "crontab.table").read_bytes().startswith(mine + b"# BEGIN")
+    write_table(without_block(read_table(), "/one"))
+    assert (tmp_path / "crontab.table").read_bytes() == mine
+
+
+def test_an_editor_that_changes_the_ends_of_lines_does_not_double_the_block() -> None:
+    installed = with_block("mine\n", "/one", ["a"]).replace("\n", "\r\n")
+    assert with_block(installed, "/one", ["b"]) == "mine\r\n" + with_block("", "/one", ["b"])
+
+
+def test_a_block_in_which_another_one_stands_is_left_to_a_person() -> None:
+    begin, line, end = with_block("", "/one", ["a"]).splitlines(keepends=True)
+    with pytest.raises(InvalidInput, match="without others between them"):
+        without_block(begin + line + with_block("", "/two", ["b"]) + end, "/one")
 
 
 @pytest.mark.parametrize("drop", ["# BEGIN", "# END"])
