@@ -32,8 +32,13 @@ class Pinger:
         parts = urlsplit(self._url)
         url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + event))
         # A daemon: a server that trickles its answer for ever does not keep the process alive.
-        self._last = threading.Thread(target=self._send, args=(url, self._last), daemon=True)
-        self._last.start()
+        thread = threading.Thread(target=self._send, args=(url, self._last), daemon=True)
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError) as error:  # a host that is full starts no thread any more
+            _LOG.warning("ping_failed", extra={"job": self._job, "reason": type(error).__name__})
+        else:
+            self._last = thread
 
     def finish(self) -> None:
         """Wait until all is told, but not for long."""
@@ -43,18 +48,18 @@ class Pinger:
                 _LOG.warning("ping_failed", extra={"job": self._job, "reason": "no answer in time"})
 
     def _send(self, url: str, before: threading.Thread | None) -> None:
-        # Imported here, beside the work that has begun: a job without a monitor need not pay for it.
-        import requests
-
         deadline = time.monotonic() + _TIMEOUT_S
         if before is not None:
             before.join(_TIMEOUT_S)
         try:
+            # Imported here, beside the work that has begun: a job without a monitor need not pay for it.
+            import requests
+
             with requests.get(
                 url, timeout=max(deadline - time.monotonic(), 1), allow_redirects=False, stream=True
             ) as answer:
                 if answer.status_code >= requests.codes.multiple_choices:
                     _LOG.warning("ping_failed", extra={"job": self._job, "reason": f"HTTP {answer.status_code}"})
-        except (requests.RequestException, ValueError, OSError) as error:
-            # Without its words: they repeat the whole address, which is a secret.
+        except Exception as error:
+            # Whatever it is: Python would print it with its words, which repeat the whole address, a secret.
             _LOG.warning("ping_failed", extra={"job": self._job, "reason": type(error).__name__})

@@ -40,11 +40,11 @@ def run_job(job: Job, settings: Settings, *, stop: Stop, tell: Callable[[str], N
             except (Exception, KeyboardInterrupt) as error:
                 told.end_row(conn, ended_by(error, told.took_ms()))
                 raise
-        told.everywhere(_ended(done or Done(), told.took_ms()))
-        return done
     except (Exception, KeyboardInterrupt) as error:
-        told.everywhere(ended_by(error, told.took_ms()))
+        told.everywhere(ended_by(error, told.took_ms()), stop)
         raise
+    told.everywhere(_ended(done or Done(), told.took_ms()), stop)
+    return done
 
 
 def _run(
@@ -102,16 +102,14 @@ class _Told:
         self._began_ns: Final = time.monotonic_ns()
         self._row: int | None = None
         self._token: int | None = None
-        self._took_ms: int | None = None
+        self._ended: Ended | None = None
         self._overruns = 0
         self.pinger = Pinger(settings.job_ping_url, job.name)
         self._version = engine_version()
 
     def took_ms(self) -> int:
-        """Since the run began; once it has ended, the same wherever it is told."""
-        if self._took_ms is None:
-            return (time.monotonic_ns() - self._began_ns) // 1_000_000
-        return self._took_ms
+        """Since the run began."""
+        return (time.monotonic_ns() - self._began_ns) // 1_000_000
 
     def begin_row(self, lease: Lease) -> None:
         """The row of a run that has its lease. It must be there: a run without it would leave no trace when killed."""
@@ -123,9 +121,9 @@ class _Told:
 
     def end_row(self, conn: Conn, ended: Ended) -> None:
         """The end in the row, or a row of its own for a run that never had the lease. Once."""
-        if self._took_ms is not None:
+        if self._ended is not None:
             return
-        self._took_ms = ended.took_ms
+        self._ended = ended
         try:
             if self._row is not None:
                 finish_run(conn, self._row, ended)
@@ -138,8 +136,13 @@ class _Told:
         except Exception as error:
             _LOG.warning("run_not_recorded", extra={"job": self._job.name, "reason": _said(error)})
 
-    def everywhere(self, ended: Ended) -> None:
-        """The line in the log, the metrics, the last ping."""
+    def everywhere(self, ended: Ended, stop: Stop) -> None:
+        """The line in the log, the metrics, the last ping: of the end that the row tells, if it tells one."""
+        # Whoever asks the run to end while a monitor is slow to answer does not change how it has ended.
+        with stop.working():
+            self._tell(self._ended or ended)
+
+    def _tell(self, ended: Ended) -> None:
         now = datetime.now(UTC)
         facts = {
             "time": now.isoformat(timespec="milliseconds"),

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,6 +122,36 @@ def test_a_monitor_that_hangs_and_places_that_take_no_line_change_nothing(played
     assert {"line_not_written", "metrics_not_written", "ping_failed"} <= set(said)
     assert KEY not in done.stderr
     assert rows(played, "SELECT exit_code FROM job_runs") == [(0,)]
+
+
+def test_a_host_that_starts_no_thread_any_more_runs_its_jobs(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", full)
+    settings = Settings({**played.env, "JOB_PING_URL": f"http://127.0.0.1:9/{KEY}/{{job}}"})
+    assert run_job(all_jobs()["prune"], settings, stop=Stop(), tell=print) is not None
+    assert len(told_lines(played, "maintenance", "prune")) == 1
+
+
+def test_a_wish_to_end_while_the_monitor_is_slow_comes_too_late(played: PlayedWorld) -> None:
+    """What has ended is told once, as it has ended."""
+
+    def slow(path: str, body: bytes) -> Iterator[bytes | float]:
+        yield 0.0 if path.endswith("/start") else 1.5
+        yield OK
+
+    with (
+        serving(slow) as asked,
+        started(played, "prune", "--json", JOB_PING_URL=monitor(asked)) as process,
+    ):
+        wait_until(lambda: f"/{KEY}/prune" in asked.asked, "the last ping")
+        process.send_signal(signal.SIGTERM)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert [json.loads(line)["exit_code"] for line in told_lines(played, "maintenance", "prune")] == [0]
 
 
 def test_the_row_of_a_killed_run_says_so_once_the_next_one_has_the_lease(played: PlayedWorld) -> None:
