@@ -17,7 +17,7 @@ import pytest
 
 import services.host_clock
 from bo_engine.errors import Unavailable
-from services.engine_version import engine_version
+from services.engine_version import digest_of_sources, engine_version
 from services.settle_days import run_one_step
 from tests.invariants.checker import check_invariants
 from tests.support.commands import started, wait_until
@@ -163,6 +163,22 @@ def test_a_day_that_another_version_began_is_begun_anew(played: PlayedWorld) -> 
     played.tamper("UPDATE settlement_pipeline_runs SET engine = '0.0.9+of-before'")
     released_in_the_end(played, run_hash)
     assert audit_actions(played).count("day_begun_anew") == 1
+
+
+def test_the_name_of_a_version_is_made_of_its_sources_and_of_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "core" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "core" / "a.py").write_text("a = 1\n")
+    name = digest_of_sources(tmp_path)
+    (tmp_path / "core" / "__pycache__" / "a.cpython-311.pyc").write_bytes(b"x")
+    (tmp_path / "core" / ".#a.py").symlink_to("ann@host.4711:1")  # Emacs has it open
+    assert digest_of_sources(tmp_path) == name
+    (tmp_path / "core" / "a.py").write_text("a = 2\n")
+    assert digest_of_sources(tmp_path) != name
+    # It was in the list, and is gone when it is read: a pull is under way.
+    (tmp_path / "core" / "b.py").symlink_to("nowhere.py")
+    with pytest.raises(Unavailable, match="files are being exchanged") as caught:
+        digest_of_sources(tmp_path)
+    assert caught.value.code == "engine_changing"
 
 
 WORK = """
