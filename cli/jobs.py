@@ -125,7 +125,7 @@ def jobs(json: JsonOption = False) -> int:
             (row["last_run"] or "never")[:19],
             "" if row["exit_code"] is None else row["exit_code"],
             row["error"] or "",
-            "halted" if row["halted"] else "running" if row["running"] else "",
+            _now(row),
             (row["next_due"] or "")[:16],
         )
         for row in rows
@@ -138,6 +138,13 @@ def jobs(json: JsonOption = False) -> int:
                 {"reason": row["halted"], "by": row["halted_by"], "since": row["halted_at"]},
             )
     return EXIT_DONE
+
+
+def _now(row: dict[str, Any]) -> str:
+    # Both at once: what is halted may still be on its way to its next safe point.
+    if row["halted"]:
+        return "halted, still running" if row["running"] else "halted"
+    return "running" if row["running"] else ""
 
 
 def _with_database(ask: Callable[[Any], Any]) -> Any:

@@ -24,8 +24,8 @@ def halt_jobs(conn: Conn, job: str | None, *, reason: str, by: str, known: Colle
         is_new = insert_halt(conn, name, reason, by)
         if is_new:
             insert_audit(conn, actor=by, action="jobs_halted", details={"job": name, "reason": reason})
-    held = [one for one in known if name in (ALL, one) and (lease := select_lease(conn, one)) and lease.holder]
-    return {"halted": name, "was_halted": not is_new, "still_running": held}
+    running = [one for one in known if name in (ALL, one) and _holder(conn, one)]
+    return {"halted": name, "was_halted": not is_new, "still_running": running}
 
 
 def resume_jobs(conn: Conn, job: str | None, *, by: str, known: Collection[str]) -> dict[str, Any]:
@@ -64,7 +64,6 @@ def list_jobs(conn: Conn, jobs: Collection[Job]) -> list[dict[str, Any]]:
 
 
 def _row(conn: Conn, job: Job, run: JobRun | None, success: datetime | None, halt: Halt | None) -> dict[str, Any]:
-    lease = select_lease(conn, job.name)
     return {
         "job": job.name,
         "schedule": job.schedule,
@@ -76,12 +75,18 @@ def _row(conn: Conn, job: Job, run: JobRun | None, success: datetime | None, hal
         "counts": dict(run.counts) if run else {},
         "took_ms": run.took_ms if run else None,
         "last_success": _utc(success) if success else None,
-        "running": lease.holder if lease and not lease.is_expired else None,
+        "running": _holder(conn, job.name),
         "halted": halt.reason if halt else None,
         "halted_by": halt.halted_by if halt else None,
         "halted_at": _utc(halt.halted_at) if halt else None,
         "next_due": None if halt else next_start(job.schedule, datetime.now().astimezone()).isoformat("T", "minutes"),
     }
+
+
+def _holder(conn: Conn, job: str) -> str | None:
+    """Who runs it. A holder that was killed is believed to run until its lease is over."""
+    lease = select_lease(conn, job)
+    return lease.holder if lease and not lease.is_expired else None
 
 
 def _utc(moment: datetime) -> str:

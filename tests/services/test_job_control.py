@@ -5,6 +5,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from io_layer.database import connect
+from io_layer.lease_store import Holder, acquire_lease
 from services.schedule import next_start
 from tests.invariants.checker import check_invariants
 from tests.support.commands import started, wait_until
@@ -72,6 +74,26 @@ def test_all_jobs_can_be_halted_at_once(played: PlayedWorld) -> None:
     assert played.cli("resume", "--all", "--by", "Ann").code == 0
     assert rows(played, "SELECT count(*) FROM job_halts") == [(0,)]
     assert played.cli("settle").code == 0
+
+
+@pytest.mark.world
+def test_what_still_runs_is_shown_while_all_is_halted(played: PlayedWorld) -> None:
+    """An upgrade waits until nothing runs any more (docs/operations.md)."""
+    halt = ("halt", "--all", "--reason", "upgrade", "--by", "Ann", "--json")
+    with connect(played.env["DATABASE_URL"], application_name="test") as conn:
+        for job in ("settle", "prune"):
+            acquire_lease(conn, job, Holder("far process 7", "far", 7, 7), 900)
+    played.tamper("UPDATE job_leases SET expires_at = clock_timestamp() - interval '1 s' WHERE job = 'prune'")
+    assert json.loads(played.cli(*halt).stdout)["still_running"] == ["settle"]
+    (settle, prune) = (
+        next(line for line in played.cli("jobs").stdout.splitlines() if line.strip().startswith(job))
+        for job in ("settle ", "prune ")
+    )
+    assert "halted, still running" in settle
+    assert "halted" in prune
+    assert "running" not in prune
+    played.tamper("UPDATE job_leases SET expires_at = clock_timestamp() - interval '1 s'")
+    assert "still running" not in played.cli("jobs").stdout
 
 
 @pytest.mark.world
