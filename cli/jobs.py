@@ -101,7 +101,11 @@ def resume_jobs(job: str | None, every: bool, by: str | None, json: bool) -> int
     if json:
         print_json(facts)
     else:
-        print_facts("Resumed", {**facts, "resumed": ["all jobs" if one == "*" else one for one in facts["resumed"]]})
+        names = {
+            key: ", ".join("all jobs" if one == "*" else one for one in facts[key]) or "none"
+            for key in ("resumed", "still_halted")
+        }
+        print_facts("Resumed", {**facts, **names})
     return EXIT_DONE
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from bo_engine.errors import InvalidInput, UsageError
 from io_layer.audit_store import insert_audit
 from io_layer.database import Conn
-from io_layer.halt_store import ALL, Halt, delete_halt, insert_halt, select_halt, select_halts
+from io_layer.halt_store import ALL, Halt, delete_halt, insert_halt, select_halts
 from io_layer.job_store import JobRun, select_last_runs, select_last_successes
 from io_layer.lease_store import select_lease
 from services.job import Job
@@ -29,22 +29,24 @@ def halt_jobs(conn: Conn, job: str | None, *, reason: str, by: str, known: Colle
 
 
 def resume_jobs(conn: Conn, job: str | None, *, by: str, known: Collection[str]) -> dict[str, Any]:
-    """Let a job go on; without a name, everything that is halted.
+    """Let a job go on. Without a name: end the halt of all, and if there is none, every job's own.
 
+    Whoever ends his halt of all after an upgrade has not looked at what somebody else has halted for a reason of its
+    own: that stays, and is named.
     Raises: UsageError ``unknown_job``; InvalidInput ``job_not_halted``.
     """
     name = _named(job, known)
     with conn.transaction():
-        halts = [halt for halt in select_halts(conn) if name in (ALL, halt.job)]
-        resumed = [halt for halt in halts if delete_halt(conn, halt.job)]
+        found = {halt.job: halt for halt in select_halts(conn)}
+        wanted = [name] if name in found or name != ALL else list(found)
+        resumed = [found.pop(one) for one in wanted if one in found and delete_halt(conn, one)]
         for halt in resumed:
             details = {"job": halt.job, "reason": halt.reason, "halted_by": halt.halted_by}
             insert_audit(conn, actor=by, action="jobs_resumed", details=details)
     if not resumed:
-        all_of_them = select_halt(conn, ALL)
-        hint = "; all jobs are: `bo-engine resume --all --by NAME`" if all_of_them else ""
+        hint = "; all jobs are: `bo-engine resume --all --by NAME`" if ALL in found else ""
         raise InvalidInput("job_not_halted", f"{'no job' if name == ALL else f'job {name}'} is halted by itself{hint}")
-    return {"resumed": [halt.job for halt in resumed], "by": by}
+    return {"resumed": [halt.job for halt in resumed], "by": by, "still_halted": list(found)}
 
 
 def _named(job: str | None, known: Collection[str]) -> str:

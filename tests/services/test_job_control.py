@@ -77,6 +77,19 @@ def test_all_jobs_can_be_halted_at_once(played: PlayedWorld) -> None:
 
 
 @pytest.mark.world
+def test_the_end_of_a_halt_of_all_leaves_alone_what_somebody_halted_by_name(played: PlayedWorld) -> None:
+    assert played.cli("halt", "--job", "settle", "--reason", "odd tickets", "--by", "Ann").code == 0
+    assert played.cli("halt", "--all", "--reason", "upgrade", "--by", "Bob").code == 0
+    done = json.loads(played.cli("resume", "--all", "--by", "Bob", "--json").stdout)
+    assert (done["resumed"], done["still_halted"]) == (["*"], ["settle"])
+    assert answer(played.cli("settle", "--json")) == (1, "job_halted")
+    assert played.cli("prune").code == 0
+    done = json.loads(played.cli("resume", "--all", "--by", "Ann", "--json").stdout)
+    assert (done["resumed"], done["still_halted"]) == (["settle"], [])
+    assert answer(played.cli("resume", "--all", "--by", "Ann", "--json")) == (1, "job_not_halted")
+
+
+@pytest.mark.world
 def test_what_still_runs_is_shown_while_all_is_halted(played: PlayedWorld) -> None:
     """An upgrade waits until nothing runs any more (docs/operations.md)."""
     halt = ("halt", "--all", "--reason", "upgrade", "--by", "Ann", "--json")
