@@ -4,6 +4,9 @@
 """
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from bo_engine.errors import InvalidInput
 from cli.cron import job_lines
 from io_layer.crontab import read_table, with_block, without_block, write_table
 from services.job import Job
+from tests.support.commands import wait_until
 from tests.support.warm_cli import WarmCli
 from workers.all_jobs import all_jobs
 
@@ -131,6 +135,42 @@ def test_odd_paths_reach_the_shell_whole() -> None:
         check=True,
     )
     assert done.stdout.splitlines()[:2] == ["/x y", "/srv/a b%c'd/crontab/run-job"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with our wrapper, in which `bo-engine` is what a test writes there."""
+    root = tmp_path / "a checkout"
+    (root / ".venv" / "bin").mkdir(parents=True)
+    (root / "crontab").mkdir()
+    shutil.copy(FOLDER / "run-job", root / "crontab")
+    (root / ".venv" / "bin" / "bo-engine").touch(mode=0o755)
+    return root
+
+
+def test_a_job_that_systemd_or_a_reboot_ends_is_asked_and_waited_for(checkout: Path) -> None:
+    """Both ask every process of the job. The wrapper must not be gone before the job has come to a safe point: systemd
+    kills at once what is left behind by a main process that has ended."""
+    script = "#!/bin/sh\ntrap 'sleep 0.2; touch heard; exit 75' TERM\ntouch ready\nsleep 20 & wait\n"
+    (checkout / ".venv" / "bin" / "bo-engine").write_text(script)
+    with subprocess.Popen(
+        [checkout / "crontab" / "run-job", "settle"], start_new_session=True, stdout=subprocess.PIPE
+    ) as process:
+        wait_until((checkout / "ready").exists, "the job to begin")
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait(timeout=20) == 75
+    assert (checkout / "heard").exists()
+    # `mixed` would ask the wrapper alone, and it could only die of that.
+    unit = (FOLDER / "systemd" / "bo-engine@.service").read_text(encoding="utf-8")
+    assert "KillMode=control-group\n" in unit
+
+
+def test_cron_makes_the_files_of_a_day_as_readable_as_a_person_does(checkout: Path) -> None:
+    (checkout / ".venv" / "bin" / "bo-engine").write_text("#!/bin/sh\numask >mask\necho said >&2\n")
+    subprocess.run([checkout / "crontab" / "run-job", "settle"], check=True, umask=0o077)
+    assert (checkout / "mask").read_text() == "0022\n"
+    (log,) = (checkout / "logs" / "cron").iterdir()
+    assert (log.read_text(), log.stat().st_mode & 0o777) == ("said\n", 0o640)
 
 
 def test_without_cron_the_command_says_what_to_do(tmp_path: Path) -> None:
