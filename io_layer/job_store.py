@@ -121,20 +121,20 @@ def select_last_successes(conn: Conn) -> dict[str, datetime]:
     return dict(conn.execute(SELECT_LAST_SUCCESSES).fetchall())
 
 
-# The newest row of a job and its newest success are kept however old they are: they are what people ask for.
+# The newest row of a job and its newest success are kept however old they are: they are what people ask for. Found once
+# for all: asked row by row, a month's runs of one job took a minute, and a backlog of two months longer than any
+# statement may.
 DELETE_OLD_RUNS = """
-    DELETE FROM job_runs AS r
-     WHERE r.started_at < clock_timestamp() - make_interval(days => %(days)s)
-       AND r.job_run_id < (SELECT max(job_run_id) FROM job_runs AS l WHERE l.job = r.job)
-       AND r.job_run_id IS DISTINCT FROM
-           (SELECT max(job_run_id) FROM job_runs AS s WHERE s.job = r.job AND s.exit_code = 0)
+    DELETE FROM job_runs
+     WHERE started_at < clock_timestamp() - make_interval(days => %(days)s)
+       AND job_run_id NOT IN (SELECT max(job_run_id) FROM job_runs GROUP BY job
+                              UNION ALL SELECT max(job_run_id) FROM job_runs WHERE exit_code = 0 GROUP BY job)
 """
 SELECT_OLD_RUNS = """
-    SELECT r.job_run_id FROM job_runs AS r
-     WHERE r.started_at < clock_timestamp() - make_interval(days => %(days)s)
-       AND r.job_run_id < (SELECT max(job_run_id) FROM job_runs AS l WHERE l.job = r.job)
-       AND r.job_run_id IS DISTINCT FROM
-           (SELECT max(job_run_id) FROM job_runs AS s WHERE s.job = r.job AND s.exit_code = 0)
+    SELECT job_run_id FROM job_runs
+     WHERE started_at < clock_timestamp() - make_interval(days => %(days)s)
+       AND job_run_id NOT IN (SELECT max(job_run_id) FROM job_runs GROUP BY job
+                              UNION ALL SELECT max(job_run_id) FROM job_runs WHERE exit_code = 0 GROUP BY job)
 """
 # What a message said is personal; that it was sent is not, and keeps it from being sent again.
 EMPTY_OLD_PAYLOADS = """

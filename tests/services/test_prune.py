@@ -1,16 +1,22 @@
 """What is old enough goes, everything else stays, and a dry run says the same and touches nothing."""
 
+import errno
 import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bo_engine.errors import InvalidInput
+from bo_engine.settings import Settings
 from io_layer.database import connect
-from io_layer.job_store import select_now
+from io_layer.job_store import delete_old_runs, select_now
+from services.run_job import run_job
+from services.stop import Stop
 from tests.support.fingerprint import fingerprint
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
+from workers.all_jobs import all_jobs
 
 pytestmark = pytest.mark.world
 
@@ -87,3 +93,37 @@ def test_prune_removes_what_is_old_enough_and_nothing_else(played: PlayedWorld) 
     assert set(before.differences(fingerprint(played))) == {"table outbox"}
     again = json.loads(played.cli("prune", "--json").stdout)
     assert (again["log_files"], again["job_runs"], again["payloads"]) == ([], 0, 0)
+
+
+def test_a_file_that_cannot_be_removed_keeps_nothing_else(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run by hand as root has made a folder in which the jobs' user may remove nothing."""
+    _, go = plant_logs(played)
+    played.tamper(PLANT_RUN, job="settle", code=1, days=90)
+    played.tamper(PLANT_RUN, job="settle", code=1, days=1)
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.parent.name == "cron":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(InvalidInput, match=r"logs/cron/settle-.*Permission denied") as caught:
+        run_job(all_jobs()["prune"], Settings(played.env), stop=Stop(), tell=print)
+    assert caught.value.code == "logs_not_removable"
+    assert {path.parent.name for path in go if path.exists()} == {"cron"}
+    assert rows(played, "SELECT count(*) FROM job_runs WHERE host = 'a'") == [(1,)]
+
+
+PLANT_BACKLOG = """
+    INSERT INTO job_runs (job, host, pid, started_at, finished_at, exit_code)
+    SELECT 'settle', 'a', 1, t, t, 1
+      FROM generate_series(now() - interval '60 days', now(), interval '3 min') AS t
+"""
+
+
+def test_a_backlog_of_a_job_that_never_succeeds_is_removed_in_one_sweep(played: PlayedWorld) -> None:
+    played.tamper(PLANT_BACKLOG)
+    with connect(played.env["DATABASE_URL"], application_name="test", statement_timeout_ms=4_000) as conn:
+        assert delete_old_runs(conn, 30, dry_run=True) == 14_401
+        assert delete_old_runs(conn, 30, dry_run=False) == 14_401
