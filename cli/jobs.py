@@ -147,7 +147,7 @@ def jobs(json: JsonOption = False) -> int:
 def _now(row: dict[str, Any]) -> str:
     # Both at once: what is halted may still be on its way to its next safe point.
     if row["halted"]:
-        return "halted, still running" if row["running"] else "halted"
+        return "halted, running" if row["running"] else "halted"
     return "running" if row["running"] else ""
 
 

@@ -40,12 +40,8 @@ def settle(day: DayOption = None, json: JsonOption = False, dry_run: DryRun = Fa
     if done is None:
         done = Done({"days": [], "rpc_calls": {}, "exit_code": EXIT_DONE})
     documents = done.document["days"]
-    for document in documents:
-        if document["status"] == "HALTED":
-            tell(
-                f"bo-engine: day_halted: day {document['day_id']} is HALTED: {document['reason']}; look, then "
-                f"`bo-engine resume --day {document['day_id']} --by NAME`"
-            )
+    if done.error_code:
+        tell(f"bo-engine: {done.error_code}: {done.message}")
     if json:
         print_json(done.document)
         return done.exit_code

@@ -22,6 +22,8 @@ class Done:
     document: Mapping[str, Any] = field(default_factory=dict)
     exit_code: int = EXIT_DONE
     counts: Mapping[str, int] = field(default_factory=dict)
+    error_code: str | None = None  # why, for a run that has done its work and does not end with 0 all the same
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def ended_by(error: BaseException, took_ms: int) -> Ended:
 
 
 def _ended(done: Done, took_ms: int) -> Ended:
-    return Ended(done.exit_code, None, None, done.counts, took_ms)
+    return Ended(done.exit_code, done.error_code, done.message, done.counts, took_ms)
 
 
 class _Told:

@@ -28,6 +28,9 @@ def _work(run: Run) -> Done:
         done = refresh_seeds(engine, run.lease)
     document = done.document()
     counts = {name: len(days) for name, days in document.items() if isinstance(days, list)}
+    if done.waiting:
+        message = "; ".join(f"day {one['day_id']}: {one['reason']}" for one in done.waiting)
+        return Done(document, done.exit_code, counts, "seeds_missing", message)
     return Done(document, done.exit_code, counts)
 
 

@@ -27,7 +27,14 @@ def _work(run: Run, day: DayId | None = None) -> Done:
     code = max((outcome.exit_code for outcome in outcomes), default=EXIT_DONE)
     document = {"days": [outcome.document() for outcome in outcomes], "rpc_calls": calls, "exit_code": code}
     counts = {name: sum(1 for one in outcomes if one.status == name.upper()) for name in ("done", "waiting", "halted")}
-    return Done(document, code, {"days": len(outcomes), **counts})
+    counts = {"days": len(outcomes), **counts}
+    for one in outcomes:
+        if one.status == "HALTED":
+            message = (
+                f"day {one.day_id} is HALTED: {one.reason}; look, then `bo-engine resume --day {one.day_id} --by NAME`"
+            )
+            return Done(document, code, counts, "day_halted", message)
+    return Done(document, code, counts)
 
 
 def _is_idle(conn: "Conn") -> bool:

@@ -175,6 +175,23 @@ def test_a_run_that_is_asked_to_end_says_so_in_its_row(played: PlayedWorld) -> N
     assert rows(played, "SELECT exit_code, error_code FROM job_runs") == [(75, "stopped")]
 
 
+def test_a_run_that_does_its_work_and_fails_all_the_same_says_why(played: PlayedWorld) -> None:
+    why = "SELECT exit_code, error_code, message FROM job_runs WHERE job = "
+    played.tamper("DELETE FROM day_seeds")
+    assert played.cli("refresh-seeds", DRAND_URLS="http://127.0.0.1:9/").code == 75
+    ((code, error, message),) = rows(played, why + "'refresh-seeds'")
+    assert (code, error) == (75, "seeds_missing")
+    assert message.startswith(f"day {played.day}: ")
+    played.tamper(
+        "INSERT INTO settlement_pipeline_runs (day_id, status, reason) VALUES (%(day)s, 'HALTED', 'odd tickets')",
+        day=played.day,
+    )
+    assert played.cli("settle").code == 1
+    ((code, error, message),) = rows(played, why + "'settle'")
+    assert (code, error) == (1, "day_halted")
+    assert f"day {played.day} is HALTED: odd tickets; look, then `bo-engine resume --day {played.day}" in message
+
+
 # -- a start that costs little ----------------------------------------------------------------------------------------
 
 IDLE = """
