@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +16,8 @@ from io_layer.lease_store import Holder, acquire_lease, guard_lease, release_lea
 from services.stop import Stop
 
 TTL_S: Final = 900
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_PROCESS_IDS: Final = Path("/proc/self/ns/pid")
 _LOG = get_logger("lease")
 
 
@@ -52,14 +54,15 @@ class Lease:
 def held_lease(conn: Conn, job: str, stop: Stop | None = None) -> Iterator[Lease]:
     """Take the job's lease, give it back at the end.
 
-    The lease of a process of this host that is dead is taken over at once; that of another host when it expires.
+    The lease of a process of this machine that is dead is taken over at once; any other, also one of before a reboot,
+    when it expires.
     ``stop``: whoever may ask this run to end. Raises: Unavailable ``lease_held``, naming the holder; Stopped;
     Halted ``job_halted``.
     """
     stop = stop or Stop()
     require_not_halted(conn, job)
-    host, pid = socket.gethostname(), os.getpid()
-    holder = Holder(name=f"{host} process {pid}", host=host, pid=pid, pid_started=_started(pid) or 0)
+    host, pid = this_machine(), os.getpid()
+    holder = Holder(name=f"{socket.gethostname()} process {pid}", host=host, pid=pid, pid_started=_started(pid) or 0)
     # From before it is taken until after it is given back, so that no wish to end comes between.
     with stop.working():
         token = acquire_lease(conn, job, holder, TTL_S, dead_token=_dead_token(conn, job, host))
@@ -68,6 +71,18 @@ def held_lease(conn: Conn, job: str, stop: Stop | None = None) -> Iterator[Lease
             yield lease
         finally:
             _give_back(lease)
+
+
+def this_machine() -> str:
+    """Where a process can be seen to be dead: this boot of this machine, and in it this set of process ids.
+
+    A name is not enough. Two machines that were cloned may both be called `debian`, two containers `bo-engine`; each
+    would take the other's lease for that of a dead process.
+    """
+    known = [socket.gethostname()]
+    with suppress(OSError):
+        known += [_BOOT_ID.read_text().strip(), str(_PROCESS_IDS.readlink())]
+    return " ".join(known)
 
 
 def require_not_halted(conn: Conn, job: str) -> None:

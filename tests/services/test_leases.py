@@ -13,7 +13,7 @@ import services.send_transaction
 from bo_engine.errors import Unavailable
 from io_layer.database import Conn
 from io_layer.journal_store import Attempt
-from services.lease import held_lease
+from services.lease import held_lease, this_machine
 from services.settle_days import JOB
 from tests.support.commands import killed_at, started, wait_until
 from tests.support.fingerprint import fingerprint
@@ -86,13 +86,21 @@ def test_the_lease_of_a_dead_process_is_taken_over_at_once(played: PlayedWorld) 
 @pytest.mark.parametrize(
     ("host", "pid", "late", "seconds", "is_held"),
     [
-        (socket.gethostname(), os.getpid(), 0, 900, True),
-        (socket.gethostname(), os.getpid(), 1, 900, False),
-        (socket.gethostname(), 2**22 - 3, 0, 900, False),
+        (this_machine(), os.getpid(), 0, 900, True),
+        (this_machine(), os.getpid(), 1, 900, False),
+        (this_machine(), 2**22 - 3, 0, 900, False),
         ("another-host", os.getpid(), 1, 900, True),
+        (socket.gethostname(), 2**22 - 3, 0, 900, True),
         ("another-host", os.getpid(), 1, -1, False),
     ],
-    ids=["living", "reused-pid", "no-such-process", "another-host", "another-host-expired"],
+    ids=[
+        "living",
+        "reused-pid",
+        "no-such-process",
+        "another-host",
+        "another-machine-of-the-same-name",
+        "another-host-expired",
+    ],
 )
 def test_who_holds_the_lease_decides(
     played: PlayedWorld, host: str, pid: int, late: int, seconds: int, is_held: bool
@@ -168,7 +176,7 @@ def test_a_paused_process_wakes_without_its_lease_and_changes_nothing(played: Pl
 
 
 def test_other_jobs_go_on_while_settle_is_held(played: PlayedWorld) -> None:
-    hold_as(played, host=socket.gethostname(), pid=os.getpid(), pid_started=process_started(os.getpid()))
+    hold_as(played, host=this_machine(), pid=os.getpid(), pid_started=process_started(os.getpid()))
     with played.engine() as engine:
         recover_intents.run(engine)
     assert pipeline(played) is None
