@@ -250,6 +250,14 @@ class Settings:
         """Whether the setting has a value, its default included."""
         return name in self._values
 
+    def unknown_to(self, other: "Settings") -> list[str]:
+        """Names of the settings that were given a value here which is not theirs there."""
+        return [
+            name
+            for name, setting in _BY_NAME.items()
+            if self._texts.get(name) not in (setting.default, other._texts.get(name))
+        ]
+
     def secrets(self) -> tuple[str, ...]:
         """The texts that no log may show."""
         return tuple(text for name, text in self._texts.items() if text and _BY_NAME[name].secret)

@@ -10,7 +10,7 @@ import typer
 
 from bo_engine.blots import plain
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, UsageError
-from bo_engine.settings import load_settings
+from bo_engine.settings import Settings, load_settings
 from cli.output import DryRun, JsonOption, print_json
 from workers.all_jobs import all_jobs
 
@@ -30,11 +30,11 @@ def job_lines(root: Path, environment: dict[str, str]) -> list[str]:
 
 
 def _here() -> tuple[str, list[str]]:
-    root, settings = Path(__file__).resolve().parents[1], load_settings(os.environ)
+    root = Path(__file__).resolve().parents[1]
     environment = {}
     if os.environ.get("BO_ENV_FILE"):
-        environment["BO_ENV_FILE"] = str(Path(os.environ["BO_ENV_FILE"]).absolute())
-    logs_dir = root / settings.logs_dir
+        environment["BO_ENV_FILE"] = str(_settings_file(root))
+    logs_dir = root / _settings_of_cron(root).logs_dir
     if logs_dir != root / "logs":
         environment["BO_CRON_LOGS"] = str(logs_dir / "cron")
     if not (root / "crontab" / "run-job").is_file():
@@ -44,6 +44,27 @@ def _here() -> tuple[str, list[str]]:
     return str(root), job_lines(root, environment)
 
 
+def _settings_file(root: Path) -> Path:
+    named = os.environ.get("BO_ENV_FILE")
+    return Path(named).absolute() if named else root / ".env"
+
+
+def _settings_of_cron(root: Path) -> Settings:
+    """Cron hands a job nothing of the environment that it is installed from, and the wrapper starts it in ``root``."""
+    file = _settings_file(root)
+    return load_settings({}, file) if os.environ.get("BO_ENV_FILE") or file.is_file() else Settings({})
+
+
+def _require_seen_by_cron(root: Path) -> None:
+    unseen = load_settings(os.environ).unknown_to(_settings_of_cron(root))
+    if unseen:
+        raise UsageError(
+            "settings_not_for_cron",
+            f"{', '.join(unseen)}: set here (in this shell, or this folder's .env), but cron's jobs would not see it; "
+            f"put it into {_settings_file(root)}, or name a file with BO_ENV_FILE",
+        )
+
+
 @app.command()
 def install(json: JsonOption = False, dry_run: DryRun = False) -> int:
     """Put the jobs into the user's crontab, in a block of their own, and show the difference. All other lines stay.
@@ -51,6 +72,7 @@ def install(json: JsonOption = False, dry_run: DryRun = False) -> int:
     from io_layer.crontab import read_table, with_block
 
     owner, lines = _here()
+    _require_seen_by_cron(Path(owner))
     table = read_table()
     return _change(table, with_block(table, owner, lines), json, dry_run)
 

@@ -22,7 +22,8 @@ def append_line(logs_dir: Path, area: str, job: str, day: date, document: Mappin
     # Sorted and without blanks: the same facts are the same line. ASCII, so that no name can steer a terminal.
     text = json.dumps(each_text(document, told), sort_keys=True, separators=(",", ":"))
     path = folder / f"{job}-{day.isoformat()}.jsonl"
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    # A pipe under that name would hold the run for ever: without a reader it is an error.
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o640)
     try:
         os.write(fd, text.encode("ascii") + b"\n")
     finally:

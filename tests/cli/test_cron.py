@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from bo_engine.errors import InvalidInput
 from cli.cron import job_lines
 from io_layer.crontab import read_table, with_block, without_block, write_table
+from io_layer.job_log import append_line
 from services.job import Job
 from tests.support.commands import wait_until
 from tests.support.warm_cli import WarmCli
@@ -81,6 +83,13 @@ def test_only_our_own_block_of_a_crontab_changes(table: str, more: str) -> None:
     assert without_block(without_block(changed, "/one"), "/two") == table + more
 
 
+def test_a_pipe_in_place_of_a_log_holds_no_run(tmp_path: Path) -> None:
+    (tmp_path / "seeds").mkdir()
+    os.mkfifo(tmp_path / "seeds" / "a-job-2026-11-22.jsonl")
+    with pytest.raises(OSError, match="No such device"):
+        append_line(tmp_path, "seeds", "a-job", date(2026, 11, 22), {})
+
+
 def test_a_table_without_its_last_newline_gets_one() -> None:
     assert with_block("@daily x", "/one", ["a"]).startswith("@daily x\n# BEGIN bo-engine /one")
 
@@ -135,6 +144,25 @@ def test_odd_paths_reach_the_shell_whole() -> None:
         check=True,
     )
     assert done.stdout.splitlines()[:2] == ["/x y", "/srv/a b%c'd/crontab/run-job"]
+
+
+def test_settings_that_cron_would_not_see_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "crontab").write_text(COMMAND)
+    (tmp_path / "crontab").chmod(0o755)
+    (tmp_path / "crontab.table").write_text("mine\n")
+    (tmp_path / "env").write_text("CHAIN_ID=42161\n")
+    given = {"PATH": f"{tmp_path}:/usr/bin:/bin", "BO_ENV_FILE": str(tmp_path / "env"), "CHAIN_ID": "42161"}
+    cli = WarmCli()
+    try:
+        done = cli.run(
+            ("cron", "install", "--json"), env={**given, "CHAIN_ID": "421614", "LOGS_DIR": "/l"}, cwd=tmp_path
+        )
+        assert (done.code, json.loads(done.stdout)["error"]) == (2, "settings_not_for_cron")
+        assert "CHAIN_ID, LOGS_DIR: " in done.stderr
+        assert (tmp_path / "crontab.table").read_text() == "mine\n"
+        assert cli.run(("cron", "install", "--json"), env=given, cwd=tmp_path).code == 0
+    finally:
+        cli.close()
 
 
 @pytest.fixture

@@ -183,7 +183,8 @@ def test_a_run_that_does_its_work_and_fails_all_the_same_says_why(played: Played
     assert (code, error) == (75, "seeds_missing")
     assert message.startswith(f"day {played.day}: ")
     played.tamper(
-        "INSERT INTO settlement_pipeline_runs (day_id, status, reason, error_code) VALUES (%(day)s, 'HALTED', 'odd tickets', 'x')",
+        "INSERT INTO settlement_pipeline_runs (day_id, status, reason, error_code)"
+        " VALUES (%(day)s, 'HALTED', 'odd tickets', 'x')",
         day=played.day,
     )
     assert played.cli("settle").code == 1
