@@ -7,7 +7,7 @@ from bo_engine.units import DayId
 from io_layer.artifact_store import delete_inputs_artifacts
 from io_layer.audit_store import insert_audit
 from io_layer.database import Conn
-from io_layer.pipeline_store import PipelineDay, rewind_day, select_day
+from io_layer.pipeline_store import PipelineDay, rewind_day, select_day, wait_day
 from io_layer.run_store import Run, select_live_run, supersede_run
 from services.artifacts import remove_input_copies
 from services.commit_day import commit_purpose, known_vetoes
@@ -50,6 +50,10 @@ def take_over_day(engine: Engine, lease: Lease, row: PipelineDay | None) -> Pipe
     remove_input_copies(engine, day_id)
     with lease.transaction():
         begin_anew(engine.conn, day_id, run)
+        # What it waited for, a person's yes perhaps, was for the result that is gone.
+        wait_day(
+            engine.conn, day_id, "another version of the engine began it; it begins anew", error_code=ENGINE_CHANGED
+        )
         details = {"began": row.engine or "an engine before 0014", "goes_on": ours, "was_approved_by": row.approved_by}
         insert_audit(engine.conn, actor="engine", action=ENGINE_CHANGED, day_id=day_id, details=details)
     _LOG.warning(ENGINE_CHANGED, extra={"day_id": day_id, **details})

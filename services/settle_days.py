@@ -28,7 +28,7 @@ from io_layer.pipeline_store import (
 from io_layer.run_store import select_live_run
 from services.approve_day import approve_day
 from services.artifacts import mirror_artifacts
-from services.begin_anew import take_over_day
+from services.begin_anew import ENGINE_CHANGED, take_over_day
 from services.commit_day import ChallengeRuns, commit_day, commit_purpose, known_vetoes, release_purpose
 from services.compute_day import compute_day, compute_stored, refuse_other_result
 from services.day_work import Opened, open_day, seeds_of_day
@@ -145,8 +145,14 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
         if row is not None and row.status == "DONE":
             return _done_again(engine, lease, row, name)
         _require_not_halted(row, day_id)
-        row = take_over_day(engine, lease, row)
-        _require_earlier_steps(row, name, day_id)
+        began, row = row, take_over_day(engine, lease, row)
+        if row is not began and name != "export":
+            raise InvalidInput(
+                ENGINE_CHANGED,
+                f"day {day_id} was begun by another version of the engine ({began.engine if began else None}) and begins "
+                f"anew with this one: `bo-engine settle` brings it back to {name}; if this comes again, two hosts run "
+                "different versions: bring both to the same",
+            )
         if row is not None and row.is_done(name) and name in ("approve", "commit", "stats"):
             # Done for good: looking at it again would ask questions that only an open run can answer.
             return _outcome(engine, day_id, EXIT_DONE)

@@ -165,6 +165,21 @@ def test_a_day_that_another_version_began_is_begun_anew(played: PlayedWorld) -> 
     assert audit_actions(played).count("day_begun_anew") == 1
 
 
+def test_a_yes_to_what_another_version_computed_is_refused_in_words_that_say_so(played: PlayedWorld) -> None:
+    manual = {"APPROVAL_MODE": "manual"}
+    approve = ("approve", "--day", str(played.day), "--by", "Ann", "--json")
+    assert played.cli("settle", **manual).code == 75
+    played.tamper("UPDATE settlement_pipeline_runs SET engine = '0.0.9+of-before'")
+    done = played.cli(*approve, **manual)
+    assert (done.code, json.loads(done.stdout)["error"]) == (1, "day_begun_anew")
+    assert "two hosts run different versions" in done.stderr
+    row = pipeline(played)
+    assert row is not None
+    assert (row.status, row.error_code, row.export_ok) == ("WAITING", "day_begun_anew", False)
+    assert played.cli("settle", **manual).code == 75
+    assert played.cli(*approve, **manual).code == 0
+
+
 def test_the_name_of_a_version_is_made_of_its_sources_and_of_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "core" / "__pycache__").mkdir(parents=True)
     (tmp_path / "core" / "a.py").write_text("a = 1\n")
