@@ -149,9 +149,9 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
         if row is not began and name != "export":
             raise InvalidInput(
                 ENGINE_CHANGED,
-                f"day {day_id} was begun by another version of the engine ({began.engine if began else None}) and begins "
-                f"anew with this one: `bo-engine settle` brings it back to {name}; if this comes again, two hosts run "
-                "different versions: bring both to the same",
+                f"day {day_id} was begun by another version of the engine ({began.engine if began else None}) and "
+                f"begins anew with this one: `bo-engine settle` brings it back to {name}; if this comes again, two "
+                "hosts run different versions: bring both to the same",
             )
         if row is not None and row.is_done(name) and name in ("approve", "commit", "stats"):
             # Done for good: looking at it again would ask questions that only an open run can answer.
