@@ -62,9 +62,17 @@ def _show(job: Job, done: Done | None, json: bool, *, dry_run: bool = False) -> 
     facts = {**found.document, **({"dry_run": True} if dry_run else {}), "exit_code": found.exit_code}
     if json:
         print_json(facts)
-    else:
-        print_facts(job.name + (" (dry run: nothing was written)" if dry_run else ""), facts)
+        return found.exit_code
+    tables = {name: value for name, value in facts.items() if _is_table(value)}
+    plain = {name: value for name, value in facts.items() if name not in tables}
+    print_facts(job.name + (" (dry run: nothing was written)" if dry_run else ""), plain)
+    for name, rows in tables.items():
+        print_table(name, list(rows[0]), [list(row.values()) for row in rows])
     return found.exit_code
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
 def halt(
