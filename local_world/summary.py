@@ -201,7 +201,7 @@ def _print_cron(played: Played) -> None:
             table.add_section()
         did = [f"{count} {name.replace('_', ' ')}" for name, count in run.counts.items() if count]
         did += [run.error] if run.error else []
-        took = f"{run.took_ms / 1000:.1f} s"
+        took = f"{run.took_ms // 1000}.{run.took_ms % 1000 // 100} s"
         table.add_row(run.at[-5:] if run.at != before else "", run.job, str(run.exit_code), took, ", ".join(did) or "-")
         before = run.at
     console().print(table)

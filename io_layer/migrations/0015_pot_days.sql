@@ -8,4 +8,4 @@ COMMENT ON TABLE pot_sizes IS
     'For display: what each pool could pay in the next draw, as last read from the chain at a final block.';
 COMMENT ON COLUMN pot_sizes.day_id IS 'The oldest day that is not settled: the next draw is its.';
 
-INSERT INTO schema_versions (migration_id) VALUES ('0016_pot_days');
+INSERT INTO schema_versions (migration_id) VALUES ('0015_pot_days');
