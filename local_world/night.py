@@ -10,7 +10,9 @@ from local_world.cron import Cron, JobRun
 from local_world.story import Story
 from local_world.world import World
 
-_TENTH_MINUTE_S: Final = 600  # when nearly all jobs are due
+# Starts cost seconds, so minutes are chosen at which few jobs are due, or nearly all.
+_TENTH_MINUTE_S: Final = 600
+_FIFTH_MINUTE_S: Final = 300
 _PATIENCE_S: Final = 3 * 3600
 _PRUNE_S: Final = 4 * 3600 + 17 * 60
 
@@ -35,8 +37,8 @@ class Night:
             )
 
     def finish(self, day_id: DayId) -> None:
-        """What is left to do in a night when the winners have claimed: look at all of it once more, and prune."""
-        for minute_s in (self._now_s + _TENTH_MINUTE_S, day_end(day_id) + _PRUNE_S):
+        """What is left to do in a night when the winners have claimed: look once more, and prune."""
+        for minute_s in (self._now_s + _FIFTH_MINUTE_S, day_end(day_id) + _PRUNE_S):
             self._now_s = minute_s
             self._tick(day_id)
 
@@ -62,7 +64,7 @@ class Night:
 
     def _next_minute(self, day_id: DayId) -> int:
         if self._now_s == day_end(day_id):
-            return self._now_s + self._world.ruleset.drand.delay_s + 60
+            return self._now_s + self._world.ruleset.drand.delay_s + 120  # 00:17
         status, _, _, committed_at_s, *_ = self._view.ask("SettlementV4", "dayRecord", day_id)
         until_s = committed_at_s + self._view.ask("SettlementV4", "challengePeriod") if status == COMMITTED else 0
         after_s = max(self._now_s, until_s)
