@@ -52,9 +52,14 @@ def test_at_a_minute_cron_starts_exactly_the_jobs_whose_lines_match(
 
 def test_a_job_that_fails_is_told_as_cron_would_mail_it(played: PlayedWorld, tmp_path: Path) -> None:
     assert played.cli("halt", "--job", "prune", "--reason", "look first", "--by", "Ann").code == 0
+    log = Path(played.env["LOGS_DIR"]) / "cron" / f"prune-{datetime.now(UTC):%Y-%m-%d}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("what earlier runs said\n")
     with pytest.raises(InvariantBroken, match="cron's prune ended with 1") as caught:
         cron_of(played, tmp_path).tick(minute("04:17"))
-    assert "job_halted" in " ".join(caught.value.findings)
+    head, said = caught.value.findings
+    assert head.endswith(f", from {log}:")
+    assert "job_halted: job prune is halted: look first" in said
 
 
 @pytest.mark.slow
