@@ -12,6 +12,7 @@ import typer
 
 from bo_engine.settings import SETTINGS
 from bo_engine.units import ZERO_HASH
+from cli.cron import job_lines
 from cli.main import add_plugins, app
 from core.affiliates import referred_stakes, split_fee
 from core.bundle import bundle_bytes, commit_bundle
@@ -90,6 +91,12 @@ def test_the_readme_lists_every_job_with_its_schedule_and_its_logs() -> None:
     assert [row for row in listed if row[0] not in COMING - set(all_jobs())] == jobs
     tabled = {row[0] for row in re.findall(r"^\| `([a-z-]+)`() \|", section("Jobs and cron"), re.MULTILINE)}
     assert tabled <= {row[0] for row in listed}
+
+
+def test_the_readme_shows_the_crontab_as_it_is() -> None:
+    shown = [line for line in section("Jobs and cron").splitlines() if "/crontab/run-job " in line]
+    coming = COMING - set(all_jobs())
+    assert [line for line in shown if line.split()[-1] not in coming] == job_lines(Path("/srv/bo-engine"), {})
 
 
 def _every(schedule: str) -> str:
