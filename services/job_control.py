@@ -43,7 +43,8 @@ def resume_jobs(conn: Conn, job: str | None, *, by: str, known: Collection[str])
     if not resumed:
         all_of_them = select_halt(conn, ALL)
         hint = "; all jobs are: `bo-engine resume --all --by NAME`" if all_of_them else ""
-        raise InvalidInput("job_not_halted", f"{'no job' if name == ALL else f'job {name}'} is halted by itself{hint}")
+        what = "no job is halted" if name == ALL else f"job {name} is not halted by its own name"
+        raise InvalidInput("job_not_halted", what + hint)
     return {"resumed": [halt.job for halt in resumed], "by": by}
 
 
@@ -80,7 +81,8 @@ def _row(conn: Conn, job: Job, run: JobRun | None, success: datetime | None, hal
         "halted": halt.reason if halt else None,
         "halted_by": halt.halted_by if halt else None,
         "halted_at": _utc(halt.halted_at) if halt else None,
-        "next_due": None if halt else next_start(job.schedule, datetime.now().astimezone()).isoformat("T", "minutes"),
+        # Cron counts in the host's time zone; shown is UTC, as all times are.
+        "next_due": None if halt else _utc(next_start(job.schedule, datetime.now().astimezone())),
     }
 
 
