@@ -99,7 +99,8 @@ def show(json: JsonOption = False) -> int:
         print_json({"lines": lines, "installed": not difference, "difference": difference})
     else:
         sys.stdout.write("\n".join(lines) + "\n\n")
-        sys.stdout.write("\n".join(difference or ["so it stands in the crontab"]) + "\n")
+        said = [*difference, "so it is not: `bo-engine cron install` does it"] if difference else ["so it stands there"]
+        sys.stdout.write("In the crontab:\n" + "\n".join(said) + "\n")
     return EXIT_FAILED if difference else EXIT_DONE
 
 

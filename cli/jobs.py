@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bo_engine.errors import EXIT_DONE, UsageError
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, UsageError
 from cli.output import ByName, DryRun, JsonOption, print_facts, print_json, print_table
 from cli.start import ask_by_name, loaded_settings, watched
 from services.job import Done, Job
@@ -62,9 +62,17 @@ def _show(job: Job, done: Done | None, json: bool, *, dry_run: bool = False) -> 
     facts = {**found.document, **({"dry_run": True} if dry_run else {}), "exit_code": found.exit_code}
     if json:
         print_json(facts)
-    else:
-        print_facts(job.name + (" (dry run: nothing was written)" if dry_run else ""), facts)
+        return found.exit_code
+    tables = {name: value for name, value in facts.items() if _is_table(value)}
+    plain = {name: value for name, value in facts.items() if name not in tables}
+    print_facts(job.name + (" (dry run: nothing was written)" if dry_run else ""), plain)
+    for name, rows in tables.items():
+        print_table(name, list(rows[0]), [list(row.values()) for row in rows])
     return found.exit_code
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
 def halt(
@@ -134,14 +142,22 @@ def jobs(json: JsonOption = False) -> int:
         )
         for row in rows
     ]
-    print_table("Jobs", ("job", "last run (UTC)", "exit", "because", "now", "next due"), shown)
+    print_table("Jobs", ("job", "last run (UTC)", "exit", "because", "now", "next due (UTC)"), shown)
+    _print_reasons(rows)
+    return EXIT_DONE
+
+
+def _print_reasons(rows: list[dict[str, Any]]) -> None:
+    """What a person must know of jobs that do not go on by themselves: why one was halted, what one said at its end."""
+    halts: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:
         if row["halted"]:
-            print_facts(
-                f"{row['job']} is halted",
-                {"reason": row["halted"], "by": row["halted_by"], "since": row["halted_at"]},
-            )
-    return EXIT_DONE
+            halts.setdefault((row["halted"], row["halted_by"], row["halted_at"]), []).append(row["job"])
+        elif row["exit_code"] in (EXIT_FAILED, EXIT_USAGE) and row["error"] != "job_halted":
+            print_facts(f"{row['job']} ended with {row['exit_code']}", {row["error"] or "": row["message"]})
+    for (reason, by, since), names in halts.items():
+        who = "All jobs are halted" if len(names) == len(rows) else f"Halted: {', '.join(names)}"
+        print_facts(who, {"reason": reason, "by": by, "since": since})
 
 
 def _now(row: dict[str, Any]) -> str:

@@ -54,7 +54,9 @@ def _shown(value: object) -> object:
     """A value in a person's words; machines get the JSON."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value == [] else value
+    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
+        return ", ".join(str(one) for one in value) or "none"
+    return value
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True) -> None:

@@ -239,14 +239,20 @@ class ChainReader:
         data = multicall.aggregate_data([(call.address, call.data) for call in calls])
         question = [{"to": multicall.ADDRESS, "data": hex_of(data)}, {"blockHash": block.block_hash}]
         decode = multicall.outcomes(len(calls))
-        try:
-            answers = self.ask_each(lambda one: self.request_one(one, "eth_call", question, decode))
-        except RpcRefused:
-            return None
-        except Unavailable as error:
-            # Nodes say in many words that a call is too much for them; only some of them speak of a revert.
-            if error.code != "rpc_refused":
-                raise
+
+        def ask(endpoint: RpcEndpoint) -> tuple[bytes | None, ...]:
+            try:
+                return self.request_one(endpoint, "eth_call", question, decode)
+            except RpcRefused:
+                return ()
+            except Unavailable as error:
+                # Nodes say in many words that a call is too much for them; only some of them speak of a revert.
+                if error.code != "rpc_refused":
+                    raise
+                return ()
+
+        answers = self.ask_each(ask)
+        if () in answers:
             return None
         found = []
         for call, said in zip(calls, zip(*answers, strict=True), strict=True):

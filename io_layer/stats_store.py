@@ -26,9 +26,10 @@ class GlobalStats(NamedTuple):
 
 
 class PotSize(NamedTuple):
-    """What a pool could pay tonight."""
+    """What a pool could pay in the draw of a day."""
 
     pool_id: PoolId
+    day_id: DayId
     budget_atoms: Atoms
     reserve_atoms: Atoms
     streak: int
@@ -77,27 +78,41 @@ def select_global_stats(conn: Conn) -> GlobalStats:
     return found or GlobalStats(None, 0, 0, 0, zero, zero, zero, zero, zero, zero, 0)
 
 
-# Two readers may write in any order; the newer block wins.
+# Two readers may write in any order; the newer block wins, in all pools, because both begin with the same one.
 UPSERT_POT = """
-    INSERT INTO pot_sizes AS p (pool_id, budget, reserve, streak, block_number)
-    VALUES (%(pool_id)s, %(budget_atoms)s, %(reserve_atoms)s, %(streak)s, %(block_number)s)
+    INSERT INTO pot_sizes AS p (pool_id, day_id, budget, reserve, streak, block_number)
+    VALUES (%(pool_id)s, %(day_id)s, %(budget_atoms)s, %(reserve_atoms)s, %(streak)s, %(block_number)s)
         ON CONFLICT (pool_id) DO UPDATE
-       SET budget = excluded.budget, reserve = excluded.reserve, streak = excluded.streak,
+       SET day_id = excluded.day_id, budget = excluded.budget, reserve = excluded.reserve, streak = excluded.streak,
            block_number = excluded.block_number, updated_at = now()
      WHERE p.block_number <= excluded.block_number
 """
 
 
-def upsert_pot_sizes(conn: Conn, pots: Sequence[PotSize]) -> None:
-    """Show new pot sizes; an older block than the shown one is ignored."""
-    for pot in sorted(pots):
-        conn.execute(UPSERT_POT, pot._asdict())
+def upsert_pot_sizes(conn: Conn, pots: Sequence[PotSize]) -> int:
+    """Show new pot sizes; an older block than the shown one is ignored. How many are shown now. In a transaction."""
+    return sum(conn.execute(UPSERT_POT, pot._asdict()).rowcount for pot in sorted(pots))
 
 
-SELECT_POTS = "SELECT pool_id, budget, reserve, streak, block_number FROM pot_sizes ORDER BY pool_id"
+SELECT_POTS = "SELECT pool_id, day_id, budget, reserve, streak, block_number FROM pot_sizes ORDER BY pool_id"
 
 
 def select_pot_sizes(conn: Conn) -> list[PotSize]:
     """The pots as last shown."""
     with conn.cursor(row_factory=args_row(PotSize)) as cur:
         return cur.execute(SELECT_POTS).fetchall()
+
+
+# The newest ticket by its id, which has an index and grows with the blocks.
+SELECT_POTS_STAND = """
+    SELECT count(*) = 5 AND min(day_id) = %(day_id)s AND min(updated_at) > now() - make_interval(mins => %(minutes)s)
+           AND min(block_number) >= coalesce(
+               (SELECT block_number FROM tickets ORDER BY ticket_id DESC LIMIT 1), 0)
+      FROM pot_sizes
+"""
+
+
+def pots_stand(conn: Conn, day_id: DayId, minutes: int) -> bool:
+    """Whether the pots of this day are shown, no older than that, and no ticket is known that came after them."""
+    row = conn.execute(SELECT_POTS_STAND, {"day_id": day_id, "minutes": minutes}).fetchone()
+    return bool(row and row[0])

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import POOL_COUNT, DayId, hex_of
+from io_layer.database import Conn
 from io_layer.game_chain import RELEASED
+from io_layer.stats_store import select_pot_sizes
 from local_world.chain_view import ChainView
 
 FILES: Final = ("inputs.json", "affiliates.json", "settlement_result.json", "commit_bundle.json", "provenance.json")
@@ -166,6 +168,16 @@ def check_sequence(view: ChainView, days: list[SettledDay]) -> Iterator[Check]:
     opening = [tuple(state) for state in view.ask("SettlementV4", "openingState")]
     ready = view.ask("SettlementV4", "nextDay") == days[-1].day_id + 1
     yield Check("the chain waits for the next day with exactly that money", opening == closing and ready)
+
+
+def check_pots(conn: Conn, last: SettledDay) -> Iterator[Check]:
+    """What the App shows of the next draw is what the last day left: nothing has been sold since."""
+    left = [
+        (last.day_id + 1, int(state["carry"]) + int(state["last_rollover"]), int(state["reserve"]), state["streak"])
+        for state in last.bundle["closing_state"]
+    ]
+    shown = [(pot.day_id, pot.budget_atoms, pot.reserve_atoms, pot.streak) for pot in select_pot_sizes(conn)]
+    yield Check("the App is shown what the next draw is worth", shown == left)
 
 
 def kept_atoms(day: SettledDay, name: str) -> int:

@@ -1,7 +1,7 @@
 """The play: three lottery days in order, the middle one without a single ticket.
 
 People, the App, Chainlink and the chain's clock are played here. All that the engine does is done by its own command
-line, started as cron would start it.
+line: step by step on the first two days, on the last by the lines of the crontab and nobody else.
 """
 
 import random
@@ -22,16 +22,18 @@ from local_world.chain import CHAIN_ID
 from local_world.chain_account import ChainAccount
 from local_world.chain_view import ChainView
 from local_world.claims import COMMISSIONS, PRIZES, Claim, ClaimBook, Claimer, forge, load_claims, parse_proof_answer
-from local_world.day_facts import Check, SettledDay, check_day, check_sequence, read_settled_day
+from local_world.cron import Cron, JobRun
+from local_world.day_facts import Check, SettledDay, check_day, check_pots, check_sequence, read_settled_day
 from local_world.engine_cli import EngineCli
 from local_world.money import MoneyFlow
+from local_world.night import Night
 from local_world.players import Order, Person, Way, make_affiliates, make_orders, make_players
 from local_world.story import Story
 from local_world.verification import verify_days
 from local_world.world import World
 
 NUMBER_MAX: Final = 9  # so few that every tier happens by itself
-STEPS: Final = 30
+STEPS: Final = 31
 _PLAYERS: Final = 64
 _LATECOMERS: Final = 6  # who buy nothing before the last day
 _AFFILIATES: Final = 4
@@ -54,6 +56,7 @@ class Played:
     checks: tuple[Check, ...]
     recovered_intents: int
     adopted_tickets: int
+    cron: tuple[JobRun, ...]  # who did what in the last night
 
 
 class Demo:
@@ -66,6 +69,8 @@ class Demo:
         self._contracts = world.contracts
         self._view = ChainView(self._chain, self._contracts)
         self._cli = EngineCli(world.env_file)
+        self._cron = Cron(world.env_file, Path(world.env["LOGS_DIR"]))
+        self._night = Night(world, self._view, story, self._cron)
         self._conn = app_conn
         self._app = App(app_conn, self._chain, self._contracts, self._account("relayer"))
         self._bank = Bank(self._chain, self._contracts, self._account("promotions"))
@@ -93,10 +98,12 @@ class Demo:
         self._pass_empty_day(DayId(first + 1))
         self._settle(DayId(first + 1))
 
-        self._sell_day(DayId(first + 2), players, ())
-        self._draw(DayId(first + 2))
-        self._settle(DayId(first + 2))
-        self._claim(DayId(first + 2), leave=_UNCLAIMED)
+        last = DayId(first + 2)
+        self._sell_day(last, players, ())
+        self._night.settle(last)
+        self._days.append(read_settled_day(self._artifacts, self._night.outcome(last)))
+        self._claim(last, leave=_UNCLAIMED)
+        self._night.finish(last)
 
         people = {person.wallet: person for person in (*affiliates, *players)}
         money, checks = self._look_for_every_atom(people)
@@ -109,6 +116,7 @@ class Demo:
             checks=checks,
             recovered_intents=self._recovered,
             adopted_tickets=self._adopted,
+            cron=tuple(self._cron.runs),
         )
 
     # -- selling -----------------------------------------------------------------------------------------------------
@@ -258,6 +266,7 @@ class Demo:
             money = read_money(self._view, self._days, self._sales, self._book)
             checks = [check for day in self._days for check in check_day(self._view, day)]
             checks += check_sequence(self._view, self._days)
+            checks += check_pots(self._conn, self._days[-1])
             checks += check_intents(self._conn, self._sales)
             checks += check_purses(self._view, people, self._bank.minted, self._sales, self._book)
             once = self._recovered == self._adopted == 1

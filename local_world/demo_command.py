@@ -34,7 +34,8 @@ def demo(
         str | None, typer.Option("--name", help="Name of the demo's world. Default: a fresh one.", metavar="NAME")
     ] = None,
 ) -> None:
-    """Play three lottery days from sale to claim, the middle one empty, and show where every atom went.
+    """Play three lottery days from sale to claim, the middle one empty, and show where every atom went. The last day
+    is left to the lines of the crontab.
 
     Needs no account and no network.  May be repeated, also side by side: each demo has a world of its own.
     Its files stay in a folder of their own below artifacts/.
@@ -73,6 +74,7 @@ def document_of(played: "Played", artifacts_dir: Path, seconds: float) -> dict[s
         "claims_refused": len(played.book.refused),
         "recovered_intents": played.recovered_intents,
         "adopted_tickets": played.adopted_tickets,
+        "cron": [run.document() for run in played.cron],
         "players": len({sale.ticket.buyer for sale in played.sales}),
         "checks": len(played.checks),
         "artifacts_dir": str(artifacts_dir),

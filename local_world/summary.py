@@ -39,6 +39,7 @@ def print_summary(played: Played, *, artifacts_dir: Path, seconds: float, env_fi
     _print_money(played)
     _print_anchors(played.days)
     _print_claims(played)
+    _print_cron(played)
     _print_checks(played)
     _print_next(played, artifacts_dir, env_file, name)
 
@@ -189,6 +190,24 @@ def _print_claims(played: Played) -> None:
     _say(
         f"Recovered: {played.recovered_intents} purchase that the App had lost when it crashed, and "
         f"{played.adopted_tickets} that a player had made at the contract itself."
+    )
+
+
+def _print_cron(played: Played) -> None:
+    table = _table("The last night: what cron started, and what that did", "UTC", "job", "<exit", "<took", "did")
+    before = ""
+    for run in played.cron:
+        if before not in ("", run.at):
+            table.add_section()
+        did = [f"{count} {name.replace('_', ' ')}" for name, count in run.counts.items() if count]
+        did += [run.error] if run.error else []
+        took = f"{run.took_ms // 1000}.{run.took_ms % 1000 // 100} s"
+        table.add_row(run.at[-5:] if run.at != before else "", run.job, str(run.exit_code), took, ", ".join(did) or "-")
+        before = run.at
+    console().print(table)
+    _say(
+        "Nobody else worked on the last day: at each minute cron starts the lines that are due, all at once.",
+        "75: not yet, the next run goes on.",
     )
 
 

@@ -45,7 +45,8 @@ def resume_jobs(conn: Conn, job: str | None, *, by: str, known: Collection[str])
             insert_audit(conn, actor=by, action="jobs_resumed", details=details)
     if not resumed:
         hint = "; all jobs are: `bo-engine resume --all --by NAME`" if ALL in found else ""
-        raise InvalidInput("job_not_halted", f"{'no job' if name == ALL else f'job {name}'} is halted by itself{hint}")
+        what = "no job is halted" if name == ALL else f"job {name} is not halted by its own name"
+        raise InvalidInput("job_not_halted", what + hint)
     return {"resumed": [halt.job for halt in resumed], "by": by, "still_halted": list(found)}
 
 
@@ -81,7 +82,8 @@ def _row(conn: Conn, job: Job, run: JobRun | None, success: datetime | None, hal
         "halted": halt.reason if halt else None,
         "halted_by": halt.halted_by if halt else None,
         "halted_at": _utc(halt.halted_at) if halt else None,
-        "next_due": None if halt else next_start(job.schedule, datetime.now().astimezone()).isoformat("T", "minutes"),
+        # Cron counts in the host's time zone; shown is UTC, as all times are.
+        "next_due": None if halt else _utc(next_start(job.schedule, datetime.now().astimezone())),
     }
 
 

@@ -12,8 +12,10 @@ from io_layer.database import Conn
 from io_layer.job_store import select_now
 from io_layer.pipeline_store import select_last_done
 from io_layer.seed_store import select_seeds
+from io_layer.stats_store import pots_stand
 
 _LOOK_AT_DAYS: Final = 7
+_POTS_STAND_MINUTES: Final = 60  # a purchase that recover-intents has not brought home is not missed for longer
 
 
 def all_days_done(conn: Conn) -> bool:
@@ -29,6 +31,12 @@ def all_seeds_known(conn: Conn) -> bool:
         return False
     seeds = [select_seeds(conn, DayId(day)) for day in range(last_done + 1, last_over + 1)]
     return all(one is not None and one.complete() is not None for one in seeds)
+
+
+def pots_are_shown(conn: Conn) -> bool:
+    """Whether nothing that we know of has changed a pot since it was shown: no ticket, no settled day."""
+    last_done = select_last_done(conn)
+    return last_done is not None and pots_stand(conn, DayId(last_done + 1), _POTS_STAND_MINUTES)
 
 
 def _last_over(conn: Conn) -> DayId:

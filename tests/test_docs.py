@@ -12,6 +12,7 @@ import typer
 
 from bo_engine.settings import SETTINGS
 from bo_engine.units import ZERO_HASH
+from cli.cron import job_lines
 from cli.main import add_plugins, app
 from core.affiliates import referred_stakes, split_fee
 from core.bundle import bundle_bytes, commit_bundle
@@ -26,7 +27,9 @@ from core.fold import fold_day
 from core.ruleset import RULESET_1, ruleset_hash
 from core.void import void_day
 from services.gates import GATE_TEXTS
+from services.prune import KEEP_LOGS_DAYS, KEEP_OTHER_LOGS_DAYS
 from tests.support.days import DAY, DEPLOYMENT, EMPTY_STATE, Day, seeds_for, ticket, wallet
+from workers.all_jobs import all_jobs
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -72,6 +75,35 @@ def test_the_readme_lists_every_command_with_its_flags() -> None:
         assert flags <= known[name], name
         assert "--json" in known[name], name
         assert ("--dry-run" in flags) == ("--dry-run" in known[name]), name
+
+
+#: Jobs that the page names before they are there.
+COMING = {"resolve-pending-claims", "backfill-claim-events"}
+
+
+def test_the_readme_lists_every_job_with_its_schedule_and_its_logs() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \| [^|]+ \| `logs/([a-z-]+)/`, (\d+) days \|$", README, re.MULTILINE)
+    listed = [(name, every, area, int(days)) for name, every, area, days in rows]
+    jobs = [
+        (job.name, _every(job.schedule), job.area, KEEP_LOGS_DAYS.get(job.area, KEEP_OTHER_LOGS_DAYS))
+        for job in all_jobs().values()
+    ]
+    assert [row for row in listed if row[0] not in COMING - set(all_jobs())] == jobs
+    tabled = {row[0] for row in re.findall(r"^\| `([a-z-]+)`() \|", section("Jobs and cron"), re.MULTILINE)}
+    assert tabled <= {row[0] for row in listed}
+
+
+def test_the_readme_shows_the_crontab_as_it_is() -> None:
+    shown = [line for line in section("Jobs and cron").splitlines() if "/crontab/run-job " in line]
+    coming = COMING - set(all_jobs())
+    assert [line for line in shown if line.split()[-1] not in coming] == job_lines(Path("/srv/bo-engine"), {})
+
+
+def _every(schedule: str) -> str:
+    minute, hour, *_ = schedule.split()
+    if hour != "*":
+        return "day"
+    return "minute" if minute == "*" else f"{minute.removeprefix('*/')} min"
 
 
 def test_every_error_code_in_the_readme_exists() -> None:

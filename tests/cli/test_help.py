@@ -19,7 +19,8 @@ from tests.support.warm_cli import Finished
 
 COMMANDS = {
     "settle", "export-inputs", "export-affiliates", "compute", "approve", "commit", "refresh-stats", "resume",
-    "recover-intents", "refresh-seeds", "proof", "doctor", "explain", "artifacts restore", "artifacts check",
+    "recover-intents", "refresh-seeds", "update-pot-sizes", "prune", "jobs", "halt",
+    "cron install", "cron show", "cron remove", "proof", "doctor", "explain", "artifacts restore", "artifacts check",
     "db migrate", "db status", "db rebuild-tickets", "demo", "dev up", "dev down", "dev status",
     "key new", "key import", "key address", "tx list", "tx show", "tx resume",
     "contracts deploy", "contracts check", "contracts roles",
@@ -92,6 +93,7 @@ def test_every_command_explains_itself_and_says_whether_it_may_be_repeated(
 JSON_COMMANDS = (
     "settle", "settle --dry-run", "export-inputs --day N", "export-affiliates --day N", "compute --day N --dry-run",
     "compute --day N", "approve --day N --by Ann", "recover-intents", "refresh-seeds", "doctor --day N",
+    "update-pot-sizes", "update-pot-sizes --dry-run", "jobs", "prune --dry-run",
     "artifacts check --day N", "artifacts restore --day N", "db migrate", "db status", "db rebuild-tickets --day N",
     "commit --day N",
 )  # fmt: skip

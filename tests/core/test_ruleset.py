@@ -107,6 +107,41 @@ def test_an_impossible_ruleset_is_refused(change: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("allowed", "refused"),
+    [
+        ([{"version": 0}, {"version": 2**31 - 1}], [{"version": -1}, {"version": 2**31}]),
+        ([{"prices_atoms": (1, 2, 3, 4, 10**12)}], [{"prices_atoms": (1, 2, 3, 4, 10**12 + 1)}]),
+        ([{"number_max": 6}, {"number_max": 49}], []),
+        ([{"max_paid_tips": 1}, {"max_paid_tips": 255}, {"max_paid_tips": 1, "max_tips": 1}], [{"max_tips": 256}]),
+        ([{"fee_bps": 9500}, {"rollover_bps": 0}], [{"rollover_bps": -1}, {"fee_bps": -1, "rollover_bps": 500}]),
+        ([{"jackpot_bps": 0}, {"jackpot_bps": 10_000}], [{"jackpot_bps": -1}, {"charity_bps": -1}]),
+        ([{"tier_bps": ((1, 0), (6, 10_000))}], [{"tier_bps": ((0, 1), (6, 1))}, {"tier_bps": ((6, 1), (6, 1))}]),
+        ([], [{"tier_bps": ((5, 1), (4, 1), (6, 1))}, {"tier_bps": ((5, 10_001), (6, -1))}]),
+        ([{"jackpot_streak_days": 1}, {"jackpot_streak_days": 2**31 - 1}], [{"jackpot_streak_days": 2**31}]),
+        ([{"affiliate_default_bps": 0}, {"affiliate_default_bps": 1000}], [{"affiliate_default_bps": -1}]),
+        ([{"affiliate_max_bps": 2750}], [{"affiliate_max_bps": 2751}]),
+        ([{"genesis_s": 0}, {"genesis_s": 2**53 - 1}], [{"genesis_s": -1}, {"genesis_s": 2**53}]),
+        ([{"period_s": 1}, {"period_s": 2**31 - 1}], [{"period_s": 0}, {"period_s": 2**31}]),
+        ([{"delay_s": 0}, {"delay_s": 2**31 - 1}], [{"delay_s": -1}, {"delay_s": 2**31}]),
+        ([], [{"chain_hash": b"\x01" * 31}, {"public_key": b"\x01" * 97}]),
+    ],
+)
+def test_each_number_may_go_up_to_its_border_and_not_beyond(
+    allowed: list[dict[str, Any]], refused: list[dict[str, Any]]
+) -> None:
+    def changed(change: dict[str, Any]) -> Ruleset:
+        of_drand = {field.name for field in fields(DrandNetwork)} & set(change)
+        return replace(RULESET_1, **({"drand": replace(QUICKNET, **change)} if of_drand else change))
+
+    for change in allowed:
+        assert parse_ruleset(ruleset_document(changed(change))) == changed(change)
+    for change in refused:
+        with pytest.raises(InvalidInput) as caught:
+            changed(change)
+        assert caught.value.code == "bad_ruleset"
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("chain_hash", "0x52"),

@@ -1,6 +1,6 @@
 """Odd but possible days: what players, affiliates and the App may do to the engine without breaking a rule.
 
-Faults N01, N02, N04, N09, N12, N13 and N17, end to end: bought on the chain, settled, checked.
+Faults N01, N02, N04, N09, N12, N13, N17 and N18, end to end: bought on the chain, settled, checked.
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,10 @@ from local_world.bank import Bank
 from local_world.chain_account import ChainAccount
 from local_world.players import Order, Person, Way, make_players
 from tests.invariants.checker import check_invariants
-from tests.support.observed import record_of, rows
+from tests.support.fingerprint import stored_text
+from tests.support.observed import record_of, rows, run_steps, true_run_hash
 from tests.support.played_world import PlayedWorld
-from tests.support.shop import Shop, opened_shop
+from tests.support.shop import Shop, connected_app, opened_shop
 from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
@@ -230,3 +231,36 @@ def test_hostile_text_of_people_is_data_and_changes_no_table(shop: Shop) -> None
     assert rows(shop.played, SCHEMA) == schema
     stored = {name for (name,) in rows(shop.played, "SELECT display_name FROM users")}
     assert stored >= {text[:40] for text in HOSTILE}
+
+
+# -- people who leave --------------------------------------------------------------------------------------------------
+
+JOIN = """
+    INSERT INTO users (wallet, display_name, email, mail_consent)
+    VALUES (%(wallet)s, 'A. Player', 'a@example.org', true)
+"""
+SUBSCRIBE = """
+    INSERT INTO push_subscriptions (wallet, endpoint, p256dh, auth)
+    VALUES (%(wallet)s, %(endpoint)s, 'key', 'auth')
+"""
+
+
+def test_a_player_who_deletes_his_account_after_the_sealing_wins_what_he_has_won(played: PlayedWorld) -> None:
+    run_hash = true_run_hash(played)
+    buyers = [wallet for (wallet,) in rows(played, "SELECT DISTINCT buyer FROM tickets ORDER BY buyer")]
+    with connected_app(played) as app:
+        for wallet in buyers:
+            app.execute(JOIN, {"wallet": wallet})
+            app.execute(SUBSCRIBE, {"wallet": wallet, "endpoint": f"https://push.example.org/{wallet}"})
+        run_steps(played, "export", "affiliates")
+        app.execute("DELETE FROM users")
+    outcome = played.settle_through()
+    assert (outcome.status, outcome.run_hash) == ("DONE", run_hash)
+    winners = [wallet for (wallet,) in rows(played, "SELECT wallet FROM settlement_winner_payouts ORDER BY wallet")]
+    assert winners
+    assert set(winners) <= set(buyers)
+    assert played.cli("proof", "--day", str(played.day), "--wallet", winners[0]).code == 0
+    # Nothing is left of him but what the chain knows, and nobody is written to.
+    assert "example.org" not in stored_text(played)
+    assert rows(played, "SELECT (SELECT count(*) FROM push_subscriptions), (SELECT count(*) FROM outbox)") == [(0, 0)]
+    check_invariants(played)

@@ -4,10 +4,12 @@ import pytest
 from eth_abi.abi import encode
 
 from bo_engine.errors import InvariantBroken, Unavailable, UsageError
+from bo_engine.settings import Settings
 from io_layer import multicall
 from io_layer.contract_codec import codec
 from io_layer.game_chain import DayOnChain, GameChain
 from local_world.faults import Rule
+from services.engine import open_engine
 from tests.support.played_world import PlayedWorld
 
 pytestmark = pytest.mark.world
@@ -66,6 +68,13 @@ def test_all_calls_together_that_a_node_cannot_run_are_asked_one_by_one(played: 
         played.world.proxy.set_rules(Rule("says", "eth_call", calls=1, args={"refusal": words}))
         _, asked = facts(engine.game, played)
         assert asked == 1 + 8
+
+
+def test_an_endpoint_that_cannot_run_all_calls_together_is_still_asked_for_display(played: PlayedWorld) -> None:
+    with open_engine(Settings(played.env), tell=lambda _: None, for_display=True) as engine:
+        played.world.proxy.set_rules(Rule("says", "eth_call", calls=1, args={"refusal": "out of gas"}))
+        facts(engine.game, played)
+        assert engine.game.chain.warnings == []
 
 
 @pytest.mark.parametrize("value", [b"", b"\x00" * 32])

@@ -35,10 +35,11 @@ def test_statistics_count_settled_days_only_and_may_be_repeated(conn: Conn, any_
 
 
 def test_an_older_block_does_not_overwrite_a_newer_pot(conn: Conn) -> None:
-    new, old = (PotSize(PoolId(2), Atoms(10), Atoms(20), 3, block) for block in (9, 8))
-    upsert_pot_sizes(conn, [new])
-    upsert_pot_sizes(conn, [old._replace(budget_atoms=Atoms(1))])
+    new, old = (PotSize(PoolId(2), DAY, Atoms(10), Atoms(20), 3, block) for block in (9, 8))
+    assert upsert_pot_sizes(conn, [new]) == 1
+    assert upsert_pot_sizes(conn, [old._replace(budget_atoms=Atoms(1))]) == 0
     assert select_pot_sizes(conn) == [new]
+    assert upsert_pot_sizes(conn, [new._replace(streak=4)]) == 1
 
 
 def test_a_cursor_moves_only_from_where_it_was_read(conn: Conn) -> None:

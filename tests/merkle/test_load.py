@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bo_engine.errors import InvalidInput
+from bo_engine.keccak import keccak256
 from bo_engine.units import Hash32, hex_of
 from merkle.leaf import leaf_hash
 from merkle.load import load_dump, load_payout_dump
@@ -150,6 +152,51 @@ def test_a_dump_spoiled_in_one_place_is_refused(name: str) -> None:
     refused(json.dumps(document))
 
 
+def test_a_second_spelling_of_a_wallet_or_a_domain_is_refused() -> None:
+    """Both name the same leaf; taken, one wallet could be listed as two."""
+    holder, domain = wallet(0xABCDEF), Hash32(b"\xab" * 32)
+    data = b"".join(dump_tree(domain, 20_000, [(holder, 30)])).decode()
+    load_dump(data, PAYOUT_ENCODING)
+    for text in (holder, hex_of(domain)):
+        shouted = "0x" + text[2:].upper()
+        assert data.count(text) == 1
+        assert "is not lower case" in refused(data.replace(text, shouted)).message
+
+
+def test_the_librarys_own_example_of_addresses_and_amounts_has_its_root() -> None:
+    """Addresses and amounts: the first example in the documentation of OpenZeppelin's merkle-tree."""
+    encoding = ("address", "uint256")
+    values = [("0x" + "11" * 20, 5 * 10**18), ("0x" + "22" * 20, 25 * 10**17)]
+    leaves = [Hash32(keccak256(keccak256(encode(encoding, value)))) for value in values]
+    tree = build_tree(leaves)
+    assert hex_of(tree.root) == "0xd4dee0beab2d53f2cc83e567171bd2820e49898130a22622b10ead383e90bd77"
+    nodes = [hex_of(tree.nodes[at : at + 32]) for at in range(0, len(tree.nodes), 32)]
+    document = {
+        "format": "standard-v1",
+        "leafEncoding": list(encoding),
+        "tree": nodes,
+        "values": [
+            {"value": [holder, str(amount)], "treeIndex": nodes.index(hex_of(leaf))}
+            for (holder, amount), leaf in zip(values, leaves, strict=True)
+        ],
+    }
+    loaded = load_dump(json.dumps(document), encoding)
+    assert (loaded.tree, loaded.values[0].value) == (tree, ("0x" + "11" * 20, "5000000000000000000"))
+    text = json.dumps(document)
+    refused(text.replace('"5000000000000000000"', '"5000000000000000001"'), encoding)
+    refused(text.replace("0x" + "11" * 20, "0x" + "33" * 20), encoding)
+
+
+def test_hashes_as_values_make_leaves_too() -> None:
+    value = "0x" + "ab" * 32
+    leaf = Hash32(keccak256(keccak256(encode(["bytes32"], [bytes.fromhex("ab" * 32)]))))
+    listed = [{"value": [value], "treeIndex": 0}]
+    document = {"format": "standard-v1", "leafEncoding": ["bytes32"], "tree": [hex_of(leaf)], "values": listed}
+    assert load_dump(json.dumps(document), ["bytes32"]).tree.root == leaf
+    listed[0]["value"] = ["0x" + "ac" * 32]
+    refused(json.dumps(document), ("bytes32",))
+
+
 def test_true_is_no_index_even_where_the_leaf_stands_at_1() -> None:
     document = json.loads(b"".join(dump_tree(DOMAIN, 20_000, PAYOUTS[:2])))
     for item in document["values"]:
@@ -190,6 +237,9 @@ def test_a_lone_surrogate_in_a_value_is_refused_without_a_crash() -> None:
 def test_an_oversize_dump_is_refused_before_it_is_parsed() -> None:
     with pytest.raises(InvalidInput, match="larger than 100 bytes"):
         load_dump(b"[" * 101, PAYOUT_ENCODING, max_bytes=100)
+    load_dump(GOOD, PAYOUT_ENCODING, max_bytes=len(GOOD))
+    with pytest.raises(InvalidInput, match="larger than"):
+        load_dump(GOOD, PAYOUT_ENCODING, max_bytes=len(GOOD) - 1)
 
 
 def test_an_unknown_leaf_type_is_refused() -> None:

@@ -53,7 +53,7 @@ def test_a_halted_job_does_not_start_until_it_is_resumed_and_others_go_on(played
     )
     assert (shown["settle"]["next_due"], shown["recover-intents"]["halted"]) == (None, None)
     assert shown["recover-intents"]["last_success"] is not None
-    assert "settle is halted" in played.cli("jobs").stdout
+    assert "Halted: settle" in played.cli("jobs").stdout
     assert played.cli("resume", "--job", "settle", "--by", "Bob").code == 0
     assert played.cli("settle").code == 0
     told = rows(
@@ -67,13 +67,23 @@ def test_all_jobs_can_be_halted_at_once(played: PlayedWorld) -> None:
     assert played.cli("halt", "--all", "--reason", "upgrade", "--by", "Ann").code == 0
     for job in all_jobs():
         assert answer(played.cli(job, "--json")) == (1, "job_halted"), job
-    assert answer(played.cli("resume", "--job", "settle", "--by", "Ann", "--json")) == (1, "job_not_halted")
+    text = played.cli("jobs").stdout
+    assert (text.count("upgrade"), "All jobs are halted" in text) == (1, True)
+    done = played.cli("resume", "--job", "settle", "--by", "Ann", "--json")
+    assert answer(done) == (1, "job_not_halted")
+    assert "not halted by its own name; all jobs are" in done.stderr
     for wrong in (["halt", "--by", "Ann", "--reason", "x"], ["halt", "--all", "--by", "Ann"], ["resume", "--by", "Ann"],
                   ["resume", "--all", "--job", "settle", "--by", "Ann"], ["resume", "--all"]):  # fmt: skip
         assert played.cli(*wrong).code == 2, wrong
-    assert played.cli("resume", "--all", "--by", "Ann").code == 0
+    done = played.cli("resume", "--all", "--by", "Ann")
+    assert (done.code, "[" in done.stdout) == (0, False)
     assert rows(played, "SELECT count(*) FROM job_halts") == [(0,)]
+    assert "upgrade" not in played.cli("jobs").stdout
+    assert played.cli("settle", CHAIN_ID="1").code == 2
+    assert "settle ended with 2" in (text := played.cli("jobs").stdout)
+    assert "wrong_chain" in text
     assert played.cli("settle").code == 0
+    assert "ended with" not in played.cli("jobs").stdout
 
 
 @pytest.mark.world

@@ -26,6 +26,7 @@ PLACES: dict[str, tuple[str, str, str]] = {
     "creation signed, not stored": ("services.deploy_contracts", "write_record", "before"),
     "creation stored, not sent": ("services.deploy_contracts", "broadcast", "before"),
     "creation sent, not noted": ("services.deploy_contracts", "broadcast", "after"),
+    "pots written, not committed": ("services.update_pot_sizes", "upsert_pot_sizes", "after"),
     "settled, not counted": ("services.settle_days", "finish_day", "before"),
 }
 

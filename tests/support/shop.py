@@ -76,8 +76,15 @@ class Shop:
 
 
 @contextmanager
-def opened_shop(played: PlayedWorld) -> Iterator[Shop]:
-    """The shop with the App's own login."""
+def connected_app(played: PlayedWorld) -> Iterator[Conn]:
+    """The App's own login at the test's database."""
     app_url = with_database(played.world.database.app_url, played.database_name, user=None)
     with connect(app_url, application_name="app", check_version=False) as conn:
+        yield conn
+
+
+@contextmanager
+def opened_shop(played: PlayedWorld) -> Iterator[Shop]:
+    """The shop with the App's own login."""
+    with connected_app(played) as conn:
         yield Shop(played, conn)

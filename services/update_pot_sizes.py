@@ -1,0 +1,43 @@
+"""Shows players what the next draw is worth: budget, reserve and streak of each pool. For display, never for paying."""
+
+from typing import Any
+
+from bo_engine.units import POOL_IDS
+from core.prizes import budget_of, reserve_of
+from io_layer.pot_chain import read_open_pots
+from io_layer.stats_store import PotSize, upsert_pot_sizes
+from services.engine import Engine
+from services.lease import Lease
+
+
+def read_pot_sizes(engine: Engine) -> list[PotSize]:
+    """The pots at the newest final block, from both endpoints."""
+    block = engine.game.chain.read_final_block()
+    pots = read_open_pots(engine.game, block)
+    return [
+        PotSize(pool_id, pots.day_id, budget_of(state, split), reserve_of(state, split), state.streak, block.number)
+        for pool_id, state, split in zip(POOL_IDS, pots.opening, pots.splits, strict=True)
+    ]
+
+
+def update_pot_sizes(engine: Engine, lease: Lease | None) -> dict[str, Any]:
+    """Read them and show them; without a lease only read. Another run that read a later block is not overwritten."""
+    pots = read_pot_sizes(engine)
+    shown = 0
+    if lease is not None:
+        with lease.transaction():
+            shown = upsert_pot_sizes(engine.conn, pots)
+    return {
+        "day_id": pots[0].day_id,
+        "block_number": pots[0].block_number,
+        "shown": shown,
+        "pools": [
+            {
+                "pool_id": pot.pool_id,
+                "budget": str(pot.budget_atoms),
+                "reserve": str(pot.reserve_atoms),
+                "streak": pot.streak,
+            }
+            for pot in pots
+        ],
+    }
