@@ -10,7 +10,7 @@ from local_world.claims import COMMISSIONS, PRIZES
 from local_world.faults import Rule
 from services.backfill_claim_events import Backfilled
 from tests.invariants.checker import check_invariants
-from tests.support.claiming import Claimant, claimed_logs, invented_claims, settled_claims, stored_claims
+from tests.support.claiming import Claimant, claimed_logs, invented_claims, settled_claims, stored_claims, write_claim
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
 from tests.support.observed import rows
@@ -68,6 +68,9 @@ def test_every_claim_of_a_settled_day_is_stored_once_and_explained(played: Playe
     for _ in range(2):
         assert backfill(played) == Backfilled()
     assert set(before.differences(fingerprint(played))) <= {"table event_cursors"}
+    for claim in claims:
+        write_claim(played, claim)
+    assert json.loads(played.cli("resolve-pending-claims", "--json").stdout)["paid"] == len(claims)
     assert "I8" in check_invariants(played)
 
 

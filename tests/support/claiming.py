@@ -1,13 +1,17 @@
 """Plays claimants: of a day that was really settled, or of an invented one with as many leaves as are wanted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bo_engine.units import Atoms, Wallet, hex_of
 from io_layer.contract_codec import codec
+from io_layer.database import Conn, connect
 from io_layer.rpc import RpcEndpoint
 from local_world.chain_account import ChainAccount, TxHash
 from local_world.chain_view import ChainView
 from local_world.claims import PRIZES, Claim, parse_proof_answer
+from local_world.databases import with_database
 from merkle.leaf import leaf_domain, leaf_hash
 from merkle.tree import build_tree
 from services.make_proof import make_proofs
@@ -99,6 +103,26 @@ class Claimant:
     def forget_nonce(self) -> None:
         """After a reorg the chain knows better how many transactions there were."""
         self._sender._nonce = None
+
+
+@contextmanager
+def opened_app(played: PlayedWorld) -> Iterator[Conn]:
+    """The App's own login."""
+    url = with_database(played.world.database.app_url, played.database_name, user=None)
+    with connect(url, application_name="app", check_version=False) as conn:
+        yield conn
+
+
+def write_claim(played: PlayedWorld, claim: Claim, tx_hash: str | None = None, *, vault: str | None = None) -> int:
+    """The App writes a claim down as pending; its id."""
+    address = vault or getattr(played.world.contracts, "prize_vault" if claim.vault == PRIZES else "affiliate_vault")
+    with opened_app(played) as app:
+        row = app.execute(
+            """INSERT INTO claims (vault, day_id, account, amount, tx_hash) VALUES (%s, %s, %s, %s, %s)
+               RETURNING claim_id""",
+            (address, claim.day_id, claim.wallet, claim.amount_atoms, bytes.fromhex(tx_hash[2:]) if tx_hash else None),
+        ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def claimed_logs(played: PlayedWorld) -> list[tuple[Any, ...]]:
