@@ -92,8 +92,8 @@ def start_chain(
 ) -> Chain:
     """Start anvil; log and old states go to ``folder``. The kernel chooses the port, so nothing can race for it.
 
-    ``states_kept``: so many blocks' states and no more, for a chain of tens of thousands of blocks: each is half a
-    megabyte.
+    ``states_kept``: so many blocks' states and no more, unless blocks come by themselves every few seconds. For a chain
+    of tens of thousands of blocks: each state is half a megabyte.
 
     Raises: Unavailable ``no_anvil``, ``anvil_failed``.
     """
