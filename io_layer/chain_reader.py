@@ -275,10 +275,10 @@ class ChainReader:
         return self._decoded(call, self.request_one(endpoint, "eth_call", question, wire.data))
 
     def read_log_pages(
-        self, address: Wallet, topics: Sequence[object], first: int, last: int
+        self, address: Wallet | list[Wallet], topics: Sequence[object], first: int, last: int
     ) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-        """Money read of logs in blocks first..last (both at or below the final block): pages of (last block of the
-        page, its logs), oldest first, each log once.
+        """Money read of logs in blocks first..last (both at or below the final block), of one contract or of several:
+        pages of (last block of the page, its logs), oldest first, each log once.
 
         A page that a provider refuses (its range or result limit) or that is too large is halved; success grows it.
         An empty answer proves nothing: the caller compares with the contract's counters.
@@ -302,6 +302,12 @@ class ChainReader:
     def read_head_number(self, endpoint: RpcEndpoint) -> int:
         """The number of one endpoint's newest block."""
         return self._numbered(endpoint, "latest").number
+
+    def read_common_head(self) -> Block | None:
+        """The newest block that both endpoints have, if it is the same one. Not final: for display only."""
+        number = min(self.ask_each(self.read_head_number))
+        blocks = self.ask_each(lambda one: self._numbered(one, hex(number)))
+        return blocks[0] if blocks[0] == blocks[-1] else None
 
     def read_newest_time_s(self) -> int:
         """Timestamp of the newest block that any endpoint knows. Not final: for comparing clocks only."""

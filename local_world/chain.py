@@ -87,8 +87,13 @@ class Chain:
         self.call("anvil_setBalance", address, hex(wei))
 
 
-def start_chain(folder: Path, *, genesis_s: int, block_time_s: float = BLOCK_TIME_S) -> Chain:
+def start_chain(
+    folder: Path, *, genesis_s: int, block_time_s: float = BLOCK_TIME_S, states_kept: int | None = None
+) -> Chain:
     """Start anvil; log and old states go to ``folder``. The kernel chooses the port, so nothing can race for it.
+
+    ``states_kept``: so many blocks' states and no more, unless blocks come by themselves every few seconds. For a chain
+    of tens of thousands of blocks: each state is half a megabyte.
 
     Raises: Unavailable ``no_anvil``, ``anvil_failed``.
     """
@@ -105,6 +110,7 @@ def start_chain(folder: Path, *, genesis_s: int, block_time_s: float = BLOCK_TIM
         "--mixed-mining",
         "--order=fifo",
         f"--cache-path={folder / 'states'}",
+        *([] if states_kept is None else [f"--prune-history={states_kept}"]),
     ]
     # anvil keeps old states in HOME unless told otherwise, and would leave them there.
     process = processes.start("anvil", argv, log=log, env={"HOME": str(folder), "NO_COLOR": "1"})

@@ -230,12 +230,14 @@ def start_world(
     logs_dir: Path | None = None,
     keep: bool = False,
     chaos: tuple[int, int] | None = None,
+    states_kept: int | None = None,
 ) -> World:
     """Start a world in a new or empty folder. The chain's clock starts with ``first_day`` (default: a week ago).
 
     ``database_url`` is a server (an admin's login) in which fresh databases are made and dropped again; without it the
     embedded server is used. ``chaos`` is a seed and how many of a hundred calls go wrong: both endpoints then fail from
-    time to time. Artifacts and logs go into the world's folder, and with it, unless told otherwise.
+    time to time. Artifacts and logs go into the world's folder, and with it, unless told otherwise. ``states_kept``: as
+    for ``start_chain``.
     Raises: UsageError ``world_exists``; Unavailable with the part that did not start.
     """
     root = root.absolute()
@@ -251,6 +253,7 @@ def start_world(
         "number_max": number_max,
         "challenge_period_s": challenge_period_s,
         "block_time_s": block_time_s,
+        "states_kept": states_kept,
         "chaos": {"seed": chaos[0], "percent": chaos[1]} if chaos else None,
     }
     record: dict[str, Any] = {
@@ -293,7 +296,12 @@ def _start_parts(world: World, artifacts_dir: Path, logs_dir: Path) -> None:
     record["logins"] = create_logins(world._server_url(), record["id"])
     database = world.add_database()
 
-    chain = start_chain(root / "chain", genesis_s=day_start(first_day), block_time_s=parameters["block_time_s"])
+    chain = start_chain(
+        root / "chain",
+        genesis_s=day_start(first_day),
+        block_time_s=parameters["block_time_s"],
+        states_kept=parameters["states_kept"],
+    )
     world._note(chain.process)
     record["urls"]["rpc_url"] = chain.url
     primary, fallback = start_rpc_proxy(root / "chain", chain.url)

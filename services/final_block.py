@@ -18,6 +18,8 @@ CHANGED: Final = "final_block_changed"
 AHEAD: Final = "cursor_ahead"
 CURSOR: Final = "final block"
 TICKETS: Final = "tickets"  # up to where purchases were read
+CLAIMS: Final = "claims"  # up to where claims were read
+_SCANS: Final = (TICKETS, CLAIMS)
 
 
 def require_final_blocks(engine: Engine, lease: Lease) -> Block:
@@ -27,14 +29,14 @@ def require_final_blocks(engine: Engine, lease: Lease) -> Block:
     ``cursor_ahead``; Unavailable ``rpc_out_of_step`` while an endpoint does not know what was final before.
     """
     final = engine.game.chain.read_final_block()
-    for name in (CURSOR, TICKETS):
+    for name in (CURSOR, *_SCANS):
         known = select_cursor(engine.conn, name)
         if known is None:
             continue
         if known.block_number > final.number:
             _require_height(engine, known)
-            if name == TICKETS:
-                continue  # an endpoint lags, and purchases are not read up to there again
+            if name in _SCANS:
+                continue  # an endpoint lags, and events are not read up to there again
         found = final.block_hash if known.block_number == final.number else _hash_now(engine, known, final)
         if found != hex_of(known.block_hash):
             raise _changed(engine, lease, known, found)
@@ -42,14 +44,14 @@ def require_final_blocks(engine: Engine, lease: Lease) -> Block:
 
 
 def _require_height(engine: Engine, known: EventCursor) -> None:
-    """A cursor beyond every endpoint's head was never read from this chain; following it would lose tickets."""
+    """A cursor beyond every endpoint's head was never read from this chain; following it would lose events."""
     heads = [engine.game.chain.read_head_number(endpoint) for endpoint in engine.game.chain.endpoints]
     if known.block_number > max(heads):
         raise InvariantBroken(
             AHEAD,
             f"the cursor {known.name} says that block {known.block_number} was final, but the endpoints' newest is "
             f"{max(heads)}: the chain is not the one that it was, or the row was edited; once you know which, "
-            "`bo-engine resume --chain --by NAME` forgets it, and purchases are read again from FIRST_BLOCK",
+            "`bo-engine resume --chain --by NAME` forgets it, and purchases and claims are read again from FIRST_BLOCK",
         )
 
 
@@ -90,6 +92,6 @@ def remember_final_block(engine: Engine) -> None:
 
 
 def take_chain_as_it_is(engine: Engine) -> None:
-    """After a person has looked: no earlier block is held against the chain any more, and all purchases are read again
-    from the first block. In the transaction of the resume."""
-    delete_cursors(engine.conn, (CURSOR, TICKETS))
+    """After a person has looked: no earlier block is held against the chain any more, and all purchases and claims are
+    read again from the first block. In the transaction of the resume."""
+    delete_cursors(engine.conn, (CURSOR, *_SCANS))

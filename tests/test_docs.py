@@ -77,10 +77,6 @@ def test_the_readme_lists_every_command_with_its_flags() -> None:
         assert ("--dry-run" in flags) == ("--dry-run" in known[name]), name
 
 
-#: Jobs that the page names before they are there.
-COMING = {"resolve-pending-claims", "backfill-claim-events"}
-
-
 def test_the_readme_lists_every_job_with_its_schedule_and_its_logs() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| ([^|]+) \| [^|]+ \| `logs/([a-z-]+)/`, (\d+) days \|$", README, re.MULTILINE)
     listed = [(name, every, area, int(days)) for name, every, area, days in rows]
@@ -88,15 +84,14 @@ def test_the_readme_lists_every_job_with_its_schedule_and_its_logs() -> None:
         (job.name, _every(job.schedule), job.area, KEEP_LOGS_DAYS.get(job.area, KEEP_OTHER_LOGS_DAYS))
         for job in all_jobs().values()
     ]
-    assert [row for row in listed if row[0] not in COMING - set(all_jobs())] == jobs
+    assert listed == jobs
     tabled = {row[0] for row in re.findall(r"^\| `([a-z-]+)`() \|", section("Jobs and cron"), re.MULTILINE)}
     assert tabled <= {row[0] for row in listed}
 
 
 def test_the_readme_shows_the_crontab_as_it_is() -> None:
     shown = [line for line in section("Jobs and cron").splitlines() if "/crontab/run-job " in line]
-    coming = COMING - set(all_jobs())
-    assert [line for line in shown if line.split()[-1] not in coming] == job_lines(Path("/srv/bo-engine"), {})
+    assert shown == job_lines(Path("/srv/bo-engine"), {})
 
 
 def _every(schedule: str) -> str:

@@ -31,7 +31,7 @@ MONEY = """
 SHOWN_ONLY = {
     "buy_intents.gas_cost": "the App's wish; the purchase's own facts are the ticket's",
     "claims.amount": "the App's note; the vault decides",
-    "claim_events.amount": "a copy of an event, compared by the watchdog",
+    "claim_events.amount": "a copy of an event; its sum is compared with the vault",
     "global_stats": "for the dashboard, computed anew each time",
     "pot_sizes": "for display",
     "tickets.gas_cost": "goes to the gas safe in the purchase itself and enters no file and no sum",

@@ -1,4 +1,5 @@
-"""The other commands that write may be ended anywhere, too: refresh-seeds, recover-intents, settle on a voided day.
+"""The other commands that write may be ended anywhere, too: refresh-seeds, recover-intents, settle on a voided day, the
+two jobs of claims.
 
 As test_kill_points.py does for a settle run: the same machinery, the same faults (P01 to P06, D01, D02), the same
 invariants afterwards. KILL_SEED chooses another sample.
@@ -13,16 +14,19 @@ import pytest
 
 from bo_engine.units import DayId, day_end
 from tests.faults.test_kill_points import CRASHES, ENDINGS, KILLS, SEED, Record, losable, told
+from tests.support.claiming import Claimant, settled_claims, write_claim
 from tests.support.kill_world import MAX_TICKS, Course, Runner, Trial, Truth, opened_trial, settled_truth
 from tests.support.observed import event_count, rows, run_steps
 from tests.support.played_world import PlayedWorld
 from tests.support.shop import opened_shop
 from tests.support.voiding import after_close, void_as_planned
-from workers import refresh_seeds
+from workers import backfill_claim_events, refresh_seeds
 
 pytestmark = pytest.mark.world
 
+BACKFILL = ("backfill-claim-events", "--json")
 RECOVER = ("recover-intents", "--json")
+RESOLVE = ("resolve-pending-claims", "--json")
 REFRESH = ("refresh-seeds", "--json")
 
 
@@ -42,29 +46,38 @@ def bought_and_not_known(played: PlayedWorld) -> Course:
         shop.submit(shop.order(equipped=False))
         shop.sign(shop.order())
         played.chain.advance_to(day_end(day))
-    return Course(RECOVER, ticks_until_done, recovered)
+    return Course(RECOVER, ticks_until_done(RECOVER), recovered)
 
 
-def ticks_until_done(runner: Runner, played: PlayedWorld) -> int:
-    """Run recover-intents as cron does."""
-    for tick in range(1, MAX_TICKS + 1):
-        ended = runner.run(played.env, RECOVER)
-        if ended.code == 0:
-            return tick
-        assert ended.code == 75, ended.told
-    raise AssertionError(ended.told)
+def ticks_until_done(arguments: tuple[str, ...]) -> Callable[[Runner, PlayedWorld], int]:
+    """Run a job as cron does."""
+
+    def to_the_end(runner: Runner, played: PlayedWorld) -> int:
+        for tick in range(1, MAX_TICKS + 1):
+            ended = runner.run(played.env, arguments)
+            if ended.code == 0:
+                return tick
+            assert ended.code == 75, ended.told
+        raise AssertionError(ended.told)
+
+    return to_the_end
 
 
 #: What the database itself makes up: ids and times.
-_MADE_UP = ["intent_id", "created_at", "updated_at", "first_seen_at"]
+_MADE_UP = ["intent_id", "created_at", "updated_at", "first_seen_at", "resolved_at"]
 
 
 def recovered(played: PlayedWorld) -> Truth:
     """Tickets, intents and what is in suspense."""
+    return dumped(played, "tickets", "buy_intents", "suspense_events")
+
+
+def dumped(played: PlayedWorld, *tables: str) -> Truth:
+    """A digest of each table, without what differs by itself."""
     dumps = {
         name: f"""SELECT encode(sha256(coalesce(string_agg(line, E'\\n' ORDER BY line), '')::bytea), 'hex')
                     FROM (SELECT (to_jsonb(t) - %s::text[])::text AS line FROM {name} AS t) AS r"""  # noqa: S608
-        for name in ("tickets", "buy_intents", "suspense_events")
+        for name in tables
     }
     with psycopg.connect(played.env["MIGRATION_DATABASE_URL"]) as conn:
         found = {name: conn.execute(dump.encode(), [_MADE_UP]).fetchone() for name, dump in dumps.items()}
@@ -155,6 +168,50 @@ def begun_and_voided(played: PlayedWorld) -> Course:
     return Course(arguments, to_the_end, lambda played: settled_truth(played, day))
 
 
+# -- claims ------------------------------------------------------------------------------------------------------------
+
+
+def claimed_and_not_known(played: PlayedWorld) -> Course:
+    """Claims of a settled day: some known, one lost again, one that nothing explains, one explained by now."""
+    played.settle_through()
+    claims = settled_claims(played)
+    assert len(claims) > 4
+    claimant = Claimant(played)
+    claimant.claim(claims[:2])
+    played.chain.finalize()
+    with played.engine() as engine:
+        backfill_claim_events.run(engine)
+    played.tamper("DELETE FROM claim_events WHERE log_index = (SELECT min(log_index) FROM claim_events)")
+    ((tx_hash, log_index),) = rows(played, "SELECT tx_hash, log_index FROM claim_events")
+    played.tamper(
+        """INSERT INTO suspense_events (tx_hash, log_index, kind, reason, payload, block_number)
+           VALUES (%(tx_hash)s, %(log_index)s, 'claim', 'its day was not settled here', '{}', 1)""",
+        tx_hash=tx_hash,
+        log_index=log_index,
+    )
+    claimant.claim(claims[2:])
+    played.chain.finalize()
+    return Course(
+        BACKFILL, ticks_until_done(BACKFILL), lambda played: dumped(played, "claim_events", "suspense_events")
+    )
+
+
+def written_and_not_decided(played: PlayedWorld) -> Course:
+    """Pending claims: paid ones, one too old, one of a foreign vault, one that still waits."""
+    played.settle_through()
+    claims = settled_claims(played)
+    Claimant(played).claim(claims[2:])
+    played.chain.finalize()
+    for claim in claims:
+        write_claim(played, claim)
+    write_claim(played, claims[0], vault="0x" + "fe" * 20)
+    played.tamper(
+        "UPDATE claims SET created_at = created_at - interval '1 day' WHERE account = %(account)s",
+        account=claims[0].wallet,
+    )
+    return Course(RESOLVE, ticks_until_done(RESOLVE), lambda played: dumped(played, "claims"))
+
+
 # -- the trials --------------------------------------------------------------------------------------------------------
 
 STRETCHES: dict[str, Callable[[PlayedWorld], Course]] = {
@@ -162,6 +219,8 @@ STRETCHES: dict[str, Callable[[PlayedWorld], Course]] = {
     "seeds requested": closed_and_not_seeded,
     "seeds collected": answered_and_not_collected,
     "day voided": begun_and_voided,
+    "claims backfilled": claimed_and_not_known,
+    "claims resolved": written_and_not_decided,
 }
 
 
@@ -174,7 +233,11 @@ def sampled(trial: Trial, rng: random.Random) -> None:
     trial.ask_to_end(rng.choice(numbers), rng.choice(ENDINGS))
 
 
-@pytest.mark.parametrize("stretch", STRETCHES)
+#: Of the two jobs of claims one is enough in every run of the tests.
+SAMPLED = [pytest.param(name, marks=[pytest.mark.slow] if name == "claims resolved" else []) for name in STRETCHES]
+
+
+@pytest.mark.parametrize("stretch", SAMPLED)
 def test_a_job_ended_at_sampled_boundaries_is_finished_by_the_next_ticks(
     stretch: str, runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:

@@ -269,6 +269,7 @@ def _check_claims(facts: Facts) -> None:
             for row in facts.rows(_SELECT_PAYOUTS[kind], run_id=run["run_id"]):
                 leaves[facts.address(vault), run["day_id"], row["wallet"]] = row["amount"]
     claimed: dict[tuple[str, int], tuple[str, int, str]] = {}
+    blocks: dict[tuple[str, int], int] = {}
     for vault in ("PrizeVault", "AffiliateVault"):
         for event in facts.events(vault, "Claimed"):
             leaf = (facts.address(vault), event["dayId"], event["account"].lower())
@@ -276,11 +277,21 @@ def _check_claims(facts: Facts) -> None:
             if leaf[1] in {day for _, day, _ in leaves}:
                 _require(leaves.get(leaf) == event["amount"], "I8", f"{leaf} claimed {event['amount']}")
             claimed[event["tx_hash"], event["log_index"]] = leaf
+            blocks[event["tx_hash"], event["log_index"]] = event["block"]
     for row in facts.rows("SELECT tx_hash, log_index, vault, day_id, account, amount FROM claim_events WHERE is_final"):
         key = ("0x" + row["tx_hash"].hex(), row["log_index"])
         leaf = (row["vault"], row["day_id"], row["account"])
         _require(claimed.get(key) == leaf, "I8", f"a claim is written down that did not happen: {leaf}")
         _require(leaves.get(leaf, row["amount"]) == row["amount"], "I8", f"{leaf}: not the leaf's amount")
+    stored = facts.rows(
+        "SELECT tx_hash, log_index FROM claim_events UNION SELECT tx_hash, log_index FROM suspense_events"
+    )
+    known = {("0x" + row["tx_hash"].hex(), row["log_index"]) for row in stored}
+    for cursor in facts.rows("SELECT block_number FROM event_cursors WHERE name = 'claims'"):
+        lost = [place for place, block in blocks.items() if block <= cursor["block_number"] and place not in known]
+        _require(not lost, "I8", f"claims that were read and are not stored: {lost}")
+    for row in facts.rows("SELECT vault, day_id, account FROM claims WHERE status = 'PAID'"):
+        _require(tuple(row.values()) in claimed.values(), "I8", f"called paid and is not: {tuple(row.values())}")
 
 
 # -- I11, I12, I13 ---------------------------------------------------------------------------------------------------

@@ -82,6 +82,8 @@ BROKEN: list[tuple[str, str, Break]] = [
     ("I8", "a claim that never was", sql("INSERT INTO claim_events SELECT sha256('x'), 0, '0x' || repeat('a', 40), "
      "day_id, wallet, amount, 1, sha256('y'), true FROM settlement_winner_payouts JOIN settlement_runs USING (run_id) "
      "LIMIT 1")),
+    ("I8", "a claim is called paid", sql("INSERT INTO claims (vault, day_id, account, amount, status) "
+     "VALUES ('0x' || repeat('a', 40), 1, '0x' || repeat('a', 40), 1, 'PAID')")),
     ("I11", "a transaction past the journal", plain_transaction),
     ("I11", "an attempt is forgotten", sql("DELETE FROM chain_transaction_attempts WHERE nonce = 1")),
     ("I12", "a file is gone", file("inputs.json", Path.unlink)),

@@ -23,6 +23,8 @@ PLACES: dict[str, tuple[str, str, str]] = {
     "released, not noted": ("services.commit_day", "_mark_settled", "before"),
     "purchases stored, cursor not moved": ("services.recover_intents", "move_cursor", "before"),
     "recovered, not closed": ("services.recover_intents", "_close_open_intents", "before"),
+    "claims stored, cursor not moved": ("services.backfill_claim_events", "move_cursor", "before"),
+    "claims stored, head not looked at": ("services.backfill_claim_events", "_follow_head", "before"),
     "creation signed, not stored": ("services.deploy_contracts", "write_record", "before"),
     "creation stored, not sent": ("services.deploy_contracts", "broadcast", "before"),
     "creation sent, not noted": ("services.deploy_contracts", "broadcast", "after"),

@@ -1,0 +1,53 @@
+"""The job resolve-pending-claims: every claim that the App wrote down finds its end."""
+
+from typing import TYPE_CHECKING, Final
+
+from services.job import Done, Job, Look, Run
+
+if TYPE_CHECKING:
+    from io_layer.database import Conn
+    from services.engine import Engine
+
+NAME: Final = "resolve-pending-claims"
+
+
+def run(engine: "Engine") -> dict[str, int]:
+    """Run once, under the job's lease, without a record."""
+    from services.lease import held_lease
+    from services.resolve_pending_claims import resolve_pending_claims
+
+    with held_lease(engine.conn, NAME, engine.stop) as lease:
+        return resolve_pending_claims(engine, lease)
+
+
+def _work(run: Run) -> Done:
+    from services.resolve_pending_claims import resolve_pending_claims
+
+    with run.engine() as engine:
+        counts = resolve_pending_claims(engine, run.lease)
+    return Done(counts, counts=counts)
+
+
+def _plan(look: Look) -> Done:
+    from services.resolve_pending_claims import plan_pending_claims
+
+    with look.engine() as engine:
+        return Done(plan_pending_claims(engine))
+
+
+def _is_idle(conn: "Conn") -> bool:
+    from io_layer.claim_store import has_pending
+
+    return not has_pending(conn)
+
+
+JOB: Final = Job(
+    name=NAME,
+    area="claim-recovery",
+    schedule="*/2 * * * *",
+    does="Set the App's pending claims to PAID or RELEASED, as the vault and the receipt say at a final block. Safe to "
+    "repeat.",
+    work=_work,
+    is_idle=_is_idle,
+    plan=_plan,
+)
