@@ -75,6 +75,20 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
     return done
 
 
+def plan_recovery(engine: Engine) -> dict[str, int]:
+    """What a run would look at: the blocks, the purchases in them, the open intents; writes nothing."""
+    final = engine.game.chain.read_final_block()
+    cursor = select_cursor(engine.conn, CURSOR)
+    first = engine.settings.first_block if cursor is None else cursor.block_number + 1
+    return {
+        "from_block": first,
+        "to_block": final.number,
+        "purchases_found": sum(len(events) for _, events in engine.game.read_ticket_pages(first, final.number)),
+        "intents_without_ticket": len(select_undecided(engine.conn, final.timestamp_s, _BATCH)),
+        "tickets_without_intent": len(select_left_over(engine, final)),
+    }
+
+
 def _match_left_over(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     """Tickets whose intents were locked when they came are given them now."""
     left_over = select_left_over(engine, final)

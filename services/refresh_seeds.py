@@ -3,6 +3,7 @@
 Nothing is chosen: the day's drand round is computed, an existing VRF request is adopted, each half is stored once.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -46,9 +47,40 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
     ``clock_wrong``."""
     done = Refreshed()
     block = require_final_blocks(engine, lease)
-    first = first_unsettled_day(engine, block)
     alarm: InvariantBroken | None = None
-    for day in range(first, engine.game.last_closed_day(block) + 1):
+    for facts, seeds in _days_without_seeds(engine, block):
+        require_right_clock(engine)
+        try:
+            _refresh_day(engine, lease, block, facts, seeds, done)
+        except InvariantBroken as error:
+            # One day's alarm must not keep the seeds of the others away.
+            alarm = alarm or error
+    if alarm is not None:
+        raise alarm
+    return done
+
+
+def plan_seeds(engine: Engine) -> dict[str, Any]:
+    """What a run would do for each day that lacks a seed; writes and sends nothing."""
+    block = engine.game.chain.read_final_block()
+    days = []
+    for facts, seeds in _days_without_seeds(engine, block):
+        network = engine.ruleset_of(facts).drand
+        would = []
+        if seeds is None or seeds.vrf_word is None:
+            is_requested = facts.vrf_requested_block or engine.game.is_seed_requested_at_head(facts.day_id)
+            deed = "store" if facts.vrf_word is not None else "wait for" if is_requested else "request"
+            would.append(f"{deed} the VRF word")
+        if seeds is None or seeds.drand_round is None:
+            is_due = block.timestamp_s >= day_end(facts.day_id) + network.delay_s
+            would.append(f"{'fetch' if is_due else 'wait for'} drand round {drand_round_of(network, facts.day_id)}")
+        days.append({"day_id": facts.day_id, "would": " and ".join(would)})
+    return {"days": days}
+
+
+def _days_without_seeds(engine: Engine, block: Block) -> Iterator[tuple[DayOnChain, DaySeeds | None]]:
+    """Closed, unsettled days with tips that lack a seed, and what is known of their seeds."""
+    for day in range(first_unsettled_day(engine, block), engine.game.last_closed_day(block) + 1):
         seeds = select_seeds(engine.conn, DayId(day))
         if seeds is not None and seeds.complete() is not None:
             continue
@@ -56,15 +88,7 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
         facts = engine.game.read_day(block, DayId(day))
         # A voided day is refunded and never drawn: a word asked for now would be paid for in vain.
         if facts.tip_count and facts.record.status != VOIDED:
-            require_right_clock(engine)
-            try:
-                _refresh_day(engine, lease, block, facts, seeds, done)
-            except InvariantBroken as error:
-                # One day's alarm must not keep the seeds of the others away.
-                alarm = alarm or error
-    if alarm is not None:
-        raise alarm
-    return done
+            yield facts, seeds
 
 
 def _refresh_day(

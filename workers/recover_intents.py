@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from services.job import Done, Job, Run
+from services.job import Done, Job, Look, Run
 
 if TYPE_CHECKING:
     from services.engine import Engine
@@ -28,10 +28,18 @@ def _work(run: Run) -> Done:
     return Done(counts, counts=counts)
 
 
+def _plan(look: Look) -> Done:
+    from services.recover_intents import plan_recovery
+
+    with look.engine() as engine:
+        return Done(plan_recovery(engine))
+
+
 JOB: Final = Job(
     name=NAME,
     area="recovery",
     schedule="*/2 * * * *",
     does="Turn final purchases into tickets, tie them to their intents, close dead intents. Safe to repeat.",
     work=_work,
+    plan=_plan,
 )

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
-from services.job import Done, Job, Run
+from services.job import Done, Job, Look, Run
 
 if TYPE_CHECKING:
     from io_layer.database import Conn
@@ -34,6 +34,13 @@ def _work(run: Run) -> Done:
     return Done(document, done.exit_code, counts)
 
 
+def _plan(look: Look) -> Done:
+    from services.refresh_seeds import plan_seeds
+
+    with look.engine() as engine:
+        return Done(plan_seeds(engine))
+
+
 def _is_idle(conn: "Conn") -> bool:
     from services.over_days import all_seeds_known
 
@@ -47,4 +54,5 @@ JOB: Final = Job(
     does="Request and collect VRF words, fetch and verify drand beacons of closed days. Safe to repeat.",
     work=_work,
     is_idle=_is_idle,
+    plan=_plan,
 )

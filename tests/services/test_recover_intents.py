@@ -1,6 +1,7 @@
 """Every purchase on the chain becomes one ticket with one intent, every other intent finds its end, whatever is
 repeated, killed or hidden (rule 4.1; faults N01, N02, R09, R10, R12, C07)."""
 
+import json
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -70,6 +71,17 @@ def test_purchases_of_every_way_become_tickets_exactly_once(played: PlayedWorld)
     )
     assert (deadline, signature) == (0, None)  # the adopted one
     assert rows(played, "SELECT count(*) FROM buy_intents WHERE tx_hash IS NULL") == [(0,)]
+
+
+def test_a_dry_run_counts_what_a_run_would_bring_home_and_writes_nothing(played: PlayedWorld) -> None:
+    day = DayId(played.day + 1)
+    sold = played.sell(day)
+    played.chain.finalize()
+    before = fingerprint(played)
+    found = json.loads(played.cli("recover-intents", "--dry-run", "--json").stdout)
+    assert (found["purchases_found"], found["tickets_without_intent"], found["dry_run"]) == (sold, 0, True)
+    assert not before.differences(fingerprint(played))
+    assert recover(played).tickets_added == sold
 
 
 @pytest.mark.parametrize("place", ["purchases stored, cursor not moved", "recovered, not closed"])

@@ -218,6 +218,28 @@ def test_a_word_is_requested_once_and_stored_when_it_is_final(closed_day: tuple[
     assert (requests_of(played, day), settler_nonce(played)) == (1, nonce + 1)
 
 
+def test_a_dry_run_says_what_each_day_lacks_and_asks_nobody(closed_day: tuple[PlayedWorld, DayId]) -> None:
+    played, day = closed_day
+
+    def planned() -> str:
+        before = fingerprint(played)
+        document = json.loads(played.cli("refresh-seeds", "--dry-run", "--json").stdout)
+        assert not before.differences(fingerprint(played))
+        (of_day,) = [one["would"] for one in document["days"] if one["day_id"] == day]
+        return str(of_day)
+
+    assert planned().startswith("request the VRF word and wait for drand round ")
+    refresh(played)
+    assert planned().startswith("wait for the VRF word")
+    assert requests_of(played, day) == 1
+    played.world.fulfil_vrf(day)
+    played.chain.advance_to(day_end(day) + 1_000)
+    played.chain.finalize()
+    assert planned().startswith("store the VRF word and fetch drand round ")
+    refresh(played)
+    assert json.loads(played.cli("refresh-seeds", "--dry-run", "--json").stdout)["days"] == []
+
+
 def test_a_request_of_somebody_else_is_adopted(closed_day: tuple[PlayedWorld, DayId]) -> None:
     played, day = closed_day
     nonce = settler_nonce(played)
