@@ -91,6 +91,12 @@ PLANTED = (
         "jackpot_hit[5] = true",
         says="at most",
     ),
+    Planted(
+        "a pool's payout is an atom higher",
+        {"G5", "G10", "G13"},
+        "UPDATE settlement_runs SET pool_payout[2] = pool_payout[2] + 1",
+        says="pool and jackpot sums",
+    ),
     Planted("two payouts are mixed up", {"G6"}, _swap("settlement_winner_payouts")),
     Planted("the winner root is another", {"G6", "G13"}, "UPDATE settlement_runs SET winner_root = sha256('x')"),
     Planted(
@@ -128,6 +134,14 @@ PLANTED = (
         "DROP CONSTRAINT pool_results_conserved; "
         "UPDATE settlement_pool_results SET closing_carry = closing_carry + 1 WHERE pool_id = 1",
         says="pool 1: atoms after",
+    ),
+    Planted(
+        "an atom of carry is called rollover",
+        {"G10"},
+        "ALTER TABLE settlement_pool_results DROP CONSTRAINT pool_results_closing, "
+        "DROP CONSTRAINT pool_results_conserved; UPDATE settlement_pool_results SET closing_carry = closing_carry - 1, "
+        "closing_last_rollover = closing_last_rollover + 1 WHERE pool_id = 1",
+        says="pool 1: rollover",
     ),
     Planted(
         "other winning numbers are stored",
@@ -177,13 +191,17 @@ def test_a_planted_error_fires_its_gates_stops_the_day_and_is_settled_after_resu
     goes_on(computed, run_hash)
 
 
-def test_a_changed_ticket_fires_g9_which_names_it_and_rebuilding_it_repairs_the_day(computed: PlayedWorld) -> None:
+@pytest.mark.parametrize("becomes", ["another tip", "no tip at all"])
+def test_a_changed_ticket_fires_g9_which_names_it_and_rebuilding_it_repairs_the_day(
+    computed: PlayedWorld, becomes: str
+) -> None:
     run_hash = true_run_hash(computed)
+    mask = "'\\x000000000000003f'" if becomes == "another tip" else "'\\x000000000000001f'"
     ((ticket_id,),) = rows(computed, "SELECT max(ticket_id) FROM tickets WHERE pool_id = 2")
-    # The first tip becomes 1-2-3-4-5-6, or 2-3-4-5-6-7 where it was that already.
+    # The first tip becomes 1-2-3-4-5-6 (or 2-3-4-5-6-7 where it was that already), or five numbers, which is no tip.
     computed.tamper(
         f"""UPDATE tickets SET tips = overlay(tips PLACING CASE get_byte(tips, 7) WHEN 63
-                   THEN '\\x000000000000007e'::bytea ELSE '\\x000000000000003f'::bytea END FROM 1)
+                   THEN '\\x000000000000007e'::bytea ELSE {mask}::bytea END FROM 1)
              WHERE ticket_id = {ticket_id}"""  # noqa: S608
     )
     before = fingerprint(computed)

@@ -135,8 +135,16 @@ def test_a_reserve_vault_that_lacks_one_atom_fires_g12(computed: PlayedWorld) ->
     assert event_count(computed, "DayCommitted") == 1
 
 
-@pytest.mark.parametrize(("vault", "name"), [("prize_vault", "PrizeVault"), ("affiliate_vault", "AffiliateVault")])
-def test_a_claim_vault_that_cannot_pay_all_claims_fires_g12_on_the_next_day(
+@pytest.mark.parametrize(
+    ("vault", "name"),
+    [
+        ("prize_vault", "PrizeVault"),
+        ("affiliate_vault", "AffiliateVault"),
+        # Which owes carry, reserve, rollover, fees and charity by then.
+        ("reserve_vault", "ReserveVault"),
+    ],
+)
+def test_a_vault_that_lacks_one_atom_of_what_it_owes_fires_g12_on_the_next_day(
     played: PlayedWorld, vault: str, name: str
 ) -> None:
     assert played.settle_through().status == "DONE"
