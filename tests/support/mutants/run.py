@@ -33,6 +33,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 LEAST_PERCENT = 85
 # A test that waits takes no processor time: so many times as long by the clock ends it, too.
 _PATIENCE = 10
+_MOST_BYTES = 6 * 2**30  # what a mutant, and each process that it starts, may have
 _AGES_S = 1_200  # without a mutant nothing is expected to hang
 
 
@@ -87,6 +88,8 @@ def _try_tests(module: str, source: str | None, tests: tuple[str, ...], limit_s:
     pid = os.fork()
     if pid == 0:
         resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s), int(limit_s)))
+        # A number that is multiplied where it was divided may ask for more days than a machine has memory for.
+        resource.setrlimit(resource.RLIMIT_AS, (_MOST_BYTES, _MOST_BYTES))
         _become_tests(module, source, tests)
     until = time.monotonic() + _PATIENCE * limit_s
     while time.monotonic() < until:
