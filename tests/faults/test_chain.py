@@ -52,6 +52,7 @@ def waits(played: PlayedWorld, ticks: int = 3) -> None:
 # -- C04, C05, C08 -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_sequencer_that_stands_still_for_three_hours_defers_the_day_and_nothing_is_sent_twice(
     played: PlayedWorld,
 ) -> None:

@@ -47,6 +47,7 @@ def test_a_full_disk_stops_the_day_before_anything_is_sent(played: PlayedWorld, 
     check_invariants(played, knows_all_sends=False)
 
 
+@pytest.mark.slow
 def test_a_failing_fsync_is_a_crash_of_the_database_and_costs_a_tick(played: PlayedWorld) -> None:
     run_hash, nonce, proxy = true_run_hash(played), settler_nonce(played), played.world.proxy
     with durable_server(played):

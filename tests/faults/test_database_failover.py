@@ -40,6 +40,7 @@ def test_a_read_only_database_is_refused_before_any_outside_effect(played: Playe
     check_invariants(played)
 
 
+@pytest.mark.slow
 def test_a_standby_is_refused_and_once_promoted_catches_up_with_what_was_sent(played: PlayedWorld) -> None:
     run_hash, primary = true_run_hash(played), dict(played.env)
     with opened_standby(played) as standby:

@@ -233,8 +233,9 @@ def sampled(trial: Trial, rng: random.Random) -> None:
     trial.ask_to_end(rng.choice(numbers), rng.choice(ENDINGS))
 
 
-#: Of the two jobs of claims one is enough in every run of the tests.
-SAMPLED = [pytest.param(name, marks=[pytest.mark.slow] if name == "claims resolved" else []) for name in STRETCHES]
+#: Of the two jobs of claims, and of the two runs of refresh-seeds, one is enough in every run of the tests.
+_SELDOM = ("claims resolved", "seeds collected")
+SAMPLED = [pytest.param(name, marks=[pytest.mark.slow] if name in _SELDOM else []) for name in STRETCHES]
 
 
 @pytest.mark.parametrize("stretch", SAMPLED)

@@ -289,6 +289,7 @@ def test_three_equal_failures_stop_a_day_until_a_person_resumes_it(played: Playe
 # -- P12: the host is away ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_host_that_dies_for_three_days_settles_all_of_them_in_order(played: PlayedWorld) -> None:
     days = [DayId(played.day + n) for n in range(3)]
     killed_at(played, "signed, not broadcast", "settle")  # and nothing runs any more

@@ -252,6 +252,7 @@ def test_above_the_cap_nothing_more_is_signed_and_the_day_waits_until_gas_is_che
     settled_once(played)
 
 
+@pytest.mark.slow
 def test_a_transaction_without_which_many_blocks_became_final_is_replaced_by_the_chains_clock_alone(
     played: PlayedWorld,
 ) -> None:
