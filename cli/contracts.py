@@ -66,7 +66,7 @@ def deploy(
             return plan.lines.exit_code
         require_plan_holds(plan)
         _ask(yes, plan.gas)
-        signer = key.open(None if key.keystore is None else _password(password_file), chain_id=terms.chain_id)
+        signer = key.open("" if key.is_plain else _password(password_file), chain_id=terms.chain_id)
         with watched() as (story, stop):
             done = deploy_contracts(plan, signer, tell=story, stop=stop)
     todo = [{"name": line.name, "found": line.found, "todo": line.todo} for line in done.todo]

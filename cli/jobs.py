@@ -109,10 +109,7 @@ def resume_jobs(job: str | None, every: bool, by: str | None, json: bool) -> int
     if json:
         print_json(facts)
     else:
-        names = {
-            key: ", ".join("all jobs" if one == "*" else one for one in facts[key]) or "none"
-            for key in ("resumed", "still_halted")
-        }
+        names = {key: ["all jobs" if one == "*" else one for one in facts[key]] for key in ("resumed", "still_halted")}
         print_facts("Resumed", {**facts, **names})
     return EXIT_DONE
 

@@ -48,30 +48,28 @@ class DeployerKey:
     """Where the deployer's key lies, and its address. A keystore tells that in clear: a plan opens no key."""
 
     address: Wallet
-    keystore: Path | None
-    key_file: Path | None
+    path: Path
+    is_plain: bool
 
-    def open(self, password: str | None, *, chain_id: int) -> CreationSigner:
-        """The signer. ``password``: of the keystore; None for a plain key.
+    def open(self, password: str, *, chain_id: int) -> CreationSigner:
+        """The signer. ``password``: of the keystore; a plain key needs none.
 
         Raises: UsageError ``unreadable_file``, ``key_file_exposed``, ``bad_keystore``, ``bad_key``, ``wrong_key`` when
         the key is not that of the address.
         """
         signer = CreationSigner(self._account(password), chain_id=chain_id)
         if signer.address != self.address:
-            raise UsageError(
-                "wrong_key", f"{self.keystore} says {self.address}, but its key is that of {signer.address}"
-            )
+            raise UsageError("wrong_key", f"{self.path} says {self.address}, but its key is that of {signer.address}")
         return signer
 
-    def _account(self, password: str | None) -> LocalAccount:
-        if self.keystore is None or password is None:
-            return _plain_account(self.key_file)
-        text = read_private(self.keystore, "--keystore-file", code="unreadable_file")
+    def _account(self, password: str) -> LocalAccount:
+        if self.is_plain:
+            return _plain_account(self.path)
+        text = read_private(self.path, "--keystore-file", code="unreadable_file")
         try:
             return open_keystore(text, password)
         except UsageError as error:
-            raise UsageError(error.code, f"{self.keystore} does not open with this password") from None
+            raise UsageError(error.code, f"{self.path} does not open with this password") from None
 
 
 def find_deployer(*, is_local: bool, keystore: Path | None, key_file: Path | None) -> DeployerKey:
@@ -85,20 +83,18 @@ def find_deployer(*, is_local: bool, keystore: Path | None, key_file: Path | Non
             raise UsageError(
                 "plain_key", "--key-file holds a plain key and is for local chains only: use --keystore-file"
             )
-        return DeployerKey(parse_wallet(_plain_account(key_file).address), None, key_file)
+        return DeployerKey(parse_wallet(_plain_account(key_file).address), key_file, is_plain=True)
     if keystore is None:
         raise UsageError("missing_key", "name the deployer's key: --keystore-file FILE (`bo-engine key new`)")
     text = read_private(keystore, "--keystore-file", code="unreadable_file")
     try:
         address = parse_wallet(keystore_address(text))
-    except (UsageError, InvalidInput):
+    except InvalidInput:
         raise UsageError(
             "bad_keystore", f"{keystore} is no keystore that names its address: make one with `bo-engine key`"
         ) from None
-    return DeployerKey(address, keystore, None)
+    return DeployerKey(address, keystore, is_plain=False)
 
 
-def _plain_account(key_file: Path | None) -> LocalAccount:
-    if key_file is None:
-        raise UsageError("missing_key", "the keystore's password is needed")
+def _plain_account(key_file: Path) -> LocalAccount:
     return account_of(read_private(key_file, "--key-file", code="unreadable_file"))

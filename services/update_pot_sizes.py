@@ -4,7 +4,6 @@ from typing import Any
 
 from bo_engine.units import POOL_IDS
 from core.prizes import budget_of, reserve_of
-from io_layer.pot_chain import read_open_pots
 from io_layer.stats_store import PotSize, upsert_pot_sizes
 from services.engine import Engine
 from services.lease import Lease
@@ -12,11 +11,12 @@ from services.lease import Lease
 
 def read_pot_sizes(engine: Engine) -> list[PotSize]:
     """The pots at the newest final block, from both endpoints."""
-    block = engine.game.chain.read_final_block()
-    pots = read_open_pots(engine.game, block)
+    game = engine.game
+    block = game.chain.read_final_block()
+    day = game.read_day(block, game.read_next_day(block))
     return [
-        PotSize(pool_id, pots.day_id, budget_of(state, split), reserve_of(state, split), state.streak, block.number)
-        for pool_id, state, split in zip(POOL_IDS, pots.opening, pots.splits, strict=True)
+        PotSize(pool_id, day.day_id, budget_of(state, split), reserve_of(state, split), state.streak, block.number)
+        for pool_id, state, split in zip(POOL_IDS, game.read_opening_state(block), day.splits, strict=True)
     ]
 
 

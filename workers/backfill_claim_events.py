@@ -1,23 +1,8 @@
 """The job backfill-claim-events: every claim on the chain becomes a row, once."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from services.job import Done, Job, Look, Run
-
-if TYPE_CHECKING:
-    from services.backfill_claim_events import Backfilled
-    from services.engine import Engine
-
-NAME: Final = "backfill-claim-events"
-
-
-def run(engine: "Engine") -> "Backfilled":
-    """Run once, under the job's lease, without a record."""
-    from services.backfill_claim_events import backfill_claim_events
-    from services.lease import held_lease
-
-    with held_lease(engine.conn, NAME, engine.stop) as lease:
-        return backfill_claim_events(engine, lease)
 
 
 def _work(run: Run) -> Done:
@@ -36,7 +21,7 @@ def _plan(look: Look) -> Done:
 
 
 JOB: Final = Job(
-    name=NAME,
+    name="backfill-claim-events",
     area="claim-recovery",
     schedule="*/5 * * * *",
     does="Turn the claims of both vaults into rows, each once, and compare them with the vaults' counters and with our "

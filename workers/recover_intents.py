@@ -1,23 +1,8 @@
 """The job recover-intents: every purchase on the chain becomes a ticket, every intent finds its end."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from services.job import Done, Job, Look, Run
-
-if TYPE_CHECKING:
-    from services.engine import Engine
-    from services.recover_intents import Recovered
-
-NAME: Final = "recover-intents"
-
-
-def run(engine: "Engine") -> "Recovered":
-    """Run once, under the job's lease, without a record."""
-    from services.lease import held_lease
-    from services.recover_intents import recover_intents
-
-    with held_lease(engine.conn, NAME, engine.stop) as lease:
-        return recover_intents(engine, lease)
 
 
 def _work(run: Run) -> Done:
@@ -36,7 +21,7 @@ def _plan(look: Look) -> Done:
 
 
 JOB: Final = Job(
-    name=NAME,
+    name="recover-intents",
     area="recovery",
     schedule="*/2 * * * *",
     does="Turn final purchases into tickets, tie them to their intents, close dead intents. Safe to repeat.",

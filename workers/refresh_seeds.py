@@ -6,19 +6,6 @@ from services.job import Done, Job, Look, Run
 
 if TYPE_CHECKING:
     from io_layer.database import Conn
-    from services.engine import Engine
-    from services.refresh_seeds import Refreshed
-
-NAME: Final = "refresh-seeds"
-
-
-def run(engine: "Engine") -> "Refreshed":
-    """Run once, under the job's lease, without a record."""
-    from services.lease import held_lease
-    from services.refresh_seeds import refresh_seeds
-
-    with held_lease(engine.conn, NAME, engine.stop) as lease:
-        return refresh_seeds(engine, lease)
 
 
 def _work(run: Run) -> Done:
@@ -48,7 +35,7 @@ def _is_idle(conn: "Conn") -> bool:
 
 
 JOB: Final = Job(
-    name=NAME,
+    name="refresh-seeds",
     area="seeds",
     schedule="* * * * *",
     does="Request and collect VRF words, fetch and verify drand beacons of closed days. Safe to repeat.",

@@ -6,18 +6,6 @@ from services.job import Done, Job, Look, Run
 
 if TYPE_CHECKING:
     from io_layer.database import Conn
-    from services.engine import Engine
-
-NAME: Final = "resolve-pending-claims"
-
-
-def run(engine: "Engine") -> dict[str, int]:
-    """Run once, under the job's lease, without a record."""
-    from services.lease import held_lease
-    from services.resolve_pending_claims import resolve_pending_claims
-
-    with held_lease(engine.conn, NAME, engine.stop) as lease:
-        return resolve_pending_claims(engine, lease)
 
 
 def _work(run: Run) -> Done:
@@ -42,7 +30,7 @@ def _is_idle(conn: "Conn") -> bool:
 
 
 JOB: Final = Job(
-    name=NAME,
+    name="resolve-pending-claims",
     area="claim-recovery",
     schedule="*/2 * * * *",
     does="Set the App's pending claims to PAID or RELEASED, as the vault and the receipt say at a final block. Safe to "

@@ -13,9 +13,9 @@ from local_world.faults import Rule
 from local_world.world import start_world
 from tests.faults.test_kill_points import Record
 from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims
+from tests.support.jobs import backfill_claim_events
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld, opened_sold_world
-from workers import backfill_claim_events
 
 pytestmark = [pytest.mark.world, pytest.mark.slow]
 
@@ -79,13 +79,13 @@ def test_a_final_block_that_changes_stops_the_backfill_and_a_person_has_all_clai
     dropped = claimant.claim(claims[3:])
     played.chain.finalize()
     with played.engine() as engine:
-        assert backfill_claim_events.run(engine).claims_final == 6
+        assert backfill_claim_events(engine).claims_final == 6
 
     played.chain.call("anvil_reorg", played.chain.height() - height, [])
     played.chain.call("anvil_dropTransaction", dropped)
     played.chain.mine(5)
     with played.engine() as engine, pytest.raises(InvariantBroken) as caught:
-        backfill_claim_events.run(engine)
+        backfill_claim_events(engine)
     assert caught.value.code == "final_block_changed"
     assert len(stored_claims(played)) == 6
     ((known_as,),) = rows(
@@ -98,7 +98,7 @@ def test_a_final_block_that_changes_stops_the_backfill_and_a_person_has_all_clai
     played.chain.finalize()
     played.tamper("DELETE FROM event_cursors")  # what docs/operations.md says when no day was halted by it
     with played.engine() as engine:
-        done = backfill_claim_events.run(engine)
+        done = backfill_claim_events(engine)
     assert (done.claims_final, done.suspended) == (5, 0)
     assert stored_claims(played) == claimed_logs(played)
     assert stored_claims(played, is_final=False) == []

@@ -10,9 +10,9 @@ import pytest
 from bo_engine.errors import EngineError
 from bo_engine.units import DayId
 from tests.invariants.checker import check_invariants
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.observed import attempts, audit_actions, event_count, halts, pipeline, rows, settler_nonce
 from tests.support.played_world import PlayedWorld
-from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -83,8 +83,8 @@ def test_a_forged_done_day_stops_every_job_until_it_is_gone(played: PlayedWorld)
     played.tamper(DONE_FAR.format(day=900_000, run=run))
     for work in (
         lambda engine: played.settle(),
-        lambda engine: refresh_seeds.run(engine),
-        lambda engine: recover_intents.run(engine),
+        refresh_seeds,
+        recover_intents,
     ):
         with ends_with("done_not_settled", 1), played.engine() as engine:
             work(engine)
@@ -169,18 +169,18 @@ def test_a_cursor_beyond_the_chain_is_an_alarm_and_loses_no_ticket(played: Playe
     played.chain.finalize()
     assert as_engine(played, "UPDATE event_cursors SET block_number = block_number + 1000000") == ""
     with ends_with("cursor_ahead", 1), played.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     assert played.cli("recover-intents").code == 1
     assert as_engine(played, "DELETE FROM event_cursors") == ""  # what the message says
     with played.engine() as engine:
-        assert recover_intents.run(engine).tickets_added == sold
+        assert recover_intents(engine).tickets_added == sold
     finish(played)
 
 
 def test_a_cursor_beyond_an_endpoint_that_lags_is_none(played: PlayedWorld) -> None:
     played.chain.mine(20)
     with played.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     played.world.proxy.fail("stale_head", blocks=10)
     assert played.cli("recover-intents").code == 0
 

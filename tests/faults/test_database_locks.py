@@ -21,10 +21,10 @@ from io_layer.database import Conn, connect
 from local_world.databases import with_database
 from tests.invariants.checker import check_invariants
 from tests.support.commands import wait_until
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.observed import event_count, pipeline, rows, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
 from tests.support.shop import opened_shop
-from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -257,7 +257,7 @@ def test_intents_that_never_end_let_the_others_have_their_turn(
             runs += 1
             assert runs <= 2, "starved"
             with played.engine() as engine:
-                recover_intents.run(engine)
+                recover_intents(engine)
         assert shop.intent(reverted).status == "FAILED"
         assert rows(played, "SELECT count(*) FROM buy_intents WHERE day_id = 2000000 AND status = 'SUBMITTED'") == [
             (20,)
@@ -268,5 +268,5 @@ def test_an_intent_ends_with_its_day_whatever_deadline_it_names(played: PlayedWo
     """A permit buys on its own day only."""
     played.tamper(FLOOD, day=played.day, count=3)
     with played.engine() as engine:
-        assert recover_intents.run(engine).expired == 3
-        assert refresh_seeds.run(engine).waiting == []
+        assert recover_intents(engine).expired == 3
+        assert refresh_seeds(engine).waiting == []

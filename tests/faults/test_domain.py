@@ -21,10 +21,10 @@ from local_world.chain_account import ChainAccount
 from local_world.players import Order, Person, Way, make_players
 from tests.invariants.checker import check_invariants
 from tests.support.fingerprint import stored_text
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.observed import record_of, rows, run_steps, true_run_hash
 from tests.support.played_world import PlayedWorld
 from tests.support.shop import Shop, connected_app, opened_shop
-from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -128,17 +128,17 @@ def test_a_day_without_winners_is_committed_with_root_zero_and_carries_its_pot(s
     played.close(shop.day, has_tips=False)
     drand = played.world.ruleset.drand
     with played.engine() as engine:
-        refresh_seeds.run(engine)
+        refresh_seeds(engine)
         played.chain.advance_to(day_end(shop.day) + drand.delay_s + 2 * drand.period_s)
         played.chain.mine(2)
-        refresh_seeds.run(engine)
+        refresh_seeds(engine)
         ((drand_round, randomness),) = rows(
             played,
             f"SELECT drand_round, drand_randomness FROM day_seeds WHERE day_id = {shop.day}",  # noqa: S608 - a number
         )
         deployment = engine.game.deployment
         played.world.fulfil_vrf(shop.day, _losing_word(deployment, shop.day, drand_round, randomness, set(tip)))
-        while refresh_seeds.run(engine).waiting:
+        while refresh_seeds(engine).waiting:
             played.chain.mine(1)
     played.settle()
     played.pass_challenge()
@@ -226,7 +226,7 @@ def test_hostile_text_of_people_is_data_and_changes_no_table(shop: Shop) -> None
     _equip(shop, orders)
     shop.app.sell(orders)
     with shop.played.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     settle_shop_day(shop)
     assert rows(shop.played, SCHEMA) == schema
     stored = {name for (name,) in rows(shop.played, "SELECT display_name FROM users")}

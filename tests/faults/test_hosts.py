@@ -21,9 +21,9 @@ from services.engine_version import digest_of_sources, engine_version
 from services.settle_days import run_one_step
 from tests.invariants.checker import check_invariants
 from tests.support.commands import started, wait_until
+from tests.support.jobs import refresh_seeds
 from tests.support.observed import attempts, audit_actions, event_count, pipeline, rows, run_steps, true_run_hash
 from tests.support.played_world import PlayedWorld
-from workers import refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -106,10 +106,10 @@ def test_a_host_with_a_wrong_clock_chooses_no_seed(played: PlayedWorld, monkeypa
         engine.game.chain.is_local = False
         set_clocks(played, monkeypatch, host=-HOUR)
         with pytest.raises(Unavailable) as caught:
-            refresh_seeds.run(engine)
+            refresh_seeds(engine)
         assert (caught.value.code, rows(played, kept)) == ("clock_wrong", [])
         set_clocks(played, monkeypatch, host=1)
-        refresh_seeds.run(engine)
+        refresh_seeds(engine)
     assert rows(played, kept) == seeds
 
 

@@ -15,12 +15,12 @@ import pytest
 from bo_engine.units import DayId, day_end
 from tests.faults.test_kill_points import CRASHES, ENDINGS, KILLS, SEED, Record, losable, told
 from tests.support.claiming import Claimant, settled_claims, write_claim
+from tests.support.jobs import backfill_claim_events, refresh_seeds
 from tests.support.kill_world import MAX_TICKS, Course, Runner, Trial, Truth, opened_trial, settled_truth
 from tests.support.observed import event_count, rows, run_steps
 from tests.support.played_world import PlayedWorld
 from tests.support.shop import opened_shop
 from tests.support.voiding import after_close, void_as_planned
-from workers import backfill_claim_events, refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -49,8 +49,10 @@ def bought_and_not_known(played: PlayedWorld) -> Course:
     return Course(RECOVER, ticks_until_done(RECOVER), recovered)
 
 
-def ticks_until_done(arguments: tuple[str, ...]) -> Callable[[Runner, PlayedWorld], int]:
-    """Run a job as cron does."""
+def ticks_until_done(
+    arguments: tuple[str, ...], between: Callable[[PlayedWorld], object] = lambda _: None
+) -> Callable[[Runner, PlayedWorld], int]:
+    """Run a job as cron does; ``between``: what others do before its next tick."""
 
     def to_the_end(runner: Runner, played: PlayedWorld) -> int:
         for tick in range(1, MAX_TICKS + 1):
@@ -58,6 +60,7 @@ def ticks_until_done(arguments: tuple[str, ...]) -> Callable[[Runner, PlayedWorl
             if ended.code == 0:
                 return tick
             assert ended.code == 75, ended.told
+            between(played)
         raise AssertionError(ended.told)
 
     return to_the_end
@@ -91,16 +94,16 @@ def closed_and_not_seeded(played: PlayedWorld) -> Course:
     """A closed day whose VRF word nobody has asked for."""
     played.sell(later(played), buyers=2, min_tips=2)
     played.close(later(played), has_tips=False)
-    return Course(REFRESH, seeded_to_the_end, seeded, code=75)
+    return Course(REFRESH, ticks_until_done(REFRESH, chainlink_answers), seeded, code=75)
 
 
 def answered_and_not_collected(played: PlayedWorld) -> Course:
     """Chainlink has answered and the drand round is due: both seeds are there to be fetched."""
     closed_and_not_seeded(played)
     with played.engine() as engine:
-        refresh_seeds.run(engine)
+        refresh_seeds(engine)
     chainlink_answers(played)
-    return Course(REFRESH, seeded_to_the_end, seeded)
+    return Course(REFRESH, ticks_until_done(REFRESH, chainlink_answers), seeded)
 
 
 def chainlink_answers(played: PlayedWorld) -> None:
@@ -111,17 +114,6 @@ def chainlink_answers(played: PlayedWorld) -> None:
         played.world.fulfil_vrf(day)
         played.chain.advance_to(day_end(day) + drand.delay_s + 2 * drand.period_s)
     played.chain.mine(2)
-
-
-def seeded_to_the_end(runner: Runner, played: PlayedWorld) -> int:
-    """Run refresh-seeds as cron does, with Chainlink in between."""
-    for tick in range(1, MAX_TICKS + 1):
-        ended = runner.run(played.env, REFRESH)
-        if ended.code == 0:
-            return tick
-        assert ended.code == 75, ended.told
-        chainlink_answers(played)
-    raise AssertionError(ended.told)
 
 
 def seeded(played: PlayedWorld) -> Truth:
@@ -180,7 +172,7 @@ def claimed_and_not_known(played: PlayedWorld) -> Course:
     claimant.claim(claims[:2])
     played.chain.finalize()
     with played.engine() as engine:
-        backfill_claim_events.run(engine)
+        backfill_claim_events(engine)
     played.tamper("DELETE FROM claim_events WHERE log_index = (SELECT min(log_index) FROM claim_events)")
     ((tx_hash, log_index),) = rows(played, "SELECT tx_hash, log_index FROM claim_events")
     played.tamper(

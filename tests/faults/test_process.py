@@ -21,11 +21,11 @@ from bo_engine.units import DayId, day_end
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import hear_signals, killed_at, started, wait_until
 from tests.support.fingerprint import fingerprint
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.kill_world import Runner
 from tests.support.meddling import resume
 from tests.support.observed import attempts, event_count, pipeline, rows, run_steps, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
-from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -261,7 +261,7 @@ def test_three_equal_failures_stop_a_day_until_a_person_resumes_it(played: Playe
     played.tamper("UPDATE day_seeds SET vrf_word = NULL")
     assert played.cli("settle").code == 75  # has to wait: neither a failure nor a success
     with played.engine() as engine:
-        assert refresh_seeds.run(engine).words == [played.day]
+        assert refresh_seeds(engine).words == [played.day]
     fails()
     assert state(played) == ("HALTED", "poison")
     row = pipeline(played)
@@ -275,8 +275,8 @@ def test_three_equal_failures_stop_a_day_until_a_person_resumes_it(played: Playe
     assert again.code == 1 and "poison" in again.stderr
     assert before.differences(fingerprint(played)) == []  # nothing was tried
     with played.engine() as engine:
-        recover_intents.run(engine)
-        refresh_seeds.run(engine)
+        recover_intents(engine)
+        refresh_seeds(engine)
 
     resume(played)
     fails()

@@ -26,11 +26,11 @@ from tests.faults.test_kill_points import SEED, STRETCHES, Record, told
 from tests.invariants.checker import check_invariants
 from tests.support.fault_modes import forget_the_chain, impatient, rule_of, set_fault, settle_after
 from tests.support.fees import SEND
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.kill_world import PADDING, Runner, Trial, opened_trial
 from tests.support.observed import attempts, halts, rows, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld, opened_sold_world
 from tests.support.refusals import refused
-from workers import recover_intents, refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -114,7 +114,7 @@ def test_a_final_block_that_changes_stops_every_money_job_and_both_hashes_are_ke
     alarm = halts(played, "final_block_changed", **through)
     found = played.chain.call("eth_getBlockByNumber", hex(number), False)["hash"]
     assert f"0x{was}" in alarm.message and found in alarm.message and found != f"0x{was}"
-    for job in (recover_intents.run, refresh_seeds.run, resume_all):
+    for job in (recover_intents, refresh_seeds, resume_all):
         with played.engine(**through) as engine, pytest.raises(InvariantBroken) as caught:
             job(engine)
         assert caught.value.code == "final_block_changed"
@@ -211,7 +211,7 @@ def test_a_reorg_of_64_blocks_while_logs_are_paged_leaves_the_same_tickets(
 
     monkeypatch.setattr(ChainReader, "read_log_pages", read_log_pages)
     with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     assert len(pages) > 3
     assert rows(played, "SELECT ticket_id, digest, tx_hash, block_hash FROM tickets ORDER BY ticket_id") == before
     monkeypatch.undo()

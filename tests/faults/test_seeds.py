@@ -11,10 +11,10 @@ from core.draw import drand_round_of
 from services.refresh_seeds import Refreshed
 from tests.support.beacon import sign_round
 from tests.support.fault_modes import rule_of, set_fault
+from tests.support.jobs import refresh_seeds
 from tests.support.loopback import document, serving
 from tests.support.observed import event_count, rows
 from tests.support.played_world import PlayedWorld
-from workers import refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.world
 def refresh(played: PlayedWorld, **changed: str) -> Refreshed:
     """Run the job once, through both endpoints that can fail."""
     with played.engine(RPC_URL=played.world.primary_proxy.url, **changed) as engine:
-        return refresh_seeds.run(engine)
+        return refresh_seeds(engine)
 
 
 def test_a_relay_with_a_network_of_its_own_is_neither_asked_for_its_key_nor_believed(played: PlayedWorld) -> None:

@@ -19,6 +19,7 @@ from services.settle_days import DayOutcome, settle_days
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import killed_at
 from tests.support.fees import ABSURD_WEI, CHEAP_WEI, DEAR_WEI, SEND, set_base_fee, swallow, tries
+from tests.support.jobs import refresh_seeds
 from tests.support.meddling import move_usdt, resume, send_as
 from tests.support.observed import (
     attempts,
@@ -33,7 +34,6 @@ from tests.support.observed import (
     true_run_hash,
 )
 from tests.support.played_world import PlayedWorld
-from workers import refresh_seeds
 
 pytestmark = pytest.mark.world
 
@@ -141,7 +141,7 @@ def test_a_missing_lower_nonce_is_filled_before_the_next_one_and_never_skipped(p
     nonce = settler_nonce(played)
     killed_at(played, "signed, not broadcast", "settle")
     with played.engine() as engine:
-        refresh_seeds.run(engine)
+        refresh_seeds(engine)
     assert settler_nonce(played) == nonce + 2
     assert [one["nonce"] for one in all_tries(played)] == [0, nonce, nonce + 1]
     played.chain.mine(3)
@@ -183,7 +183,7 @@ def test_two_jobs_that_ask_for_a_nonce_at_the_same_moment_get_two(
 
     jobs = [
         threading.Thread(target=job, args=[lambda engine: settle_days(engine, day=None)], name="settle"),
-        threading.Thread(target=job, args=[refresh_seeds.run], name="refresh"),
+        threading.Thread(target=job, args=[refresh_seeds], name="refresh"),
     ]
     for each in jobs:
         each.start()
@@ -196,7 +196,7 @@ def test_two_jobs_that_ask_for_a_nonce_at_the_same_moment_get_two(
     for _ in range(3):
         played.chain.mine(3)
         with played.engine() as engine:
-            refresh_seeds.run(engine)
+            refresh_seeds(engine)
     outcome = settle(played)
     assert outcome.run_status == "committed"
     signed = [one["nonce"] for one in all_tries(played)]

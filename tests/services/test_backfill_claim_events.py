@@ -13,9 +13,9 @@ from tests.invariants.checker import check_invariants
 from tests.support.claiming import Claimant, claimed_logs, invented_claims, settled_claims, stored_claims, write_claim
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
+from tests.support.jobs import backfill_claim_events
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
-from workers import backfill_claim_events
 
 pytestmark = pytest.mark.world
 
@@ -23,7 +23,15 @@ pytestmark = pytest.mark.world
 def backfill(played: PlayedWorld, **changed: str) -> Backfilled:
     """Run the job once."""
     with played.engine(**changed) as engine:
-        return backfill_claim_events.run(engine)
+        return backfill_claim_events(engine)
+
+
+def backfill_when_all_is_final(played: PlayedWorld) -> Backfilled:
+    """Run the job once more, through healthy endpoints and with every block final."""
+    played.world.primary_proxy.heal()
+    played.world.proxy.heal()
+    played.chain.finalize()
+    return backfill(played)
 
 
 def through_both(played: PlayedWorld) -> dict[str, str]:
@@ -196,10 +204,7 @@ def test_a_fork_rolls_back_to_the_common_ancestor_and_no_further(played: PlayedW
     claimant.claim([claims[8], claims[6]])
     assert backfill(played, **changed).shown == 5
     claimant.claim([claims[7]])
-    played.world.primary_proxy.heal()
-    played.world.proxy.heal()
-    played.chain.finalize()
-    done = backfill(played)
+    done = backfill_when_all_is_final(played)
     assert (done.claims_final, done.dropped, done.suspended) == (6, 0, 0)
     assert stored_claims(played) == claimed_logs(played)
     assert len(stored_claims(played)) == 9
@@ -217,10 +222,7 @@ def test_a_shown_claim_gives_way_to_what_became_final_in_its_place(played: Playe
     played.chain.call("anvil_dropTransaction", dropped)
     claimant.forget_nonce()
     claimant.claim(list(reversed(claims)))
-    played.world.primary_proxy.heal()
-    played.world.proxy.heal()
-    played.chain.finalize()
-    done = backfill(played)
+    done = backfill_when_all_is_final(played)
     assert (done.claims_final, done.dropped, done.suspended) == (4, 4, 0)
     assert stored_claims(played) == claimed_logs(played)
 

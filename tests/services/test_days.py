@@ -12,9 +12,9 @@ from bo_engine.errors import InvalidInput
 from bo_engine.units import ZERO_HASH, DayId
 from io_layer.game_chain import RELEASED
 from services.resume_day import resume_day
+from tests.support.jobs import refresh_seeds
 from tests.support.observed import event_count, files_of, halts, pipeline, record_of, refuses, rows, settler_nonce
 from tests.support.played_world import PlayedWorld
-from workers import refresh_seeds
 
 
 def document(played: PlayedWorld, day: int, name: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def test_a_day_whose_seeds_are_missing_waits_and_later_days_wait_for_it(played: 
     assert refuses("seeds_missing", played).exit_code == 75
     assert (pipeline(played), pipeline(played, later)) == (None, None)
     with played.engine() as engine:  # the request and the word are on the chain: they are adopted
-        while refresh_seeds.run(engine).waiting:
+        while refresh_seeds(engine).waiting:
             played.chain.mine(1)
     assert [each[-1] for each in ticks(played)] == [
         (played.day, "WAITING"),

@@ -17,9 +17,9 @@ from services.lease import held_lease, this_machine
 from services.settle_days import JOB
 from tests.support.commands import killed_at, started, wait_until
 from tests.support.fingerprint import fingerprint
+from tests.support.jobs import recover_intents
 from tests.support.observed import attempts, event_count, pipeline, rows, run_steps, settler_nonce
 from tests.support.played_world import PlayedWorld
-from workers import recover_intents
 
 STEAL = "UPDATE job_leases SET holder = 'another host', token = token + 1, host = 'elsewhere' WHERE job = 'settle'"
 
@@ -178,7 +178,7 @@ def test_a_paused_process_wakes_without_its_lease_and_changes_nothing(played: Pl
 def test_other_jobs_go_on_while_settle_is_held(played: PlayedWorld) -> None:
     hold_as(played, host=this_machine(), pid=os.getpid(), pid_started=process_started(os.getpid()))
     with played.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     assert pipeline(played) is None
 
 

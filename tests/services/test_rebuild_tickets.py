@@ -10,9 +10,9 @@ from services.lease import held_lease
 from services.rebuild_tickets import rebuild_tickets
 from services.settle_days import JOB
 from tests.support.fingerprint import fingerprint
+from tests.support.jobs import recover_intents
 from tests.support.observed import audit_actions, refuses, rows, true_run_hash
 from tests.support.played_world import PlayedWorld
-from workers import recover_intents
 
 ALL_TICKETS = "SELECT to_jsonb(t)::text FROM tickets AS t ORDER BY ticket_id"
 ALL_INTENTS = "SELECT (to_jsonb(i) - 'updated_at')::text FROM buy_intents AS i ORDER BY intent_id"
@@ -96,7 +96,7 @@ def test_rebuilding_the_open_day_leaves_purchases_that_are_not_final_alone(playe
     sold = played.sell(day)
     played.chain.finalize()
     with played.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     tickets = rows(played, ALL_TICKETS)
     played.tamper(f"UPDATE tickets SET is_final = false, block_number = 10 ^ 9 WHERE day_id = {day}")  # noqa: S608
     played.tamper(f"UPDATE buy_intents SET status = 'SEEN' WHERE day_id = {day}")  # noqa: S608

@@ -15,10 +15,10 @@ from local_world.players import Way
 from services.recover_intents import Recovered
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
+from tests.support.jobs import recover_intents
 from tests.support.observed import record_of, rows
 from tests.support.played_world import PlayedWorld
 from tests.support.shop import Shop, opened_shop
-from workers import recover_intents
 
 NOTHING = Recovered()
 
@@ -33,7 +33,7 @@ def shop(played: PlayedWorld) -> Iterator[Shop]:
 def recover(played: PlayedWorld, **changed: str) -> Recovered:
     """Run the job once."""
     with played.engine(**changed) as engine:
-        return recover_intents.run(engine)
+        return recover_intents(engine)
 
 
 def status_of(shop: Shop, intent_id: UUID) -> str:

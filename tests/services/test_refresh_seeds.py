@@ -16,17 +16,17 @@ from services.refresh_seeds import Refreshed
 from tests.support.beacon import sign_round
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.loopback import bad_answers, document, serving, timed
 from tests.support.meddling import send_as
 from tests.support.observed import attempts, event_count, rows, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
-from workers import recover_intents, refresh_seeds
 
 
 def refresh(played: PlayedWorld, **changed: str) -> Refreshed:
     """Run the job once."""
     with played.engine(**changed) as engine:
-        return refresh_seeds.run(engine)
+        return refresh_seeds(engine)
 
 
 def seeds_of(played: PlayedWorld, day: DayId | None = None) -> list[tuple[object, ...]]:
@@ -159,7 +159,7 @@ def test_a_round_that_is_not_out_yet_is_waited_for_and_no_other_is_asked(played:
         yield document(true_beacon(played))
 
     with played.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     with serving(script) as relay:
         done = refresh(played, DRAND_URLS=relay.url)
     assert "drand round is due" in str(done.waiting)
@@ -186,7 +186,7 @@ def closed_day(played: PlayedWorld) -> tuple[PlayedWorld, DayId]:
     played.sell(day)
     played.chain.advance_to(day_end(day))
     with played.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     return played, day
 
 
@@ -269,7 +269,7 @@ def test_a_day_without_tips_is_never_requested(played: PlayedWorld) -> None:
     played.chain.advance_to(day_end(day))
     nonce = settler_nonce(played)
     with played.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     assert refresh(played) == Refreshed()
     assert (requests_of(played, day), settler_nonce(played)) == (0, nonce)
 

@@ -14,9 +14,10 @@ from local_world.claims import COMMISSIONS, PRIZES, Claim
 from local_world.faults import Rule
 from tests.support.claiming import Claimant, invented_claims, opened_app, write_claim
 from tests.support.fingerprint import fingerprint
+from tests.support.jobs import resolve_pending_claims
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
-from workers import resolve_pending_claims
+from workers.resolve_pending_claims import JOB
 
 pytestmark = pytest.mark.world
 
@@ -27,7 +28,7 @@ UNKNOWN = TxHash("0x" + "ab" * 32)
 def resolve(played: PlayedWorld, **changed: str) -> dict[str, int]:
     """Run the job once."""
     with played.engine(**changed) as engine:
-        return resolve_pending_claims.run(engine)
+        return resolve_pending_claims(engine)
 
 
 def ends(played: PlayedWorld) -> list[tuple[str, str | None]]:
@@ -186,7 +187,7 @@ def test_more_claims_than_a_run_looks_at_are_all_looked_at_in_turn(
 
 def test_a_job_without_a_pending_claim_is_idle(played: PlayedWorld) -> None:
     with connect(played.env["DATABASE_URL"], application_name="test") as conn:
-        is_idle = resolve_pending_claims.JOB.is_idle
+        is_idle = JOB.is_idle
         assert is_idle is not None
         assert is_idle(conn)
         write_claim(played, invented_claims(played, 1)[0])

@@ -10,8 +10,8 @@ from bo_engine.units import DayId
 from core.documents.checksums import DETERMINISTIC_FILES
 from io_layer.pipeline_store import select_day
 from services.settle_days import settle_days
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.played_world import PlayedWorld
-from workers import recover_intents, refresh_seeds
 
 
 def files_of(folder: str, day: DayId) -> dict[str, str]:
@@ -44,8 +44,8 @@ def test_a_second_database_rebuilt_from_the_chain_gives_the_same_files(played: P
     fresh = played.world.add_database()
     played.env = played.env_for(fresh.name, played.folder / fresh.name)
     with played.engine() as engine:
-        recover_intents.run(engine)
-        while refresh_seeds.run(engine).waiting:
+        recover_intents(engine)
+        while refresh_seeds(engine).waiting:
             pass
         (again,) = settle_days(engine, day=None)
     assert (again.status, again.run_hash) == ("DONE", done.run_hash)

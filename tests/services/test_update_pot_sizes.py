@@ -82,11 +82,11 @@ def test_a_pot_that_only_one_endpoint_knows_is_not_shown(played: PlayedWorld) ->
     proxy = played.world.proxy
     assert update(played)[0] == 0
     kept, asked = shown(played), proxy.calls()["eth_call"]
-    # The last that is asked of it is what today's tickets have added.
+    # The last that is asked of it is what the day before has left.
     proxy.set_rules(Rule("wrong_call", "eth_call", asked))
     code, said = update(played)
     assert (code, said["error"]) == (1, "rpc_disagreement")
-    assert "GameTreasury.splits" in str(said["message"])
+    assert "SettlementV4.openingState" in str(said["message"])
     proxy.set_rules(mode("unavailable").rule)
     code, said = update(played)
     assert (code, said["error"]) == (75, "rpc_unreachable")

@@ -25,10 +25,10 @@ from services.void_gates import NOT_APPLICABLE
 from tests.invariants.checker import check_invariants
 from tests.services.test_settle_days import files_of
 from tests.support.fingerprint import fingerprint
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.observed import halts, pipeline, run_steps
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import act, after_close, claim_all, planned, void_as_planned
-from workers import recover_intents, refresh_seeds
 
 GATES_3_TO_13 = [f"G{number}" for number in range(3, 14)]
 
@@ -173,7 +173,7 @@ def test_the_day_after_a_void_opens_with_its_closing_state_and_settles(unseeded:
     after_close(unseeded, day, 3)
     void_as_planned(unseeded, day)
     with unseeded.engine() as engine:
-        recover_intents.run(engine)
+        recover_intents(engine)
     settled_void(unseeded, day)
     unseeded.bring_seeds(following)
     assert unseeded.settle()[0].status == "WAITING"
@@ -203,7 +203,7 @@ def test_a_day_that_waits_for_its_seeds_stops_waiting_when_it_is_voided(unseeded
     after_close(unseeded, day, 3)
     void_as_planned(unseeded, day)
     with unseeded.engine() as engine:
-        refreshed = refresh_seeds.run(engine)
+        refreshed = refresh_seeds(engine)
     assert refreshed.requested == [] and refreshed.waiting == []  # nobody pays for a word that nobody needs
     settled_void(unseeded, day)
     assert document(unseeded, day, "inputs.json") == inputs
@@ -301,8 +301,8 @@ def test_a_second_database_gives_the_same_files_though_the_promotions_account_ha
     fresh = unseeded.world.add_database()
     unseeded.env = unseeded.env_for(fresh.name, unseeded.folder / fresh.name)
     with unseeded.engine() as engine:
-        recover_intents.run(engine)
-        while refresh_seeds.run(engine).waiting:
+        recover_intents(engine)
+        while refresh_seeds(engine).waiting:
             pass
     assert unseeded.settle(unseeded.day)[0].status == "DONE"
     again = settled_void(unseeded, day)

@@ -13,9 +13,9 @@ from local_world.faults import Rule
 from services.resume_day import resume_day
 from services.settle_days import settle_days
 from tests.invariants.checker import check_at_rest, check_invariants
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.observed import event_count, rows, true_run_hash
 from tests.support.played_world import PlayedWorld
-from workers import recover_intents, refresh_seeds
 
 PLACES: Final = ("primary", "fallback", "both")
 MAX_TICKS: Final = 14
@@ -88,9 +88,9 @@ def tick(played: PlayedWorld) -> Told:
         try:
             with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
                 if job == "recover-intents":
-                    recover_intents.run(engine)
+                    recover_intents(engine)
                 elif job == "refresh-seeds":
-                    done = refresh_seeds.run(engine)
+                    done = refresh_seeds(engine)
                     told.ends += [(job, 75, "seed_missing")] if done.exit_code else []
                 else:
                     told.ends += [(job, one.exit_code, one.status) for one in settle_days(engine, day=None)

@@ -16,9 +16,13 @@ ABSURD_WEI = 10**16
 
 
 def set_base_fee(played: PlayedWorld, wei: int) -> None:
-    """The next block asks this; it is mined."""
-    played.chain.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
-    played.chain.mine(1)
+    """The newest block asks this, once this returns."""
+    asked = None
+    # anvil forgets what it was told when its block clock is making a block in that very moment.
+    while asked != wei:
+        played.chain.call("anvil_setNextBlockBaseFeePerGas", hex(wei))
+        played.chain.mine(1)
+        asked = int(played.chain.call("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
 
 
 def swallow(played: PlayedWorld, broadcasts: int, *others: Rule) -> dict[str, str]:

@@ -31,8 +31,8 @@ from tests.support.canaries import (
     require_clean_texts,
     with_canaries,
 )
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.warm_cli import Finished, WarmCli
-from workers import recover_intents, refresh_seeds
 
 _numbers = count(1)
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -198,7 +198,7 @@ class PlayedWorld:
         """Close the day, bring its purchases home, and its seeds if it has tips."""
         self.chain.advance_to(day_end(day))
         with self.engine() as engine:
-            recover_intents.run(engine)
+            recover_intents(engine)
         if has_tips:
             self.bring_seeds(day)
 
@@ -206,11 +206,11 @@ class PlayedWorld:
         """Request the VRF word, play Chainlink, wait for the beacon, collect both."""
         drand = self.world.ruleset.drand
         with self.engine() as engine:
-            refresh_seeds.run(engine)
+            refresh_seeds(engine)
             self.world.fulfil_vrf(day)
             self.chain.advance_to(day_end(day) + drand.delay_s + 2 * drand.period_s)
             self.chain.mine(2)
-            while refresh_seeds.run(engine).waiting:
+            while refresh_seeds(engine).waiting:
                 self.chain.mine(1)
 
 
