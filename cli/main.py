@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NoReturn
@@ -131,7 +132,8 @@ def _report_unexpected(error: Exception) -> int:
         record = logging.LogRecord("bo", logging.ERROR, "", 0, "unexpected_error", None, (type(error), error, None))
         record.exc_info = (type(error), error, error.__traceback__)
         line = JsonLines().format(record)
-        path = _logs_dir() / "unexpected.log"
+        # Named as the logs of jobs are: `prune` removes it in time.
+        path = _logs_dir() / "engine" / f"unexpected-{datetime.fromtimestamp(record.created, UTC):%Y-%m-%d}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(line + "\n")

@@ -90,7 +90,9 @@ def insert_transaction(conn: Conn, purpose: Purpose, calldata: bytes) -> Journal
         if conn.execute(REPLACE_CALLDATA, {"tx_id": row.tx_id, "calldata": calldata}).rowcount != 1:
             raise InvariantBroken(
                 "journal_conflict",
-                f"day {purpose.day_id} round {purpose.round}: other calldata were signed for this purpose before",
+                f"day {purpose.day_id} round {purpose.round}: other calldata were signed for this purpose before: "
+                f"compare `bo-engine tx show --id {row.tx_id}` with the day's bundle; what has changed since it was "
+                "signed must come back from a backup, or the day is voided (docs/operations.md)",
             )
         row = row._replace(calldata=calldata)
     return row

@@ -83,7 +83,9 @@ def send_once(
         if stored.calldata != calldata:
             raise InvariantBroken(
                 "journal_conflict",
-                f"{purpose.function} of day {purpose.day_id} was signed with other contents before; nothing is sent",
+                f"{purpose.function} of day {purpose.day_id} was signed with other contents before; nothing is sent: "
+                f"compare `bo-engine tx show --id {stored.tx_id}` with the day's bundle; what has changed since it was "
+                "signed must come back from a backup, or the day is voided (docs/operations.md)",
             )
         return deliver(engine, lease, signer, stored).tx_hash
     if stored is not None and stored.status == "FAILED":

@@ -201,6 +201,35 @@ def test_cron_makes_the_files_of_a_day_as_readable_as_a_person_does(checkout: Pa
     assert (log.read_text(), log.stat().st_mode & 0o777) == ("said\n", 0o640)
 
 
+def test_what_goes_on_failing_is_mailed_once_an_hour_and_anything_new_at_once(checkout: Path) -> None:
+    command, clock = checkout / ".venv" / "bin" / "bo-engine", checkout / "bin" / "date"
+    clock.parent.mkdir()
+
+    def mailed(script: str, *, hour: int = 10) -> str:
+        command.write_text(f"#!/bin/sh\n{script}\n")
+        clock.write_text(f'#!/bin/sh\n[ "$2" = +%Y-%m-%d ] && echo 2026-11-22 || echo 2026-11-22T{hour}\n')
+        clock.chmod(0o755)
+        path = f"{clock.parent}:{os.environ['PATH']}"
+        job = [checkout / "crontab" / "run-job", "settle"]
+        return subprocess.run(job, check=False, stdout=subprocess.PIPE, text=True, env={"PATH": path}).stdout
+
+    halted = 'echo "bo-engine: job_halted: since $$" >&2; exit 1'
+    head, line = mailed(halted).splitlines()
+    assert "settle ended with 1" in head
+    assert line.startswith("bo-engine: job_halted: since")
+    assert mailed(halted) == ""
+    # To try again later ends no failure; another error is another one, with no known name too.
+    assert mailed("exit 75") == mailed(halted) == ""
+    assert "bad_wallet" in mailed('echo "bo-engine: bad_wallet: 0x" >&2; exit 1')
+    assert "ended with 137" in mailed("kill -KILL $$")
+    assert mailed("kill -KILL $$") == ""
+    assert "ended with 137" in mailed("kill -KILL $$", hour=11)
+    # The clock is set back.
+    assert "ended with 137" in mailed("kill -KILL $$", hour=10)
+    assert mailed("exit 0") == ""
+    assert "ended with 137" in mailed("kill -KILL $$")
+
+
 def test_without_cron_the_command_says_what_to_do(tmp_path: Path) -> None:
     cli = WarmCli()
     try:

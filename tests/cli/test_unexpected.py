@@ -7,6 +7,7 @@ import pytest
 
 from bo_engine.errors import EXIT_FAILED
 from cli import main
+from io_layer.job_log import dated_files
 from tests.support.played_world import PlayedWorld
 
 SECRET = "canary-password-of-the-database"
@@ -29,7 +30,7 @@ def test_a_bug_is_one_line_on_stderr_and_a_blotted_trace_in_the_logs_folder(
         main.main()
     assert end.value.code == EXIT_FAILED
     out, err = capsys.readouterr()
-    log = tmp_path / "logs" / "unexpected.log"
+    (log,) = (path for path, _ in dated_files(tmp_path / "logs" / "engine"))
     assert err == f"bo-engine: unexpected_error: RuntimeError, a bug of the engine; details are in {log}\n"
     assert json.loads(out)["error"] == "unexpected_error"
     (line,) = log.read_text().splitlines()

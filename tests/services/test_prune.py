@@ -38,14 +38,19 @@ def plant_logs(played: PlayedWorld) -> tuple[set[Path], set[Path]]:
         today = select_now(conn).date()
     logs = Path(played.env["LOGS_DIR"])
     keep, go = set(), set()
-    for area, job, days in (("settlement", "settle", 30), ("seeds", "refresh-seeds", 14), ("cron", "settle", 14)):
+    for area, job, days in (
+        ("settlement", "settle", 30),
+        ("seeds", "refresh-seeds", 14),
+        ("cron", "settle", 14),
+        ("engine", "unexpected", 14),
+    ):
         (logs / area).mkdir(parents=True)
-        end = "log" if area == "cron" else "jsonl"
+        end = "log" if area in ("cron", "engine") else "jsonl"
         for age, files in ((0, keep), (days, keep), (days + 1, go), (400, go)):
             path = logs / area / f"{job}-{today - timedelta(days=age)}.{end}"
             path.write_text("x\n")
             files.add(path)
-    for name in ("notes-2020-01-01.txt", "settle-2020-02-30.jsonl", "settle.jsonl", "unexpected.log"):
+    for name in ("notes-2020-01-01.txt", "settle-2020-02-30.jsonl", "settle.jsonl", "settle.mailed"):
         (logs / "settlement" / name).write_text("x")
         keep.add(logs / "settlement" / name)
     outside = Path(played.env["ARTIFACTS_DIR"]).parent / "settle-2020-01-01.jsonl"
@@ -76,7 +81,7 @@ def test_prune_removes_what_is_old_enough_and_nothing_else(played: PlayedWorld) 
 
     before = fingerprint(played)
     planned = json.loads(played.cli("prune", "--dry-run", "--json").stdout)
-    assert (planned["dry_run"], len(planned["log_files"]), planned["job_runs"], planned["payloads"]) == (True, 6, 2, 1)
+    assert (planned["dry_run"], len(planned["log_files"]), planned["job_runs"], planned["payloads"]) == (True, 8, 2, 1)
     assert before.differences(fingerprint(played)) == []
     assert all(path.exists() for path in keep | go)
     assert rows(played, "SELECT count(*) FROM job_runs") == [(5,)]
