@@ -15,6 +15,8 @@ _SHORTEST_PATH: Final = 8  # of a URL's path, where `mainnet` or `rpc` is no sec
 _TEXT_LIMIT: Final = 2_000
 
 _LONG: Final = 16
+#: A node on this very host, without any key: an address that people want to see.
+_OWN_NODE: Final = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]+)?/?")
 _NUMBER_OR_HASH: Final = re.compile(r"-?[0-9]*|(?:0x)?[0-9a-f]*")
 
 _known: set[str] = set()
@@ -82,6 +84,8 @@ def parts_of(secret: str) -> list[str]:
 
     The path of a database's URL is only a name, that of an RPC endpoint is often the key itself, whole or in parts.
     """
+    if _OWN_NODE.fullmatch(secret):
+        return []
     parts = [secret, secret.removeprefix("0x")]
     if "://" in secret:
         try:

@@ -57,6 +57,14 @@ def test_the_words_in_a_databases_url_are_no_secrets_but_its_passwords_are() -> 
     assert blot("geheim-1 and geheim-2") == "*** and ***"
 
 
+def test_the_bare_address_of_a_node_on_this_host_is_no_secret() -> None:
+    bare = ("http://127.0.0.1:8545", "http://localhost:8545/", "http://[::1]:8545")
+    know_secrets((*bare, "http://127.0.0.1:8546/key-of-a-node", "http://u:p@localhost:1"))
+    for url in bare:
+        assert blot(f"at {url}") == f"at {url}"
+    assert blot("at http://127.0.0.1:8546/key-of-a-node") == blot("at http://u:p@localhost:1") == "at ***"
+
+
 def test_an_amount_or_a_hash_never_changes_for_the_sake_of_a_short_secret() -> None:
     know_secrets(("654321",))
     for value in ("654321", "9654321", "0x" + "654321" * 5 + "ab"):

@@ -39,6 +39,7 @@ def test_up_status_down_is_a_round_trip(folder: Path) -> None:
     latest = json.loads(run("status", "--json"))
     assert latest["name"] == "two"
     assert {"rpc_url", "rpc_fallback_url", "database_url", "contracts", "env_file", "chain_time"} <= latest.keys()
+    assert "***" not in str(latest), "a person needs these addresses whole"
     assert latest["contracts"]["settlement"].startswith("0x")
     assert Path(latest["env_file"]).is_file()
     assert latest["chain_time"] >= latest["first_day"] * 86_400
