@@ -60,6 +60,18 @@ def decide_claim(conn: Conn, claim: PendingClaim, status: Literal["PAID", "RELEA
     return conn.execute(DECIDE, {**given, "reason": told(reason) if reason else None}).rowcount == 1
 
 
+REOPEN = """
+    UPDATE claims AS c SET status = 'PENDING', updated_at = now()
+     WHERE c.status = 'PAID' AND NOT EXISTS (
+           SELECT FROM claim_events AS e WHERE (e.vault, e.day_id, e.account) = (c.vault, c.day_id, c.account))
+"""
+
+
+def reopen_claims(conn: Conn) -> int:
+    """PAID -> PENDING where no event tells of the payment: the vault is asked once more. The count."""
+    return conn.execute(REOPEN).rowcount
+
+
 PUT_BEHIND = """
     UPDATE claims SET updated_at = clock_timestamp()
      WHERE claim_id IN (SELECT claim_id FROM claims WHERE claim_id = ANY(%(claim_ids)s::bigint[])

@@ -29,6 +29,10 @@ class TicketRow(NamedTuple):
     block_hash: Hash32
     is_final: bool
 
+    def without_place(self) -> "TicketRow":
+        """What was bought, without where on the chain that stands."""
+        return self._replace(tx_hash=ZERO_HASH, log_index=0, block_number=0, block_hash=ZERO_HASH)
+
 
 class Inserted(NamedTuple):
     """What an insert changed: the ids that were new, and those that became final now."""
@@ -304,7 +308,9 @@ def _check_equal(conn: Conn, rows: Sequence[TicketRow]) -> None:
     for row in rows:
         twin = stored.get(row.ticket.ticket_id)
         if twin is None or twin._replace(is_final=row.is_final) != row:
+            day_id = row.ticket.day_id if twin is None else twin.ticket.day_id
             raise InvariantBroken(
                 "ticket_conflict",
-                f"ticket {row.ticket.ticket_id} of day {row.ticket.day_id} is stored with other facts than the chain's",
+                f"ticket {row.ticket.ticket_id} of day {day_id} is stored with other facts than the chain's: "
+                f"`bo-engine db rebuild-tickets --day {day_id}` sets the tickets of that day right",
             )

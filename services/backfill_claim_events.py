@@ -25,6 +25,7 @@ from io_layer.claim_event_store import (
     sum_final_claims,
 )
 from io_layer.claim_payout_store import select_explained
+from io_layer.claim_store import reopen_claims
 from io_layer.cursor_store import EventCursor, move_cursor, select_cursor
 from io_layer.database import Conn
 from services.engine import Engine
@@ -103,6 +104,8 @@ def _store(engine: Engine, stop: int, events: Sequence[ClaimEvent], done: Backfi
     done.dropped += delete_not_final(engine.conn, gone)
     done.claims_final += set_final(engine.conn, stands)
     done.claims_final += len(insert_claim_events(engine.conn, events, is_final=True))
+    if gone:
+        reopen_claims(engine.conn)
     stored = set(select_final_at(engine.conn, events))
     # The vault pays once; if the chain says twice, neither is dropped.
     twice = [(one, "an earlier claim of the same payout stands in its place") for one in events if one not in stored]

@@ -10,6 +10,7 @@ from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import Hash32, hex_of
 from io_layer.audit_store import has_audit, insert_audit
 from io_layer.chain_reader import Block
+from io_layer.claim_store import reopen_claims
 from io_layer.cursor_store import EventCursor, delete_cursors, move_cursor_on, select_cursor
 from services.engine import Engine
 from services.lease import Lease
@@ -95,3 +96,5 @@ def take_chain_as_it_is(engine: Engine) -> None:
     """After a person has looked: no earlier block is held against the chain any more, and all purchases and claims are
     read again from the first block. In the transaction of the resume."""
     delete_cursors(engine.conn, (CURSOR, *_SCANS))
+    # The vault may have said so in a block that is gone, before the event was read.
+    reopen_claims(engine.conn)

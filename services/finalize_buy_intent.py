@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from bo_engine.errors import Unavailable
+from io_layer.audit_store import insert_audit
 from io_layer.database import Conn
 from io_layer.intent_store import bind_intents, insert_adopted, mark_final, select_differing
 from io_layer.suspense_store import insert_suspense
+from io_layer.ticket_repair import move_tickets, select_moved
 from io_layer.ticket_store import TicketRow, insert_tickets
 
 # Whoever waits here holds the tickets' transaction open.
 SHORT_PATIENCE: Final = "SET LOCAL lock_timeout = '1s'"
+_NAMED: Final = 20
 
 
 @dataclass(slots=True)
@@ -33,6 +36,11 @@ def finalize_buy_intents(conn: Conn, rows: Sequence[TicketRow]) -> Finalized:
     tells a person of it.
     Raises: InvariantBroken ``ticket_conflict``, ``day_sealed``.
     """
+    if moved := select_moved(conn, rows):
+        # The chain took back final blocks, and has the purchase in another one.
+        move_tickets(conn, moved)
+        details = {"count": len(moved), "first_tickets": [row.ticket.ticket_id for row in moved[:_NAMED]]}
+        insert_audit(conn, actor="engine", action="tickets_moved", details=details)
     added = len(insert_tickets(conn, rows).new_ids)
     done = match_tickets(conn, [row.ticket.ticket_id for row in rows])
     done.tickets_added = added

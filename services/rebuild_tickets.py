@@ -9,7 +9,7 @@ from io_layer.audit_store import insert_audit
 from io_layer.input_store import delete_day_inputs, select_day_inputs
 from io_layer.pipeline_store import rewind_day
 from io_layer.run_store import select_live_run
-from io_layer.ticket_repair import delete_wrong_tickets, select_ticket_ids
+from io_layer.ticket_repair import delete_wrong_tickets, select_moved, select_ticket_ids
 from io_layer.ticket_store import select_pool_totals, select_ticket_rows
 from services.engine import Engine
 from services.final_block import require_final_blocks
@@ -21,8 +21,9 @@ from services.see_purchases import settle_overtaken, ticket_row
 def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, Any]:
     """Make the day's ticket rows equal to the chain's events up to the final block. Safe to repeat.
 
-    Rows that lack are inserted, also on a settled day. Rows that differ or that the chain does not know are set right
-    only while no run of the day is approved; the day is exported anew then.
+    Rows that lack are inserted, and rows that stand elsewhere on the chain are moved, also on a settled day. Rows that
+    differ otherwise or that the chain does not know are set right only while no run of the day is approved; the day is
+    exported anew then, and the intents of what is gone wait for a purchase again.
     Raises: InvariantBroken ``logs_incomplete``, ``inputs_in_use`` (approved or settled with other tickets: restore the
     database from its backup).
     """
@@ -36,7 +37,8 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
     stored_ids = select_ticket_ids(engine.conn, day_id)
     stored = {row.ticket.ticket_id: row for row in select_ticket_rows(engine.conn, list(wanted)) if row.is_final}
     missing = [row for ticket_id, row in wanted.items() if ticket_id not in stored]
-    wrong = [row for ticket_id, row in wanted.items() if ticket_id in stored and stored[ticket_id] != row]
+    moved = {row.ticket.ticket_id for row in select_moved(engine.conn, rows)}
+    wrong = [row for ticket_id, row in wanted.items() if stored.get(ticket_id, row) != row and ticket_id not in moved]
     extra = [ticket_id for ticket_id in stored_ids if ticket_id not in wanted]
     run = select_live_run(engine.conn, day_id)
     if (wrong or extra) and run is not None and run.status != "dry_run":
@@ -62,6 +64,7 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
         "day_id": day_id,
         "tickets": len(rows),
         "inserted": len(missing),
+        "moved": len(moved),
         "corrected": len(wrong),
         "removed": len(extra),
     }

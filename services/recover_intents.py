@@ -121,10 +121,15 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
     expected, known = engine.game.read_ticket_count(final), select_highest_ticket(engine.conn)
     if known != expected:
         # An empty answer proves nothing: the contract counts its tickets.
+        way_out = (
+            "check FIRST_BLOCK and the endpoints"
+            if known < expected
+            else "`bo-engine db rebuild-tickets --day N` removes what the chain does not have any more"
+        )
         raise InvariantBroken(
             "logs_incomplete",
             f"the contract has sold {expected} tickets by block {final.number}, the logs end with ticket {known}; "
-            "check FIRST_BLOCK and the endpoints",
+            f"{way_out}",
         )
 
 

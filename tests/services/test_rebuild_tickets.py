@@ -79,6 +79,45 @@ def test_a_lost_ticket_of_a_settled_day_comes_back_and_a_changed_one_is_an_alarm
     assert done.status == "DONE"
 
 
+@pytest.mark.parametrize("is_settled", [False, True], ids=["open", "settled"])
+def test_tickets_that_stand_elsewhere_on_the_chain_are_moved_on_any_day(played: PlayedWorld, is_settled: bool) -> None:
+    """What is sealed is what was bought, not where (fault C03). Two have changed places, one is in another block."""
+    if is_settled:
+        played.settle_through()
+    tickets, intents = rows(played, ALL_TICKETS), rows(played, ALL_INTENTS)
+    played.tamper("UPDATE tickets SET block_hash = sha256('x'), block_number = block_number - 1 WHERE ticket_id = 3")
+    played.tamper("UPDATE tickets SET log_index = log_index + 99 WHERE ticket_id IN (4, 5)")
+    played.tamper(
+        """UPDATE tickets AS t SET tx_hash = o.tx_hash, log_index = o.log_index - 99 FROM tickets AS o
+            WHERE (t.ticket_id, o.ticket_id) IN ((4, 5), (5, 4))"""
+    )
+    done = rebuild(played)
+    assert (done["moved"], done["inserted"], done["corrected"], done["removed"]) == (3, 0, 0, 0)
+    assert (rows(played, ALL_TICKETS), rows(played, ALL_INTENTS)) == (tickets, intents)
+    assert audit_actions(played)[-1] == "tickets_moved"
+    assert rebuild(played)["moved"] == 0
+
+
+def test_a_repair_takes_no_final_flag_away_and_changes_nothing_that_was_bought(played: PlayedWorld) -> None:
+    played.settle_through()
+    before = fingerprint(played)
+    with played.engine() as engine:
+        for change, code in (
+            ("is_final = false", "ticket_final"),
+            ("is_final = false, block_number = 0", "ticket_final"),
+            ("stake = stake + 1", "ticket_fact"),
+            ("block_number = 0, digest = sha256('x')", "ticket_fact"),
+        ):
+            with pytest.raises(InvariantBroken) as caught, engine.conn.transaction():
+                engine.conn.execute("SELECT set_config('bo.repair', 'on', true)")
+                engine.conn.execute(f"UPDATE tickets SET {change} WHERE ticket_id = 4".encode())  # noqa: S608
+            assert caught.value.code == code
+        with pytest.raises(InvariantBroken) as caught, engine.conn.transaction():
+            engine.conn.execute("UPDATE tickets SET block_number = 0 WHERE ticket_id = 4")
+        assert caught.value.code == "ticket_fact"
+    assert before.differences(fingerprint(played)) == []
+
+
 def test_a_rebuilt_day_is_complete_or_not_touched(played: PlayedWorld) -> None:
     played.tamper("DELETE FROM tickets WHERE ticket_id IN (2, 3)")
     before = fingerprint(played)
