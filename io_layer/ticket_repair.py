@@ -29,8 +29,8 @@ DELETE_TICKETS = "DELETE FROM tickets WHERE ticket_id = ANY(%(ticket_ids)s::bigi
 
 
 def delete_wrong_tickets(conn: Conn, ticket_ids: Sequence[TicketId]) -> None:
-    """Remove these rows; their intents, FINAL ones too, wait for a purchase again. Run it in the transaction that stores
-    the chain's rows in their place.
+    """Remove these rows; their intents, FINAL ones too, wait for a purchase again. Run it in the transaction that
+    stores the chain's rows in their place.
 
     Raises: InvariantBroken ``day_sealed`` while the day is sealed.
     """
