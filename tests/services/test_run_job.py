@@ -16,6 +16,7 @@ from bo_engine.errors import Halted, UsageError
 from bo_engine.settings import Settings
 from io_layer.database import connect
 from io_layer.job_store import Ended, count_overruns, insert_ended_run, insert_run
+from io_layer.lease_store import Holder, acquire_lease, release_lease
 from io_layer.metrics_file import write_metrics
 from services.over_days import all_days_done, all_seeds_known
 from services.run_job import run_job
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.world
 ROOT = Path(__file__).resolve().parents[2]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK"
 KEY = "canary-of-the-monitor-50b1"
+HELD = Ended(75, "lease_held", "held", {}, 1)
 
 
 def told_lines(played: PlayedWorld, area: str, job: str) -> list[str]:
@@ -278,14 +280,28 @@ def test_each_job_has_a_name_an_area_and_a_schedule() -> None:
 
 
 def test_overruns_are_counted_from_the_start_of_the_run_that_holds_the_job(played: PlayedWorld) -> None:
-    held = Ended(75, "lease_held", "held", {}, 1)
     with connect(played.env["DATABASE_URL"], application_name="test") as conn:
-        for token, times in ((1, 3), (2, 1)):
+        for times in (3, 1):
+            token = acquire_lease(conn, "settle", Holder("a process 1", "a", 1, 1), 900)
             insert_run(conn, "settle", host="a", pid=1, token=token, engine="e")
             for _ in range(times):
-                insert_ended_run(conn, "settle", host="a", pid=2, engine="e", ended=held)
-            insert_ended_run(conn, "settle", host="b", pid=2, engine="e", ended=held)
+                insert_ended_run(conn, "settle", host="a", pid=2, engine="e", ended=HELD)
             assert count_overruns(conn, "settle", "a") == times
+            release_lease(conn, "settle", token)
+
+
+def test_a_run_that_another_host_turns_away_is_no_overrun(played: PlayedWorld) -> None:
+    """Two hosts have the same lines: in each minute one of them finds the job held, and nothing took too long."""
+    with connect(played.env["DATABASE_URL"], application_name="test") as conn:
+        for winner, loser in (("a", "b"), ("b", "a"), ("a", "b")):
+            token = acquire_lease(conn, "settle", Holder(f"{winner} process 1", winner, 1, 1), 900)
+            # The loser may be told so before the winner has written its row.
+            insert_ended_run(conn, "settle", host=loser, pid=2, engine="e", ended=HELD)
+            assert count_overruns(conn, "settle", loser) == 0
+            insert_run(conn, "settle", host=winner, pid=1, token=token, engine="e")
+            insert_ended_run(conn, "settle", host=loser, pid=2, engine="e", ended=HELD)
+            assert count_overruns(conn, "settle", loser) == 0
+            release_lease(conn, "settle", token)
 
 
 # -- whose database this is (H08) --------------------------------------------------------------------------------------
