@@ -126,9 +126,9 @@ def select_last_successes(conn: Conn) -> dict[str, datetime]:
     return dict(conn.execute(SELECT_LAST_SUCCESSES).fetchall())
 
 
-# The last run of a job, as SELECT_LAST_RUNS takes it, and its newest success are kept however old they are: they are what
-# people ask for. Found once for all: asked row by row, a month's runs of one job took a minute, and a backlog of two
-# months longer than any statement may.
+# The last run of a job, as SELECT_LAST_RUNS takes it, and its newest success are kept however old they are: they are
+# what people ask for. Found once for all: asked row by row, a month's runs of one job took a minute, and a backlog of
+# two months longer than any statement may.
 DELETE_OLD_RUNS = """
     DELETE FROM job_runs
      WHERE started_at < clock_timestamp() - make_interval(days => %(days)s)

@@ -13,7 +13,7 @@ from typing import Final
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, INTERRUPTED, OUT_OF_MEMORY, EngineError
 from bo_engine.log import get_logger
 from bo_engine.settings import Settings
-from io_layer.database import Conn, connect, read_only
+from io_layer.database import Conn, connect, refuse_writes
 from io_layer.job_log import append_line
 from io_layer.job_ping import FAIL, START, SUCCESS, Pinger
 from io_layer.job_store import Ended, count_overruns, finish_run, insert_ended_run, insert_run
@@ -71,7 +71,8 @@ def _run(
 
 def look_at_job(settings: Settings, *, stop: Stop, tell: Callable[[str], None], plan: Callable[[Look], Done]) -> Done:
     """What a run would do. The database itself refuses every write; no lease is taken, no record left."""
-    with connect(settings.database_url, application_name="bo-engine") as conn, read_only(conn):
+    with connect(settings.database_url, application_name="bo-engine") as conn:
+        refuse_writes(conn)
         require_own_database(conn, settings)
         return plan(Look(settings, conn, stop, tell))
 

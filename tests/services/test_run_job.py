@@ -1,5 +1,6 @@
 """Each run of a job is told in four ways, and none of them can change how it ends (issue "Cron takes over")."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -12,16 +13,20 @@ from typing import Any
 
 import pytest
 
-from bo_engine.errors import Halted, UsageError
+import services.run_job
+from bo_engine.errors import Halted, Unavailable, UsageError
 from bo_engine.settings import Settings
 from io_layer.database import connect
 from io_layer.job_store import Ended, count_overruns, insert_ended_run, insert_run
 from io_layer.lease_store import Holder, acquire_lease, release_lease
 from io_layer.metrics_file import write_metrics
+from services.job import Done, Look
+from services.lease import held_lease
 from services.over_days import all_days_done, all_seeds_known
-from services.run_job import run_job
+from services.run_job import look_at_job, run_job
 from services.stop import Stop
 from tests.support.commands import killed_at, started, wait_until
+from tests.support.fingerprint import fingerprint
 from tests.support.loopback import Loopback, serving
 from tests.support.observed import pipeline, rows
 from tests.support.played_world import PlayedWorld
@@ -302,6 +307,46 @@ def test_a_run_that_another_host_turns_away_is_no_overrun(played: PlayedWorld) -
             insert_ended_run(conn, "settle", host=loser, pid=2, engine="e", ended=HELD)
             assert count_overruns(conn, "settle", loser) == 0
             release_lease(conn, "settle", token)
+
+
+# -- dry runs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [job.name for job in all_jobs().values() if job.plan is not None])
+def test_a_dry_run_that_asks_the_chain_for_longer_than_a_transaction_may_be_idle_comes_to_its_end(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """From FIRST_BLOCK on a chain may be read for many minutes."""
+    monkeypatch.setattr(services.run_job, "connect", functools.partial(connect, idle_timeout_ms=200))
+    plan = all_jobs()[name].plan
+    assert plan is not None
+
+    def slow(look: Look) -> Done:
+        plan(look)
+        time.sleep(0.6)
+        return plan(look)
+
+    before = fingerprint(played, leases=True)
+    done = look_at_job(Settings(played.env), stop=Stop(), tell=print, plan=slow)
+    assert done.document
+    assert before.differences(fingerprint(played, leases=True)) == []
+
+
+def test_a_dry_run_that_would_write_is_refused_by_the_database(played: PlayedWorld) -> None:
+    def write(look: Look) -> Done:
+        look.conn.execute("DELETE FROM day_seeds")
+        return Done()
+
+    def work(look: Look) -> Done:
+        with held_lease(look.conn, "settle"):
+            return Done()
+
+    before = fingerprint(played, leases=True)
+    for plan in (write, work):
+        with pytest.raises(Unavailable) as caught:
+            look_at_job(Settings(played.env), stop=Stop(), tell=print, plan=plan)
+        assert caught.value.code == "database_read_only"
+    assert before.differences(fingerprint(played, leases=True)) == []
 
 
 # -- whose database this is (H08) --------------------------------------------------------------------------------------
