@@ -8,7 +8,7 @@ that both chains have in common. A run may be killed anywhere and repeated.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import DayId, Hash32, day_end, day_of
@@ -32,6 +32,9 @@ from services.engine import Engine
 from services.explain_claims import resolve_explained, suspend, suspend_unexplained
 from services.final_block import CLAIMS, require_final_blocks
 from services.lease import Lease
+
+_OTHER_FACTS: Final = "our stored row of this event has other facts"
+_PAID_BEFORE: Final = "an earlier claim of the same payout stands in its place"
 
 
 @dataclass(slots=True)
@@ -107,9 +110,10 @@ def _store(engine: Engine, stop: int, events: Sequence[ClaimEvent], done: Backfi
     done.claims_final += set_final(engine.conn, stands)
     done.claims_final += len(insert_claim_events(engine.conn, events, is_final=True))
     stored = set(select_final_at(engine.conn, events))
+    places = {one.place for one in stored}
     # The vault pays once; if the chain says twice, neither is dropped.
-    twice = [(one, "an earlier claim of the same payout stands in its place") for one in events if one not in stored]
-    done.suspended += suspend(engine.conn, twice)
+    odd = [(one, _OTHER_FACTS if one.place in places else _PAID_BEFORE) for one in events if one not in stored]
+    done.suspended += suspend(engine.conn, odd)
     done.suspended += suspend_unexplained(engine.conn, events, engine.game.contracts.prize_vault)
 
 

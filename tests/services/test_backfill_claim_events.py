@@ -322,6 +322,29 @@ def test_a_claim_that_is_no_payout_of_ours_is_kept_aside_with_its_reason_and_tol
     assert len(suspense(played)) == 2
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("amount = amount - 1", "our stored row of this event has other facts"),
+        ("log_index = 999, amount = amount - 1", "an earlier claim of the same payout stands in its place"),
+    ],
+)
+def test_a_claim_that_is_not_stored_is_kept_aside_with_what_stands_in_its_way(
+    played: PlayedWorld, change: str, reason: str
+) -> None:
+    claims = invented_claims(played, 3)
+    Claimant(played).claim(claims)
+    played.chain.finalize()
+    backfill(played)
+    played.tamper(f"UPDATE claim_events SET {change} WHERE amount = (SELECT min(amount) FROM claim_events)")  # noqa: S608
+    with pytest.raises(InvariantBroken, match="paid out more than claim_events has"):
+        backfill(played)
+    assert suspense(played) == [(reason, str(claims[0].amount_atoms))]
+    played.tamper("DELETE FROM event_cursors WHERE name = 'claims'")
+    backfill(played)
+    assert (stored_claims(played), suspense(played)) == (claimed_logs(played), [])
+
+
 def test_a_claim_of_a_day_that_is_settled_here_only_later_is_explained_then(played: PlayedWorld) -> None:
     claims = invented_claims(played, 3)
     played.tamper("UPDATE settlement_runs SET status = 'dry_run', approved_by = NULL, approved_at = NULL")
