@@ -7,8 +7,10 @@ from uuid import UUID
 
 import pytest
 
+import services.recover_intents
 from bo_engine.errors import EngineError, InvariantBroken
-from bo_engine.units import DayId, day_end
+from bo_engine.units import DayId, Hash32, day_end
+from io_layer.database import Conn
 from io_layer.intent_store import mark_submitted
 from local_world.faults import Rule
 from local_world.players import Way
@@ -148,6 +150,22 @@ def test_a_reverted_purchase_fails_only_when_its_block_is_final(played: PlayedWo
         "the transaction reverted on the chain",
     )
     assert recover(played) == NOTHING
+
+
+def test_an_intent_that_the_app_has_sent_anew_meanwhile_does_not_fail_for_its_first_transaction(
+    played: PlayedWorld, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intent_id = shop.submit(shop.order(equipped=False))
+    played.chain.mine(3)
+    anew, real = Hash32(bytes(32)), services.recover_intents.mark_failed
+
+    def late(conn: Conn, *given: object) -> bool:
+        shop.conn.execute("UPDATE buy_intents SET tx_hash = %s WHERE intent_id = %s", (anew, intent_id))
+        return real(conn, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(services.recover_intents, "mark_failed", late)
+    assert recover(played).failed == 0
+    assert (status_of(shop, intent_id), shop.intent(intent_id).tx_hash) == ("SUBMITTED", anew)
 
 
 def test_an_unsent_intent_expires_only_when_a_final_block_lies_past_its_deadline(
