@@ -35,6 +35,8 @@ def run_job(job: Job, settings: Settings, *, stop: Stop, tell: Callable[[str], N
     told = _Told(job, settings)
     try:
         with connect(settings.database_url, application_name="bo-engine") as conn:
+            # Before there is a row to write: nothing is left behind in the database of somebody else.
+            require_own_database(conn, settings)
             try:
                 done = _run(job, settings, conn, stop, tell, told)
             except (Exception, KeyboardInterrupt) as error:
@@ -50,7 +52,6 @@ def run_job(job: Job, settings: Settings, *, stop: Stop, tell: Callable[[str], N
 def _run(
     job: Job, settings: Settings, conn: Conn, stop: Stop, tell: Callable[[str], None], told: "_Told"
 ) -> Done | None:
-    require_own_database(conn, settings)
     require_not_halted(conn, job.name)
     # A local world has a time of its own, in which a day may be over before it has begun outside.
     if job.is_idle is not None and not settings.is_local and job.is_idle(conn):

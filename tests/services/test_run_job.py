@@ -352,17 +352,28 @@ def test_a_dry_run_that_would_write_is_refused_by_the_database(played: PlayedWor
 # -- whose database this is (H08) --------------------------------------------------------------------------------------
 
 
-def test_the_first_job_claims_the_database_and_every_other_installation_is_refused(played: PlayedWorld) -> None:
+def test_the_first_job_claims_the_database_and_every_other_installation_is_refused(
+    played: PlayedWorld, tmp_path: Path
+) -> None:
     assert rows(played, "SELECT count(*) FROM deployment") == [(0,)]
     assert played.cli("recover-intents").code == 0
     ours = (int(played.env["CHAIN_ID"]), played.env["SETTLEMENT_ADDRESS"].lower())
     assert rows(played, "SELECT chain_id, settlement FROM deployment") == [ours]
     played.tamper("UPDATE deployment SET settlement = '0x00000000000000000000000000000000000000aa'")
-    day = str(played.day)
+    day, before = str(played.day), fingerprint(played, leases=True)
     for text in ("settle", "refresh-seeds", "compute --day N", "doctor --day N", "resume --all --by Ann", "jobs"):
         command = text.replace("N", day).split()
         done = played.cli(*command, "--json")
         assert (done.code, json.loads(done.stdout)["error"]) == (2, "other_database"), command
     assert pipeline(played) is None
+    # Not even the row of a run is left in what belongs to others; log, metrics and ping tell of it as of any other.
+    with serving(lambda path, body: iter([OK])) as asked:
+        changed = {"METRICS_DIR": str(tmp_path), "JOB_PING_URL": monitor(asked)}
+        assert played.cli("settle", **changed).code == 2
+        assert asked.asked == [f"/{KEY}/settle/fail"]
+    assert metric(tmp_path, "settle", "bo_job_last_exit_code") == 2
+    said = [json.loads(line) for line in told_lines(played, "settlement", "settle")]
+    assert [(one["exit_code"], one["error_code"]) for one in said] == [(2, "other_database")] * 2
+    assert before.differences(fingerprint(played, leases=True)) == []
     with pytest.raises(UsageError, match="belongs to the contracts at 0x00000000000000000000000000000000000000aa"):
         played.settle()
