@@ -1,15 +1,16 @@
 """The connection to PostgreSQL: one way in, with time limits, exact numbers and our own errors."""
 
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import wraps
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.adapt import Buffer, Loader
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import Format
+from psycopg.pq import Format, TransactionStatus
 from psycopg.rows import TupleRow
 
 from bo_engine.errors import EngineError, InvariantBroken, UsageError
@@ -24,6 +25,7 @@ STATEMENT_TIMEOUT_MS: Final = 600_000
 IDLE_TIMEOUT_MS: Final = 120_000
 
 _T = TypeVar("_T")
+_Row = TypeVar("_Row", covariant=True)
 
 
 class IntTextLoader(Loader):
@@ -178,9 +180,42 @@ def migration_status(url: str) -> MigrationStatus:
         return select_status(conn)
 
 
+def _in_transaction(method: Callable[..., _T]) -> Callable[..., _T]:
+    """The cursor's method, in a transaction of its own where none is open."""
+
+    @wraps(method)
+    def run(cursor: psycopg.Cursor[Any], *args: Any, **kwargs: Any) -> _T:
+        conn = cursor.connection
+        is_idle = conn.info.transaction_status == TransactionStatus.IDLE
+        with conn.transaction() if is_idle else nullcontext():
+            return method(cursor, *args, **kwargs)
+
+    return run
+
+
+class _ReadingCursor(psycopg.Cursor[_Row]):
+    """Gives a statement outside a transaction one of its own, so that the database refuses its writes as well."""
+
+    execute = _in_transaction(psycopg.Cursor.execute)
+    executemany = _in_transaction(psycopg.Cursor.executemany)
+
+
+def refuse_writes(conn: Conn) -> None:
+    """From here on the database itself refuses every write of this connection, each statement a transaction of its own.
+
+    For a dry run that asks the chain for long: no transaction is open meanwhile, which the database would end as idle.
+    A setting of the session would do the same, but a pooler would lend that session to a run that has to write.
+    """
+    conn.read_only = True
+    conn.cursor_factory = _ReadingCursor
+
+
 @contextmanager
 def read_only(conn: Conn) -> Iterator[None]:
-    """A transaction in which the database itself refuses every write: one snapshot for a dry run."""
+    """A transaction in which the database itself refuses every write: one snapshot for a dry run.
+
+    Whoever asks the chain in it for longer than IDLE_TIMEOUT_MS without a statement between loses it.
+    """
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield

@@ -226,16 +226,20 @@ def mark_final(conn: Conn) -> int:
     return conn.execute(MARK_FINAL).rowcount
 
 
+# The App can lock its intents, and must not stop ours; it may also have sent another transaction since we looked.
 MARK_FAILED = """
     UPDATE buy_intents SET status = 'FAILED', failure_reason = %(reason)s
-     WHERE intent_id = (SELECT intent_id FROM buy_intents WHERE intent_id = %(intent_id)s FOR UPDATE SKIP LOCKED)
-       AND status IN ('CREATED', 'SIGNED', 'SUBMITTED')
+     WHERE intent_id = (SELECT intent_id FROM buy_intents WHERE intent_id = %(intent_id)s
+                           AND status IN ('CREATED', 'SIGNED', 'SUBMITTED')
+                           AND tx_hash IS NOT DISTINCT FROM %(tx_hash)b FOR UPDATE SKIP LOCKED)
 """
 
 
-def mark_failed(conn: Conn, intent_id: UUID, reason: str) -> bool:
-    """Reverted on the chain -> FAILED, with the reason."""
-    return conn.execute(MARK_FAILED, {"intent_id": intent_id, "reason": told(reason)}).rowcount == 1
+def mark_failed(conn: Conn, intent: Intent, reason: str) -> bool:
+    """Reverted on the chain -> FAILED, with the reason. False when the intent stands elsewhere by now, or names another
+    transaction than it did when it was read."""
+    given = {"intent_id": intent.intent_id, "tx_hash": intent.tx_hash, "reason": told(reason)}
+    return conn.execute(MARK_FAILED, given).rowcount == 1
 
 
 MARK_EXPIRED = """

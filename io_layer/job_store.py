@@ -86,29 +86,34 @@ def _given(ended: Ended) -> dict[str, object]:
     return {**ended._asdict(), "message": message, "counts": Jsonb(dict(ended.counts))}
 
 
-# Since the run that holds the lease began: later ones have the greater id.
+# Since the run that has the lease began: later ones have the greater id. The lease's token names that run, so that one
+# which has not written its row yet is not taken for the run before it. A host that is turned away by another one tells
+# nothing: with the same lines on two hosts, one of them is in each minute.
 COUNT_OVERRUNS = """
-    SELECT count(*) FROM job_runs
-     WHERE job = %(job)s AND host = %(host)s AND error_code = 'lease_held'
-       AND job_run_id > coalesce((SELECT max(job_run_id) FROM job_runs WHERE job = %(job)s AND token IS NOT NULL), 0)
+    SELECT count(*)
+      FROM job_leases AS l
+      JOIN job_runs AS holder ON holder.job = l.job AND holder.token = l.token AND holder.host = %(host)s
+      JOIN job_runs AS r ON r.job = l.job AND r.host = holder.host AND r.job_run_id > holder.job_run_id
+     WHERE l.job = %(job)s AND r.error_code = 'lease_held'
 """
 
 
 def count_overruns(conn: Conn, job: str, host: str) -> int:
-    """How often this host found the job held by the run that holds it now."""
+    """How often this host found the job held by its own run that has the lease now; 0 when another host's has it."""
     row = conn.execute(COUNT_OVERRUNS, {"job": job, "host": host}).fetchone()
     return int(row[0]) if row else 0
 
 
+# A run that was turned away did nothing, and may hide how the other host's run of the same minute has ended.
 SELECT_LAST_RUNS = """
     SELECT DISTINCT ON (job) job_run_id, job, host, pid, started_at, finished_at, exit_code, error_code, message,
            counts, took_ms
-      FROM job_runs ORDER BY job, job_run_id DESC
+      FROM job_runs ORDER BY job, error_code IS NOT DISTINCT FROM 'lease_held', job_run_id DESC
 """
 
 
 def select_last_runs(conn: Conn) -> dict[str, JobRun]:
-    """The newest row of each job."""
+    """The newest row of each job, of those that were turned away (`lease_held`) only where there is no other."""
     with conn.cursor(row_factory=args_row(JobRun)) as cur:
         return {run.job: run for run in cur.execute(SELECT_LAST_RUNS).fetchall()}
 
@@ -121,19 +126,21 @@ def select_last_successes(conn: Conn) -> dict[str, datetime]:
     return dict(conn.execute(SELECT_LAST_SUCCESSES).fetchall())
 
 
-# The newest row of a job and its newest success are kept however old they are: they are what people ask for. Found once
-# for all: asked row by row, a month's runs of one job took a minute, and a backlog of two months longer than any
-# statement may.
+# The last run of a job, as SELECT_LAST_RUNS takes it, and its newest success are kept however old they are: they are
+# what people ask for. Found once for all: asked row by row, a month's runs of one job took a minute, and a backlog of
+# two months longer than any statement may.
 DELETE_OLD_RUNS = """
     DELETE FROM job_runs
      WHERE started_at < clock_timestamp() - make_interval(days => %(days)s)
-       AND job_run_id NOT IN (SELECT max(job_run_id) FROM job_runs GROUP BY job
+       AND job_run_id NOT IN (SELECT coalesce(max(job_run_id) FILTER (WHERE error_code IS DISTINCT FROM 'lease_held'),
+                                              max(job_run_id)) FROM job_runs GROUP BY job
                               UNION ALL SELECT max(job_run_id) FROM job_runs WHERE exit_code = 0 GROUP BY job)
 """
 SELECT_OLD_RUNS = """
     SELECT job_run_id FROM job_runs
      WHERE started_at < clock_timestamp() - make_interval(days => %(days)s)
-       AND job_run_id NOT IN (SELECT max(job_run_id) FROM job_runs GROUP BY job
+       AND job_run_id NOT IN (SELECT coalesce(max(job_run_id) FILTER (WHERE error_code IS DISTINCT FROM 'lease_held'),
+                                              max(job_run_id)) FROM job_runs GROUP BY job
                               UNION ALL SELECT max(job_run_id) FROM job_runs WHERE exit_code = 0 GROUP BY job)
 """
 # What a message said is personal; that it was sent is not, and keeps it from being sent again.

@@ -8,6 +8,7 @@ that both chains have in common. A run may be killed anywhere and repeated.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Final, NamedTuple
 
 from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import DayId, Hash32, day_end, day_of
@@ -33,6 +34,9 @@ from services.explain_claims import resolve_explained, suspend, suspend_unexplai
 from services.final_block import CLAIMS, require_final_blocks
 from services.lease import Lease
 
+_OTHER_FACTS: Final = "our stored row of this event has other facts"
+_PAID_BEFORE: Final = "an earlier claim of the same payout stands in its place"
+
 
 @dataclass(slots=True)
 class Backfilled:
@@ -43,7 +47,7 @@ class Backfilled:
     dropped: int = 0  # of dropped blocks, removed
     suspended: int = 0  # new rows of suspense_events: no payout of ours explains the claim
     explained: int = 0  # rows of suspense_events closed: the payout has come to be known
-    read_again_from: int | None = None  # the first day of which claims were missing
+    read_again_from: DayId | None = None  # the first day of which claims were missing
 
     def document(self) -> dict[str, int | None]:
         """The counts by name."""
@@ -53,7 +57,8 @@ class Backfilled:
 def backfill_claim_events(engine: Engine, lease: Lease) -> Backfilled:
     """Read from where the last run stopped up to the final block, compare with the vaults, then look at the head.
 
-    Raises: InvariantBroken ``logs_incomplete`` when the vaults have paid out another sum than the events show.
+    Raises: InvariantBroken ``logs_incomplete`` when the vaults have paid out another sum than the events show; all else
+    is done by then.
     """
     done = Backfilled()
     final = require_final_blocks(engine, lease)
@@ -62,12 +67,13 @@ def backfill_claim_events(engine: Engine, lease: Lease) -> Backfilled:
         # An endpoint lags behind what we have read from it before: nothing new is final for both.
         return done
     _scan(engine, lease, final, cursor, done)
-    _bring_back(engine, lease, final, done)
+    differing = _bring_back(engine, lease, final, done)
     explained = select_explained(engine.conn, engine.game.contracts.prize_vault)
     if explained:
         with lease.transaction():
             done.explained = resolve_explained(engine.conn, explained)
     _follow_head(engine, lease, final, done)
+    differing.require_none(final)
     return done
 
 
@@ -107,9 +113,10 @@ def _store(engine: Engine, stop: int, events: Sequence[ClaimEvent], done: Backfi
     if gone:
         reopen_claims(engine.conn)
     stored = set(select_final_at(engine.conn, events))
+    places = {one.place for one in stored}
     # The vault pays once; if the chain says twice, neither is dropped.
-    twice = [(one, "an earlier claim of the same payout stands in its place") for one in events if one not in stored]
-    done.suspended += suspend(engine.conn, twice)
+    odd = [(one, _OTHER_FACTS if one.place in places else _PAID_BEFORE) for one in events if one not in stored]
+    done.suspended += suspend(engine.conn, odd)
     done.suspended += suspend_unexplained(engine.conn, events, engine.game.contracts.prize_vault)
 
 
@@ -131,43 +138,74 @@ def _overtaken(
 # -- what is missing ---------------------------------------------------------------------------------------------------
 
 
-def _bring_back(engine: Engine, lease: Lease, final: Block, done: Backfilled) -> None:
-    """An empty answer proves nothing: the vaults count what they pay. Where a day differs, all since is read again.
+class _Differing(NamedTuple):
+    """The days of which our final events add up to something else than a vault has paid."""
+
+    missing: Sequence[DayId] = ()  # the vault has paid more
+    surplus: Sequence[DayId] = ()  # the vault has paid less
+
+    def require_none(self, final: Block) -> None:
+        """Raises: InvariantBroken ``logs_incomplete``, with what to do about each."""
+        found = []
+        if self.missing:
+            days = _first_of(self.missing)
+            found.append(
+                f"more than claim_events has, of day(s) {days}, whose logs were read again: check FIRST_BLOCK and the "
+                "endpoints"
+            )
+        if self.surplus:
+            days = _first_of(self.surplus)
+            found.append(
+                f"less than claim_events has, of day(s) {days}, for which nothing is read again until a person removes "
+                "the cursor"
+            )
+        if found:
+            raise InvariantBroken(
+                "logs_incomplete",
+                f"by block {final.number} the vaults have paid out {'; and '.join(found)} (docs/operations.md, "
+                '"Claims that do not fit")',
+            )
+
+
+def _first_of(days: Sequence[DayId]) -> str:
+    return ", ".join(str(day) for day in days[:5])
+
+
+def _bring_back(engine: Engine, lease: Lease, final: Block, done: Backfilled) -> _Differing:
+    """An empty answer proves nothing: the vaults count what they pay. From the first day that lacks claims on, all is
+    read again; returned is what differs all the same.
 
     This only adds. A final row that the chain does not have makes the alarm stay, and a person removes the cursor.
     """
     differing = _differing_days(engine, final)
-    if not differing:
-        return
-    done.read_again_from = differing[0]
+    if not differing.missing:
+        return differing
+    done.read_again_from = differing.missing[0]
     # Nothing of a day can be claimed before it is over.
-    first = engine.game.first_block_at(day_end(differing[0]), final, engine.settings.first_block)
+    first = engine.game.first_block_at(day_end(done.read_again_from), final, engine.settings.first_block)
     block = engine.game.chain.read_block(max(first - 1, engine.settings.first_block))
     block_hash = Hash32(bytes.fromhex(block.block_hash[2:]))
     with lease.transaction():
         _move(engine, select_cursor(engine.conn, CLAIMS), block.number, block_hash)
     _scan(engine, lease, final, EventCursor(CLAIMS, block.number, block_hash), done)
-    if still := _differing_days(engine, final):
-        raise InvariantBroken(
-            "logs_incomplete",
-            f"by block {final.number} the vaults have paid out other sums than the Claimed logs show, of day(s) "
-            f"{', '.join(str(day) for day in still[:5])}; check FIRST_BLOCK and the endpoints",
-        )
+    return _differing_days(engine, final)
 
 
-def _differing_days(engine: Engine, final: Block) -> list[DayId]:
-    """The days of which our events add up to something else than a vault has paid."""
+def _differing_days(engine: Engine, final: Block) -> _Differing:
     ours = sum_final_claims(engine.conn)
     totals = read_total_claimed(engine.game, final)
     if totals == {vault: sum(sums for (one, _), sums in ours.items() if one == vault) for vault in totals} and all(
         vault in totals for vault, _ in ours
     ):
-        return []
+        return _Differing()
     known = {day for _, day in ours}
     days = sorted(known | {DayId(day) for day in range(engine.game.first_day, day_of(final.timestamp_s))})
     paid = read_claimed_of_days(engine.game, final, days)
-    keys = paid.keys() | ours.keys()
-    return sorted({day for vault, day in keys if paid.get((vault, day), 0) != ours.get((vault, day), 0)})
+    above = {key: paid.get(key, 0) - ours.get(key, 0) for key in paid.keys() | ours.keys()}
+    return _Differing(
+        missing=sorted({day for (_, day), atoms in above.items() if atoms > 0}),
+        surplus=sorted({day for (_, day), atoms in above.items() if atoms < 0}),
+    )
 
 
 # -- the head ----------------------------------------------------------------------------------------------------------

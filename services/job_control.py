@@ -57,7 +57,10 @@ def _named(job: str | None, known: Collection[str]) -> str:
 
 
 def list_jobs(conn: Conn, jobs: Collection[Job]) -> list[dict[str, Any]]:
-    """Each job: when it last ran and how that ended, who runs it now, whether it is halted, when it is due next."""
+    """Each job: when it last ran and how that ended, who runs it now, whether it is halted, when it is due next.
+
+    A run that found the job held by another one is its last only where there is no other.
+    """
     runs, successes = select_last_runs(conn), select_last_successes(conn)
     halts = {halt.job: halt for halt in select_halts(conn)}
     return [

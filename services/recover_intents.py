@@ -176,7 +176,7 @@ def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recove
             reverted = receipt is not None and not receipt.succeeded and receipt.block_number <= final.number
             if reverted:
                 with lease.transaction():
-                    done.failed += mark_failed(engine.conn, intent.intent_id, "the transaction reverted on the chain")
+                    done.failed += mark_failed(engine.conn, intent, "the transaction reverted on the chain")
                 continue
         if intent.intent_id in unused:
             with lease.transaction():

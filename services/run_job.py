@@ -13,7 +13,7 @@ from typing import Final
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, INTERRUPTED, OUT_OF_MEMORY, EngineError
 from bo_engine.log import get_logger
 from bo_engine.settings import Settings
-from io_layer.database import Conn, connect, read_only
+from io_layer.database import Conn, connect, refuse_writes
 from io_layer.job_log import append_line
 from io_layer.job_ping import FAIL, START, SUCCESS, Pinger
 from io_layer.job_store import Ended, count_overruns, finish_run, insert_ended_run, insert_run
@@ -35,6 +35,8 @@ def run_job(job: Job, settings: Settings, *, stop: Stop, tell: Callable[[str], N
     told = _Told(job, settings)
     try:
         with connect(settings.database_url, application_name="bo-engine") as conn:
+            # Before there is a row to write: nothing is left behind in the database of somebody else.
+            require_own_database(conn, settings)
             try:
                 done = _run(job, settings, conn, stop, tell, told)
             except (Exception, KeyboardInterrupt) as error:
@@ -50,7 +52,6 @@ def run_job(job: Job, settings: Settings, *, stop: Stop, tell: Callable[[str], N
 def _run(
     job: Job, settings: Settings, conn: Conn, stop: Stop, tell: Callable[[str], None], told: "_Told"
 ) -> Done | None:
-    require_own_database(conn, settings)
     require_not_halted(conn, job.name)
     # A local world has a time of its own, in which a day may be over before it has begun outside.
     if job.is_idle is not None and not settings.is_local and job.is_idle(conn):
@@ -71,7 +72,8 @@ def _run(
 
 def look_at_job(settings: Settings, *, stop: Stop, tell: Callable[[str], None], plan: Callable[[Look], Done]) -> Done:
     """What a run would do. The database itself refuses every write; no lease is taken, no record left."""
-    with connect(settings.database_url, application_name="bo-engine") as conn, read_only(conn):
+    with connect(settings.database_url, application_name="bo-engine") as conn:
+        refuse_writes(conn)
         require_own_database(conn, settings)
         return plan(Look(settings, conn, stop, tell))
 

@@ -5,6 +5,7 @@ the intent goes back to where it was.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from bo_engine.errors import Unavailable
 from io_layer.database import Conn
@@ -22,17 +23,25 @@ from services.engine import Engine
 from services.finalize_buy_intent import finalize_buy_intents
 from services.lease import Lease
 
+_RENEW_EVERY: Final = 50
+
 
 def see_purchases(engine: Engine, lease: Lease) -> int:
     """Look for the purchases of the oldest thousand sent intents at the head; how many stand there and are not final.
 
     Nothing changes when an endpoint does not answer: the next run looks again.
+    Raises: Unavailable ``lease_lost``.
     """
     intents = [one for one in select_intents(engine.conn, ("SUBMITTED", "SEEN")) if one.tx_hash is not None]
-    try:
-        found = [_at_head(engine, one) for one in intents]
-    except Unavailable:
-        return 0
+    found: list[PurchasedTicket | None] = []
+    for place, intent in enumerate(intents):
+        engine.stop.check()
+        if place % _RENEW_EVERY == 0:
+            lease.renew()
+        try:
+            found.append(_at_head(engine, intent))
+        except Unavailable:
+            return 0
     final_tickets = select_highest_ticket(engine.conn)
     rows = [
         ticket_row(event, is_final=False)
@@ -50,7 +59,6 @@ def see_purchases(engine: Engine, lease: Lease) -> int:
 
 
 def _at_head(engine: Engine, intent: Intent) -> PurchasedTicket | None:
-    engine.stop.check()
     return engine.game.read_purchase_at_head(intent.tx_hash, intent.buyer, intent.nonce) if intent.tx_hash else None
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -201,11 +202,13 @@ def test_cron_makes_the_files_of_a_day_as_readable_as_a_person_does(checkout: Pa
     assert (log.read_text(), log.stat().st_mode & 0o777) == ("said\n", 0o640)
 
 
-def test_what_goes_on_failing_is_mailed_once_an_hour_and_anything_new_at_once(checkout: Path) -> None:
+@pytest.fixture
+def mailed(checkout: Path) -> Callable[..., str]:
+    """What cron would mail when `bo-engine` is this shell script, at this hour."""
     command, clock = checkout / ".venv" / "bin" / "bo-engine", checkout / "bin" / "date"
     clock.parent.mkdir()
 
-    def mailed(script: str, *, hour: int = 10) -> str:
+    def run(script: str, *, hour: int = 10) -> str:
         command.write_text(f"#!/bin/sh\n{script}\n")
         clock.write_text(f'#!/bin/sh\n[ "$2" = +%Y-%m-%d ] && echo 2026-11-22 || echo 2026-11-22T{hour}\n')
         clock.chmod(0o755)
@@ -213,6 +216,10 @@ def test_what_goes_on_failing_is_mailed_once_an_hour_and_anything_new_at_once(ch
         job = [checkout / "crontab" / "run-job", "settle"]
         return subprocess.run(job, check=False, stdout=subprocess.PIPE, text=True, env={"PATH": path}).stdout
 
+    return run
+
+
+def test_what_goes_on_failing_is_mailed_once_an_hour_and_anything_new_at_once(mailed: Callable[..., str]) -> None:
     halted = 'echo "bo-engine: job_halted: since $$" >&2; exit 1'
     head, line = mailed(halted).splitlines()
     assert "settle ended with 1" in head
@@ -228,6 +235,27 @@ def test_what_goes_on_failing_is_mailed_once_an_hour_and_anything_new_at_once(ch
     assert "ended with 137" in mailed("kill -KILL $$", hour=10)
     assert mailed("exit 0") == ""
     assert "ended with 137" in mailed("kill -KILL $$")
+
+
+def test_the_mail_begins_with_the_error_however_many_findings_stand_below_it(mailed: Callable[..., str]) -> None:
+    def failing(code: str, findings: int) -> str:
+        lines = ["bo-engine: warning: of the story", *(f'{{"event": "x{i}"}}' for i in range(9))]
+        lines += [f"bo-engine: {code}: day 20776", *(f"  - G{i}: odd" for i in range(findings))]
+        return f"cat >&2 <<'END'\n{chr(10).join(lines)}\nEND\nexit 1"
+
+    assert mailed(failing("gates_failed", 7)).splitlines()[1:] == [
+        "bo-engine: gates_failed: day 20776",
+        *(f"  - G{i}: odd" for i in range(7)),
+    ]
+    # The error is known by its name: the same one is not mailed again, with other findings too; another one is.
+    assert mailed(failing("gates_failed", 8)) == ""
+    line, *findings = mailed(failing("settlement_differs", 500)).splitlines()[1:]
+    assert (line, len(findings), findings[-1]) == ("bo-engine: settlement_differs: day 20776", 29, "  - G28: odd")
+    # Nothing names an error.
+    said = [f"line {i}" for i in range(7)]
+    for count, shown in ((7, said[2:]), (5, said[:5]), (2, said[:2]), (0, [""])):
+        text = "".join(f"echo 'line {i}' >&2\n" for i in range(count))
+        assert mailed(f"{text}exit 3", hour=11 + count).splitlines()[1:] == shown
 
 
 def test_without_cron_the_command_says_what_to_do(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,9 +10,11 @@ from typing import Any, cast
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
+from psycopg.rows import dict_row
 
 from bo_engine.errors import EngineError, InvariantBroken, Unavailable, UsageError
-from io_layer.database import Conn, check_server_version, connect, migrate, migration_status
+from io_layer.database import Conn, check_server_version, connect, migrate, migration_status, refuse_writes
 from io_layer.db_errors import translate, translate_connect
 from io_layer.schema import MIGRATION_LOCK, MIGRATIONS, migration_ids
 from local_world.postgres import PostgresServer, start_postgres
@@ -134,6 +137,28 @@ def test_a_read_only_database_is_tried_again(postgres_url: str) -> None:
         pytest.raises(Unavailable, match="database_read_only"),
     ):
         conn.execute("DELETE FROM event_cursors")
+
+
+def test_a_connection_that_refuses_writes_reads_and_keeps_no_transaction_open(postgres_url: str) -> None:
+    plant = "INSERT INTO schema_versions (migration_id) VALUES ('9999_never')"
+    with connect(postgres_url, application_name="test") as conn:
+        refuse_writes(conn)
+        writes: list[Callable[[], object]] = [
+            lambda: conn.execute(plant),
+            lambda: conn.cursor(row_factory=dict_row).execute(plant),
+            lambda: conn.cursor().executemany("DELETE FROM schema_versions WHERE migration_id = %s", [("x",), ("y",)]),
+            lambda: conn.execute("SELECT nextval('outbox_message_id_seq')"),
+        ]
+        for write in writes:
+            with pytest.raises(Unavailable, match="database_read_only"):
+                write()
+            with pytest.raises(Unavailable, match="database_read_only"), conn.transaction():
+                write()
+            assert conn.info.transaction_status == TransactionStatus.IDLE
+        assert conn.execute("SELECT 1").fetchall() == [(1,)]
+        assert conn.info.transaction_status == TransactionStatus.IDLE
+        # Nothing is left in the session: a pooler may lend it to somebody else next.
+        assert conn.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
 
 
 def test_a_server_below_16_is_refused() -> None:

@@ -7,6 +7,7 @@ import pytest
 from bo_engine.units import Atoms, DayId, PoolId
 from io_layer.database import Conn
 from io_layer.intent_store import (
+    Intent,
     Permit,
     insert_adopted,
     insert_intent,
@@ -45,6 +46,12 @@ def status_of(conn: Conn, intent_id: UUID) -> str:
     return intent.status if intent else "gone"
 
 
+def intent_of(conn: Conn, intent_id: UUID) -> Intent:
+    intent = select_intent(conn, intent_id)
+    assert intent is not None
+    return intent
+
+
 def test_an_intent_goes_from_the_click_to_the_final_ticket(conn: Conn) -> None:
     intent_id = insert_intent(conn, PERMIT)
     assert mark_signed(conn, intent_id, b"signature")
@@ -71,7 +78,7 @@ def test_each_move_happens_once(conn: Conn) -> None:
     for move in moves:
         assert move()
         assert not move()
-    assert not mark_failed(conn, intent_id, "reverted")
+    assert not mark_failed(conn, intent_of(conn, intent_id), "reverted")
     assert not mark_expired(conn, intent_id, 2_000)
 
 
@@ -81,7 +88,7 @@ def test_a_purchase_found_on_the_chain_counts_whatever_we_believed(conn: Conn) -
         with conn.transaction(force_rollback=True):
             intent_id = insert_intent(conn, PERMIT)
             if believed == "FAILED":
-                mark_failed(conn, intent_id, "reverted")
+                assert mark_failed(conn, intent_of(conn, intent_id), "reverted")
             if believed == "EXPIRED":
                 mark_expired(conn, intent_id, 2_000)
             assert mark_seen(conn, intent_id, TICKET.ticket_id)

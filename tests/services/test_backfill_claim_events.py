@@ -2,10 +2,16 @@
 N06, R09 to R12)."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
+import services.backfill_claim_events
 from bo_engine.errors import InvariantBroken
+from bo_engine.units import day_end
+from io_layer.claim_chain import read_claim_pages
+from io_layer.claim_event_store import ClaimEvent
+from io_layer.game_chain import GameChain
 from local_world.claims import COMMISSIONS, PRIZES
 from local_world.faults import Rule
 from services.backfill_claim_events import Backfilled
@@ -18,6 +24,12 @@ from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
 
 pytestmark = pytest.mark.world
+
+#: A claim that the chain does not have, of the day before all others.
+PLANT_SURPLUS = """
+    INSERT INTO claim_events (tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash, is_final)
+    SELECT tx_hash, 999, vault, day_id - 1, account, amount, block_number, block_hash, true FROM claim_events LIMIT 1
+"""
 
 
 def backfill(played: PlayedWorld, **changed: str) -> Backfilled:
@@ -53,6 +65,19 @@ def suspense(played: PlayedWorld) -> list[tuple[str, str]]:
         """SELECT reason, payload ->> 'amount' FROM suspense_events WHERE kind = 'claim' AND resolved_at IS NULL
             ORDER BY block_number, log_index""",
     )
+
+
+@pytest.fixture
+def read_from(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The blocks from which on logs of claims were asked for."""
+    found: list[int] = []
+
+    def read(game: GameChain, first: int, last: int) -> Iterator[tuple[int, list[ClaimEvent]]]:
+        found.append(first)
+        return read_claim_pages(game, first, last)
+
+    monkeypatch.setattr(services.backfill_claim_events, "read_claim_pages", read)
+    return found
 
 
 # -- exactly once ------------------------------------------------------------------------------------------------------
@@ -128,19 +153,64 @@ def test_a_row_that_was_lost_after_it_was_stored_is_read_again(played: PlayedWor
     assert stored_claims(played) == claimed_logs(played)
 
 
-def test_a_row_that_the_chain_does_not_have_is_an_alarm_until_a_person_has_all_read_again(played: PlayedWorld) -> None:
+def test_a_row_that_the_chain_does_not_have_is_an_alarm_until_a_person_has_all_read_again(
+    played: PlayedWorld, read_from: list[int]
+) -> None:
     Claimant(played).claim(invented_claims(played, 3))
     played.chain.finalize()
     backfill(played)
+    ((final,),) = rows(played, "SELECT block_number FROM event_cursors WHERE name = 'claims'")
     played.tamper("UPDATE claim_events SET amount = amount + 1 WHERE amount = (SELECT min(amount) FROM claim_events)")
+    read_from.clear()
     for _ in range(2):
-        with pytest.raises(InvariantBroken) as caught:
+        with pytest.raises(InvariantBroken, match=rf"paid out less than .*, of day\(s\) {played.day}, ") as caught:
             backfill(played)
-        assert caught.value.code == "logs_incomplete"
+        assert (caught.value.code, "more than" in caught.value.message) == ("logs_incomplete", False)
+    # What is too much here cannot be found on the chain: nothing is read again for it.
+    assert min(read_from) > final
     played.tamper("DELETE FROM event_cursors WHERE name = 'claims'")
     done = backfill(played)
     assert (done.claims_final, done.dropped) == (3, 1)
     assert stored_claims(played) == claimed_logs(played)
+
+
+def test_while_the_alarm_stands_the_head_is_shown_and_what_is_explained_is_closed(played: PlayedWorld) -> None:
+    claims = invented_claims(played, 5)
+    claimant = Claimant(played)
+    played.tamper("UPDATE settlement_runs SET status = 'dry_run', approved_by = NULL, approved_at = NULL")
+    claimant.claim(claims[:3])
+    played.chain.finalize()
+    changed = fail_both(played, Rule("frozen_finality"))
+    assert backfill(played, **changed).suspended == 3
+    played.tamper("UPDATE settlement_runs SET status = 'settled', approved_by = 'a test', approved_at = now()")
+    played.tamper(PLANT_SURPLUS)
+    claimant.claim(claims[3:])
+    with pytest.raises(InvariantBroken, match="paid out less than claim_events has") as caught:
+        backfill(played, **changed)
+    assert caught.value.code == "logs_incomplete"
+    assert len(stored_claims(played, is_final=False)) == 2
+    assert suspense(played) == []
+
+
+def test_a_day_with_too_much_keeps_no_later_day_from_what_it_lacks(played: PlayedWorld, read_from: list[int]) -> None:
+    Claimant(played).claim(invented_claims(played, 3))
+    played.chain.finalize()
+    backfill(played)
+    read_from.clear()
+    played.tamper("DELETE FROM claim_events WHERE amount = (SELECT min(amount) FROM claim_events)")
+    played.tamper(PLANT_SURPLUS)
+    with pytest.raises(InvariantBroken, match="paid out less than") as caught:
+        backfill(played)
+    assert (f"of day(s) {played.day - 1}, " in caught.value.message, "more than" in caught.value.message) == (
+        True,
+        False,
+    )
+    with played.engine() as engine:
+        # From the day on that lacks some, not from the other one's.
+        assert engine.game.chain.read_block(min(read_from)).timestamp_s >= day_end(played.day)
+    played.tamper("DELETE FROM claim_events WHERE log_index = 999")
+    assert stored_claims(played) == claimed_logs(played)
+    assert backfill(played).read_again_from is None
 
 
 # -- hidden ------------------------------------------------------------------------------------------------------------
@@ -158,7 +228,9 @@ def test_claims_that_both_endpoints_hide_are_missed_by_the_vaults_counters(playe
         changed = fail_both(played, Rule(fault, "eth_getLogs"))
         with pytest.raises(InvariantBroken) as caught:
             backfill(played, **changed)
-        assert (caught.value.code, str(played.day) in caught.value.message) == ("logs_incomplete", True)
+        assert caught.value.code == "logs_incomplete"
+        assert f"paid out more than claim_events has, of day(s) {played.day}, " in caught.value.message
+        assert "less than" not in caught.value.message
         assert len(stored_claims(played)) >= 3  # what was known is not forgotten for it
     played.world.proxy.heal()
     assert backfill(played).read_again_from == played.day
@@ -248,6 +320,29 @@ def test_a_claim_that_is_no_payout_of_ours_is_kept_aside_with_its_reason_and_tol
     assert stored_claims(played) == claimed_logs(played)  # the vault has paid them: nothing is dropped
     assert backfill(played).suspended == 0
     assert len(suspense(played)) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("amount = amount - 1", "our stored row of this event has other facts"),
+        ("log_index = 999, amount = amount - 1", "an earlier claim of the same payout stands in its place"),
+    ],
+)
+def test_a_claim_that_is_not_stored_is_kept_aside_with_what_stands_in_its_way(
+    played: PlayedWorld, change: str, reason: str
+) -> None:
+    claims = invented_claims(played, 3)
+    Claimant(played).claim(claims)
+    played.chain.finalize()
+    backfill(played)
+    played.tamper(f"UPDATE claim_events SET {change} WHERE amount = (SELECT min(amount) FROM claim_events)")  # noqa: S608
+    with pytest.raises(InvariantBroken, match="paid out more than claim_events has"):
+        backfill(played)
+    assert suspense(played) == [(reason, str(claims[0].amount_atoms))]
+    played.tamper("DELETE FROM event_cursors WHERE name = 'claims'")
+    backfill(played)
+    assert (stored_claims(played), suspense(played)) == (claimed_logs(played), [])
 
 
 def test_a_claim_of_a_day_that_is_settled_here_only_later_is_explained_then(played: PlayedWorld) -> None:

@@ -120,6 +120,19 @@ def test_what_still_runs_is_shown_while_all_is_halted(played: PlayedWorld) -> No
 
 
 @pytest.mark.world
+def test_what_the_last_run_has_said_is_shown_though_another_host_was_turned_away_since(played: PlayedWorld) -> None:
+    assert played.cli("settle", "--day", str(played.day + 1)).code == 1
+    with connect(played.env["DATABASE_URL"], application_name="test") as conn:
+        for job in ("settle", "prune"):
+            acquire_lease(conn, job, Holder("far process 7", "far", 7, 7), 900)
+            assert played.cli(job).code == 75
+    shown = {row["job"]: row for row in json.loads(played.cli("jobs", "--json").stdout)["jobs"]}
+    assert (shown["settle"]["exit_code"], shown["settle"]["error"]) == (1, "day_not_closed")
+    assert (shown["prune"]["exit_code"], shown["prune"]["error"]) == (75, "lease_held")  # there is no other
+    assert "settle ended with 1" in played.cli("jobs").stdout
+
+
+@pytest.mark.world
 def test_a_running_job_ends_at_its_next_safe_point_and_goes_on_after_the_halt(played: PlayedWorld) -> None:
     run_hash, proxy = true_run_hash(played), played.world.proxy
     proxy.fail("hang", SEND)

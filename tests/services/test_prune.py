@@ -10,7 +10,7 @@ import pytest
 from bo_engine.errors import InvalidInput
 from bo_engine.settings import Settings
 from io_layer.database import connect
-from io_layer.job_store import delete_old_runs, select_now
+from io_layer.job_store import delete_old_runs, select_last_runs, select_now
 from services.run_job import run_job
 from services.stop import Stop
 from tests.support.fingerprint import fingerprint
@@ -21,8 +21,8 @@ from workers.all_jobs import all_jobs
 pytestmark = pytest.mark.world
 
 PLANT_RUN = """
-    INSERT INTO job_runs (job, host, pid, started_at, finished_at, exit_code)
-    SELECT %(job)s, 'a', 1, t.at, t.at, %(code)s
+    INSERT INTO job_runs (job, host, pid, started_at, finished_at, exit_code, error_code)
+    SELECT %(job)s, 'a', 1, t.at, t.at, %(code)s, %(error)s
       FROM (SELECT clock_timestamp() - make_interval(days => %(days)s) AS at) AS t
 """
 PLANT_MESSAGE = """
@@ -70,7 +70,7 @@ def test_prune_removes_what_is_old_enough_and_nothing_else(played: PlayedWorld) 
         ("settle", 1, 29),
         ("away", 0, 500),  # the last run
     ):
-        played.tamper(PLANT_RUN, job=job, code=code, days=days)
+        played.tamper(PLANT_RUN, job=job, code=code, days=days, error=None)
     for key, status, days in (
         ("old", "SENT", 31),
         ("young", "SENT", 29),
@@ -100,11 +100,37 @@ def test_prune_removes_what_is_old_enough_and_nothing_else(played: PlayedWorld) 
     assert (again["log_files"], again["job_runs"], again["payloads"]) == ([], 0, 0)
 
 
+def test_the_last_run_of_a_job_is_kept_however_often_others_were_turned_away_since(played: PlayedWorld) -> None:
+    for job, code, error, days in (
+        ("settle", 0, None, 100),  # the last success
+        ("settle", 1, "day_halted", 90),  # the last run
+        ("settle", 75, "lease_held", 80),
+        ("settle", 75, "lease_held", 29),
+        ("away", 75, "lease_held", 90),
+        ("away", 75, "lease_held", 80),  # there is no other
+    ):
+        played.tamper(PLANT_RUN, job=job, code=code, days=days, error=error)
+    with connect(played.env["DATABASE_URL"], application_name="test") as conn:
+        assert delete_old_runs(conn, 30, dry_run=True) == 2
+        assert delete_old_runs(conn, 30, dry_run=False) == 2
+        assert {job: run.error_code for job, run in select_last_runs(conn).items()} == {
+            "settle": "day_halted",
+            "away": "lease_held",
+        }
+    ages = "SELECT job, error_code, extract(day FROM clock_timestamp() - started_at)::int FROM job_runs ORDER BY 1, 3"
+    assert rows(played, ages) == [
+        ("away", "lease_held", 80),
+        ("settle", "lease_held", 29),
+        ("settle", "day_halted", 90),
+        ("settle", None, 100),
+    ]
+
+
 def test_a_file_that_cannot_be_removed_keeps_nothing_else(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run by hand as root has made a folder in which the jobs' user may remove nothing."""
     _, go = plant_logs(played)
-    played.tamper(PLANT_RUN, job="settle", code=1, days=90)
-    played.tamper(PLANT_RUN, job="settle", code=1, days=1)
+    played.tamper(PLANT_RUN, job="settle", code=1, days=90, error=None)
+    played.tamper(PLANT_RUN, job="settle", code=1, days=1, error=None)
     unlink = Path.unlink
 
     def refuse(path: Path, missing_ok: bool = False) -> None:

@@ -2,16 +2,21 @@
 repeated, killed or hidden (rule 4.1; faults N01, N02, R09, R10, R12, C07)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import pytest
 
-from bo_engine.errors import EngineError, InvariantBroken
-from bo_engine.units import DayId, day_end
-from io_layer.intent_store import mark_submitted
+import services.recover_intents
+import services.see_purchases
+from bo_engine.errors import EngineError, InvariantBroken, Unavailable
+from bo_engine.units import DayId, Hash32, day_end
+from io_layer.database import Conn
+from io_layer.intent_store import Intent, mark_submitted
 from local_world.faults import Rule
 from local_world.players import Way
+from services.engine import Engine
 from services.recover_intents import Recovered
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
@@ -132,6 +137,33 @@ def test_two_intents_that_name_one_transaction_get_one_ticket(played: PlayedWorl
     assert (status_of(shop, first), status_of(shop, second)) == ("FINAL", "SUBMITTED")
 
 
+def test_a_long_look_at_the_head_holds_the_lease_and_ends_when_somebody_has_taken_it(
+    played: PlayedWorld, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand receipts of slow endpoints take longer than a lease lasts."""
+    intent_id = shop.submit(shop.order())
+    asked: list[UUID] = []
+    held_until: list[datetime] = []
+
+    def many(conn: Conn, statuses: Sequence[str]) -> list[Intent]:
+        return [shop.intent(intent_id)] * 120
+
+    def look(engine: Engine, intent: Intent) -> None:
+        ((expires_at,),) = rows(played, "SELECT expires_at FROM job_leases WHERE job = 'recover-intents'")
+        asked.append(intent.intent_id)
+        held_until.append(expires_at)
+        if len(asked) == 130:
+            played.tamper("UPDATE job_leases SET token = token + 1 WHERE job = 'recover-intents'")
+
+    monkeypatch.setattr(services.see_purchases, "select_intents", many)
+    monkeypatch.setattr(services.see_purchases, "_at_head", look)
+    recover(played)
+    assert [place for place in range(1, 120) if held_until[place] > held_until[place - 1]] == [50, 100]
+    with pytest.raises(Unavailable) as caught:
+        recover(played)
+    assert (caught.value.code, len(asked)) == ("lease_lost", 120 + 50)
+
+
 # -- ends of intents ---------------------------------------------------------------------------------------------------
 
 
@@ -148,6 +180,22 @@ def test_a_reverted_purchase_fails_only_when_its_block_is_final(played: PlayedWo
         "the transaction reverted on the chain",
     )
     assert recover(played) == NOTHING
+
+
+def test_an_intent_that_the_app_has_sent_anew_meanwhile_does_not_fail_for_its_first_transaction(
+    played: PlayedWorld, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intent_id = shop.submit(shop.order(equipped=False))
+    played.chain.mine(3)
+    anew, real = Hash32(bytes(32)), services.recover_intents.mark_failed
+
+    def late(conn: Conn, *given: object) -> bool:
+        shop.conn.execute("UPDATE buy_intents SET tx_hash = %s WHERE intent_id = %s", (anew, intent_id))
+        return real(conn, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(services.recover_intents, "mark_failed", late)
+    assert recover(played).failed == 0
+    assert (status_of(shop, intent_id), shop.intent(intent_id).tx_hash) == ("SUBMITTED", anew)
 
 
 def test_an_unsent_intent_expires_only_when_a_final_block_lies_past_its_deadline(

@@ -1,5 +1,6 @@
 """Each run of a job is told in four ways, and none of them can change how it ends (issue "Cron takes over")."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -12,15 +13,20 @@ from typing import Any
 
 import pytest
 
-from bo_engine.errors import Halted, UsageError
+import services.run_job
+from bo_engine.errors import Halted, Unavailable, UsageError
 from bo_engine.settings import Settings
 from io_layer.database import connect
 from io_layer.job_store import Ended, count_overruns, insert_ended_run, insert_run
+from io_layer.lease_store import Holder, acquire_lease, release_lease
 from io_layer.metrics_file import write_metrics
+from services.job import Done, Look
+from services.lease import held_lease
 from services.over_days import all_days_done, all_seeds_known
-from services.run_job import run_job
+from services.run_job import look_at_job, run_job
 from services.stop import Stop
 from tests.support.commands import killed_at, started, wait_until
+from tests.support.fingerprint import fingerprint
 from tests.support.loopback import Loopback, serving
 from tests.support.observed import pipeline, rows
 from tests.support.played_world import PlayedWorld
@@ -30,6 +36,7 @@ pytestmark = pytest.mark.world
 ROOT = Path(__file__).resolve().parents[2]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK"
 KEY = "canary-of-the-monitor-50b1"
+HELD = Ended(75, "lease_held", "held", {}, 1)
 
 
 def told_lines(played: PlayedWorld, area: str, job: str) -> list[str]:
@@ -278,30 +285,95 @@ def test_each_job_has_a_name_an_area_and_a_schedule() -> None:
 
 
 def test_overruns_are_counted_from_the_start_of_the_run_that_holds_the_job(played: PlayedWorld) -> None:
-    held = Ended(75, "lease_held", "held", {}, 1)
     with connect(played.env["DATABASE_URL"], application_name="test") as conn:
-        for token, times in ((1, 3), (2, 1)):
+        for times in (3, 1):
+            token = acquire_lease(conn, "settle", Holder("a process 1", "a", 1, 1), 900)
             insert_run(conn, "settle", host="a", pid=1, token=token, engine="e")
             for _ in range(times):
-                insert_ended_run(conn, "settle", host="a", pid=2, engine="e", ended=held)
-            insert_ended_run(conn, "settle", host="b", pid=2, engine="e", ended=held)
+                insert_ended_run(conn, "settle", host="a", pid=2, engine="e", ended=HELD)
             assert count_overruns(conn, "settle", "a") == times
+            release_lease(conn, "settle", token)
+
+
+def test_a_run_that_another_host_turns_away_is_no_overrun(played: PlayedWorld) -> None:
+    """Two hosts have the same lines: in each minute one of them finds the job held, and nothing took too long."""
+    with connect(played.env["DATABASE_URL"], application_name="test") as conn:
+        for winner, loser in (("a", "b"), ("b", "a"), ("a", "b")):
+            token = acquire_lease(conn, "settle", Holder(f"{winner} process 1", winner, 1, 1), 900)
+            # The loser may be told so before the winner has written its row.
+            insert_ended_run(conn, "settle", host=loser, pid=2, engine="e", ended=HELD)
+            assert count_overruns(conn, "settle", loser) == 0
+            insert_run(conn, "settle", host=winner, pid=1, token=token, engine="e")
+            insert_ended_run(conn, "settle", host=loser, pid=2, engine="e", ended=HELD)
+            assert count_overruns(conn, "settle", loser) == 0
+            release_lease(conn, "settle", token)
+
+
+# -- dry runs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [job.name for job in all_jobs().values() if job.plan is not None])
+def test_a_dry_run_that_asks_the_chain_for_longer_than_a_transaction_may_be_idle_comes_to_its_end(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """From FIRST_BLOCK on a chain may be read for many minutes."""
+    monkeypatch.setattr(services.run_job, "connect", functools.partial(connect, idle_timeout_ms=200))
+    plan = all_jobs()[name].plan
+    assert plan is not None
+
+    def slow(look: Look) -> Done:
+        plan(look)
+        time.sleep(0.6)
+        return plan(look)
+
+    before = fingerprint(played, leases=True)
+    done = look_at_job(Settings(played.env), stop=Stop(), tell=print, plan=slow)
+    assert done.document
+    assert before.differences(fingerprint(played, leases=True)) == []
+
+
+def test_a_dry_run_that_would_write_is_refused_by_the_database(played: PlayedWorld) -> None:
+    def write(look: Look) -> Done:
+        look.conn.execute("DELETE FROM day_seeds")
+        return Done()
+
+    def work(look: Look) -> Done:
+        with held_lease(look.conn, "settle"):
+            return Done()
+
+    before = fingerprint(played, leases=True)
+    for plan in (write, work):
+        with pytest.raises(Unavailable) as caught:
+            look_at_job(Settings(played.env), stop=Stop(), tell=print, plan=plan)
+        assert caught.value.code == "database_read_only"
+    assert before.differences(fingerprint(played, leases=True)) == []
 
 
 # -- whose database this is (H08) --------------------------------------------------------------------------------------
 
 
-def test_the_first_job_claims_the_database_and_every_other_installation_is_refused(played: PlayedWorld) -> None:
+def test_the_first_job_claims_the_database_and_every_other_installation_is_refused(
+    played: PlayedWorld, tmp_path: Path
+) -> None:
     assert rows(played, "SELECT count(*) FROM deployment") == [(0,)]
     assert played.cli("recover-intents").code == 0
     ours = (int(played.env["CHAIN_ID"]), played.env["SETTLEMENT_ADDRESS"].lower())
     assert rows(played, "SELECT chain_id, settlement FROM deployment") == [ours]
     played.tamper("UPDATE deployment SET settlement = '0x00000000000000000000000000000000000000aa'")
-    day = str(played.day)
+    day, before = str(played.day), fingerprint(played, leases=True)
     for text in ("settle", "refresh-seeds", "compute --day N", "doctor --day N", "resume --all --by Ann", "jobs"):
         command = text.replace("N", day).split()
         done = played.cli(*command, "--json")
         assert (done.code, json.loads(done.stdout)["error"]) == (2, "other_database"), command
     assert pipeline(played) is None
+    # Not even the row of a run is left in what belongs to others; log, metrics and ping tell of it as of any other.
+    with serving(lambda path, body: iter([OK])) as asked:
+        changed = {"METRICS_DIR": str(tmp_path), "JOB_PING_URL": monitor(asked)}
+        assert played.cli("settle", **changed).code == 2
+        assert asked.asked == [f"/{KEY}/settle/fail"]
+    assert metric(tmp_path, "settle", "bo_job_last_exit_code") == 2
+    said = [json.loads(line) for line in told_lines(played, "settlement", "settle")]
+    assert [(one["exit_code"], one["error_code"]) for one in said] == [(2, "other_database")] * 2
+    assert before.differences(fingerprint(played, leases=True)) == []
     with pytest.raises(UsageError, match="belongs to the contracts at 0x00000000000000000000000000000000000000aa"):
         played.settle()
