@@ -34,6 +34,7 @@ from tests.support.canaries import (
 from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.warm_cli import Finished, WarmCli
 
+_NOBODY = "0x" + "0b" * 20
 _numbers = count(1)
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -87,7 +88,9 @@ class PlayedWorld:
         self._snapshot = self.chain.snapshot()
         for _ in range(3):
             # anvil forgets the state of blocks that were made some thousand blocks ago, and a reverted one does not
-            # grow younger: the final block must be a new one.
+            # grow younger: the final block must be a new one. Not one of the same hash either: in the same second after
+            # the same blocks it would be, and go with the first of that name.
+            self.chain.fund(_NOBODY, next(_numbers))
             self.chain.mine(3)
             if self.chain.is_whole_since(self._height):
                 return
