@@ -16,6 +16,7 @@ from tests.support.claiming import Claimant, claimed_logs, invented_claims, stor
 from tests.support.jobs import backfill_claim_events
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld, opened_sold_world
+from tests.support.reorgs import drop_blocks_above
 
 pytestmark = [pytest.mark.world, pytest.mark.slow]
 
@@ -81,7 +82,7 @@ def test_a_final_block_that_changes_stops_the_backfill_and_a_person_has_all_clai
     with played.engine() as engine:
         assert backfill_claim_events(engine).claims_final == 6
 
-    played.chain.call("anvil_reorg", played.chain.height() - height, [])
+    drop_blocks_above(played, height)
     played.chain.call("anvil_dropTransaction", dropped)
     played.chain.mine(5)
     with played.engine() as engine, pytest.raises(InvariantBroken) as caught:

@@ -15,6 +15,7 @@ from tests.support.jobs import refresh_seeds
 from tests.support.loopback import document, serving
 from tests.support.observed import event_count, rows
 from tests.support.played_world import PlayedWorld
+from tests.support.reorgs import drop_blocks_above
 
 pytestmark = pytest.mark.world
 
@@ -58,7 +59,7 @@ def test_of_two_words_of_a_day_only_the_one_that_became_final_is_stored(played: 
     done = refresh(played)
     assert (done.words, event_count(played, "SeedFulfilled", day, contract="VRFReceiver")) == ([], 1)
 
-    played.chain.call("anvil_reorg", played.chain.height() - height, [])
+    drop_blocks_above(played, height)
     assert event_count(played, "SeedFulfilled", day, contract="VRFReceiver") == 0
     second = played.world.fulfil_vrf(day, word=222)
     assert (refresh(played).words, first, second) == ([], 111, 222)

@@ -14,6 +14,7 @@ from tests.invariants.checker import check_invariants
 from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims, write_claim
 from tests.support.observed import audit_actions, rows
 from tests.support.played_world import PlayedWorld, opened_sold_world
+from tests.support.reorgs import drop_blocks_above
 
 pytestmark = [pytest.mark.world, pytest.mark.slow]
 
@@ -39,7 +40,7 @@ def take_back(played: PlayedWorld, height: int, *dropped: str) -> None:
         if transaction["hash"] not in dropped
     ]
     again = [(one["from"], chain.call("eth_getRawTransactionByHash", one["hash"])) for one in sent]
-    chain.call("anvil_reorg", chain.height() - height, [])
+    drop_blocks_above(played, height)
     chain.mine(2)
     for sender, raw in again:
         chain.fund(sender)  # what anvil gave in those blocks is gone as well

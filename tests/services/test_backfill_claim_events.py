@@ -22,6 +22,7 @@ from tests.support.fingerprint import fingerprint
 from tests.support.jobs import backfill_claim_events
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
+from tests.support.reorgs import drop_blocks_above
 
 pytestmark = pytest.mark.world
 
@@ -264,7 +265,7 @@ def test_a_fork_rolls_back_to_the_common_ancestor_and_no_further(played: PlayedW
     kept = [row for row in stored_claims(played, is_final=False) if row[6] <= ancestor]
     assert len(kept) == 3
 
-    played.chain.call("anvil_reorg", played.chain.height() - ancestor, [])
+    drop_blocks_above(played, ancestor)
     played.chain.call("anvil_dropTransaction", dropped)
     done = backfill(played, **changed)
     assert (done.dropped, done.shown) == (3, 3)
@@ -290,7 +291,7 @@ def test_a_shown_claim_gives_way_to_what_became_final_in_its_place(played: Playe
     height = played.chain.height()
     dropped = claimant.claim(claims)
     assert backfill(played, **changed).shown == 4
-    played.chain.call("anvil_reorg", played.chain.height() - height, [])
+    drop_blocks_above(played, height)
     played.chain.call("anvil_dropTransaction", dropped)
     claimant.forget_nonce()
     claimant.claim(list(reversed(claims)))

@@ -139,8 +139,11 @@ PLANTED = (
         "an atom of carry is called rollover",
         {"G10"},
         "ALTER TABLE settlement_pool_results DROP CONSTRAINT pool_results_closing, "
-        "DROP CONSTRAINT pool_results_conserved; UPDATE settlement_pool_results SET closing_carry = closing_carry - 1, "
-        "closing_last_rollover = closing_last_rollover + 1 WHERE pool_id = 1",
+        "DROP CONSTRAINT pool_results_conserved; UPDATE settlement_pool_results SET closing_carry = closing_carry - d, "
+        # As the draw fell there may be no carry; then an atom of the rollover is called carry.
+        "closing_last_rollover = closing_last_rollover + d FROM (SELECT pool_id AS one, "
+        "CASE WHEN closing_carry > 0 THEN 1 ELSE -1 END AS d FROM settlement_pool_results) AS w "
+        "WHERE pool_id = 1 AND one = 1",
         says="pool 1: rollover",
     ),
     Planted(

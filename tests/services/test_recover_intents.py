@@ -23,6 +23,7 @@ from tests.support.fingerprint import fingerprint
 from tests.support.jobs import recover_intents
 from tests.support.observed import record_of, rows
 from tests.support.played_world import PlayedWorld
+from tests.support.reorgs import drop_blocks_above
 from tests.support.shop import Shop, opened_shop
 
 NOTHING = Recovered()
@@ -269,7 +270,7 @@ def test_a_seen_purchase_whose_block_is_dropped_goes_back_and_is_bought_in_anoth
         "UPDATE buy_intents SET status = 'SUBMITTED', tx_hash = %s WHERE intent_id = %s", (tx_hash, intent_id)
     )
     assert recover(played).seen == 1
-    drop_blocks_above(played, height, tx_hash)
+    drop_purchases_above(played, height, tx_hash)
     assert recover(played).seen == 0
     intent = shop.intent(intent_id)
     assert (intent.status, intent.ticket_id, intent.tx_hash) == ("SUBMITTED", None, tx_hash)
@@ -299,7 +300,7 @@ def test_seen_tickets_in_the_way_of_final_ones_of_another_chain_give_way(played:
         )
     assert recover(played).seen == 2
     (first, second) = (shop.intent(one[0]).ticket_id for one in (alice, bob))
-    drop_blocks_above(played, height, *hashes)
+    drop_purchases_above(played, height, *hashes)
 
     shop.relayer._nonce = None
     for _, permit, signature in (bob, alice):  # the other way round on the new chain
@@ -328,9 +329,9 @@ def test_a_day_with_tickets_that_are_only_seen_waits_and_is_not_halted(played: P
     assert caught.value.code == "seeds_missing"  # the tickets are complete now
 
 
-def drop_blocks_above(played: PlayedWorld, height: int, *tx_hashes: bytes) -> None:
+def drop_purchases_above(played: PlayedWorld, height: int, *tx_hashes: bytes) -> None:
     """A reorg: the blocks above a height are replaced by others without these transactions."""
-    played.chain.call("anvil_reorg", played.chain.height() - height, [])
+    drop_blocks_above(played, height)
     for tx_hash in tx_hashes:
         played.chain.call("anvil_dropTransaction", "0x" + tx_hash.hex())
         assert played.chain.call("eth_getTransactionReceipt", "0x" + tx_hash.hex()) is None
