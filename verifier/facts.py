@@ -56,7 +56,7 @@ class Facts:
     settlement_hash: bytes
     committed_at_s: int
     released_at_s: int
-    vetoes: int
+    takebacks: int
     prize_vault: Vault
     affiliate_vault: Vault
     purchases: Purchases | None  # None: the files name none

@@ -113,7 +113,7 @@ def _read(node: Node, day: Day, block: int) -> Facts:
         run_hash=record[2],
         committed_at_s=number_of(record[3]),
         released_at_s=number_of(record[4]),
-        vetoes=number_of(record[5]),
+        takebacks=number_of(record[5]),
         prize_vault=_vault(node, wiring["prize_vault"], wiring["usdt"], day, result["payouts"], block),
         affiliate_vault=_vault(
             node, wiring["affiliate_vault"], wiring["usdt"], day, result["affiliate_payouts"], block
