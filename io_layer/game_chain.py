@@ -29,6 +29,7 @@ from io_layer.contract_codec import codec
 COMMITTED: Final = 1
 RELEASED: Final = 2
 VOIDED: Final = 3
+ON_CHAIN: Final = ("nothing", "committed", "released", "voided")  # by status, for people
 _RATES_PER_CALL: Final = 1_000
 _NONCES_PER_CALL: Final = 250
 

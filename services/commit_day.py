@@ -201,7 +201,7 @@ def _is_ours(record: DayRecord, run: Run) -> bool:
     if record.status == VOIDED:
         raise Unavailable(
             "day_voided",
-            f"day {run.day_id} was voided on-chain in this moment: its run is not committed, the next tick refunds it",
+            f"day {run.day_id} was voided on-chain in this moment: its run is not committed, the next tick notes it",
         )
     if record.status not in (COMMITTED, RELEASED):
         return False
