@@ -20,7 +20,7 @@ def read_money(
 ) -> MoneyFlow:
     """Where the money of these days is: as the files say it, and as the chain holds it. Atoms throughout."""
     _, vouchers, returned = view.ask("ReserveVault", "vouchersOf", voided.day_id)
-    credits = {name: view.ask(name, "totalReleased") - view.ask(name, "totalClaimed") for name in (PRIZES, COMMISSIONS)}
+    owed_by = {name: view.ask(name, "totalReleased") - view.ask(name, "totalClaimed") for name in (PRIZES, COMMISSIONS)}
     totals: Counter[str] = Counter()
     for day in days:
         totals.update(day.totals)
@@ -30,13 +30,13 @@ def read_money(
     waiting, waiting_commissions = totals["payout"] - prizes, totals["affiliate"] - commissions
     places = (
         Place("prizes paid to winners", "their wallets", prizes, view.ask(PRIZES, "totalClaimed")),
-        Place("prizes not claimed yet", "ReserveVault, for PrizeVault", Atoms(waiting), Atoms(credits[PRIZES])),
+        Place("prizes not claimed yet", "ReserveVault, for PrizeVault", Atoms(waiting), Atoms(owed_by[PRIZES])),
         Place("commissions paid to affiliates", "their wallets", commissions, view.ask(COMMISSIONS, "totalClaimed")),
         Place(
             "commissions not claimed yet",
             "ReserveVault, for AffiliateVault",
             Atoms(waiting_commissions),
-            Atoms(credits[COMMISSIONS]),
+            Atoms(owed_by[COMMISSIONS]),
         ),
         Place(
             f"stakes of day {voided.day_id}, refunded",
@@ -58,7 +58,7 @@ def read_money(
             "kept for coming days",
             "ReserveVault",
             Atoms(kept),
-            Atoms(view.balance_of(at.reserve_vault) - sum(credits.values())),
+            Atoms(view.balance_of(at.reserve_vault) - sum(owed_by.values())),
         ),
     )
     own = sum(own_stake_of(sale.ticket) for sale in sales)
@@ -89,7 +89,7 @@ def check_purses(
     book: ClaimBook,
     voided: VoidedDay,
 ) -> Iterator[Check]:
-    """Each person's USDT: what he had, less what he paid, plus what he claimed or got back. And no USDT is elsewhere."""
+    """Each person's USDT: what he had, less what he paid, plus what he claimed or got back. No USDT is elsewhere."""
     expected: Counter[Wallet] = Counter(minted)
     promotions = next(iter(minted.keys() - people.keys()))
     for sale in sales:

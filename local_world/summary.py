@@ -65,7 +65,8 @@ def _print_sold(played: Played) -> None:
     _say(
         "Bonus tips are a gift and add no stake; voucher tips are paid for by the promotions account.",
         f"The VRF word of day {voided.day_id} never came. Three days after its close it was voided: "
-        f"{amount(voided.refunded)} went back to its buyers, {amount(voided.vouchers_refunded)} to the promotions account.",
+        f"{amount(voided.refunded)} went back to its buyers, {amount(voided.vouchers_refunded)} to the promotions "
+        "account.",
     )
 
 
