@@ -84,6 +84,7 @@ class DayOnChain:
     opening_state_hash: Hash32  # zero until the day before is released or voided
     record: DayRecord
     vrf_requested_block: int  # 0: not requested
+    vrf_requested_at: int  # unix seconds, the time of that block; 0 likewise
     vrf_request_id: int
     vrf_word: int | None
 
@@ -171,7 +172,7 @@ class GameChain:
                 self.call("VRFReceiver", "wordOf", day_id),
             ],
         )
-        request_id, _requested_at, requested_block = request
+        request_id, requested_at, requested_block = request
         has_word, vrf_word = word
         return DayOnChain(
             day_id=day_id,
@@ -183,6 +184,7 @@ class GameChain:
             opening_state_hash=Hash32(state_hash),
             record=_day_record(record),
             vrf_requested_block=requested_block,
+            vrf_requested_at=requested_at,
             vrf_request_id=request_id,
             vrf_word=vrf_word if has_word else None,
         )

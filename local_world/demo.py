@@ -163,7 +163,7 @@ class Demo:
             self._world.fulfil_vrf(day_id)
         with self._story.step(f"day {day_id}: refresh-seeds collects the word and the drand beacon") as facts:
             drand = self._world.ruleset.drand
-            self._chain.advance_to(day_end(day_id) + drand.delay_s + 2 * drand.period_s)
+            self._chain.advance_to(self._chain.now() + drand.delay_s + 2 * drand.period_s)
             self._cli.run_until_done("refresh-seeds")
             facts.append("both verified")
 

@@ -219,6 +219,10 @@ def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
         )
     if facts.vrf_word != seeds.vrf_word:
         raise InvariantBroken("seed_differs", f"day {opened.day_id}: the stored VRF word is not the chain's")
+    if facts.vrf_requested_at != seeds.vrf_requested_at:
+        raise InvariantBroken(
+            "seed_differs", f"day {opened.day_id}: the stored time of the VRF request is not the chain's"
+        )
     try:
         verify_seeds(opened.ruleset, opened.day_id, seeds)
     except InvalidInput as error:

@@ -97,7 +97,7 @@ _SETTLED = (
     _check(check_game.splits, "fee, rollover, jackpot and pot of each stake", *_BOTH),
     _check(check_game.budgets, "what the tiers of each pool share", _RESULT),
     _check(check_game.seeds, "seeds stand there exactly on a day with tips", *_ALL),
-    _check(check_game.drand_round, "the drand round is the day's", *_BOTH),
+    _check(check_game.drand_round, "the drand round is the one after close and VRF request", *_BOTH),
     _check(check_game.beacon, "the drand signature is the network's", *_BOTH),
     _check(check_game.randomness, "drand_randomness = sha256 of the signature", _RESULT),
     _check(check_game.numbers, "the winning numbers follow from the seeds", *_BOTH),
@@ -140,6 +140,7 @@ _CHAIN = (
     _chain(check_chain.opening_on_chain, "the opening state is what the day before left"),
 )
 _CHAIN_SETTLED = (
+    _chain(check_chain.request_on_chain, "the VRF word was requested when the files say"),
     _chain(check_chain.word_on_chain, "the VRF word is the one that was delivered"),
     _chain(check_chain.rates_on_chain, "the affiliates' rates in force on the day"),
     _chain(check_chain.commit, "what was committed is this result"),

@@ -251,7 +251,7 @@ def test_the_winning_numbers_of_a_day_come_from_both_seeds(here: Here) -> None:
         here.deployed.prize_vault,
         here.deployed.affiliate_vault,
     )
-    seeds = Seeds(word, 77, b"", Hash32(secrets.token_bytes(32)))
+    seeds = Seeds(word, 0, 77, b"", Hash32(secrets.token_bytes(32)))
     shown = settlement.functions.winningNumbers(DAY, seeds.drand_round, seeds.drand_randomness).call()
     expected = [draw_numbers(draw_seed(deployment, DAY, pool, seeds), NUMBER_MAX) for pool in POOL_IDS]
     assert [tuple(numbers) for numbers in shown] == expected
