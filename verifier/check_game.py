@@ -50,7 +50,7 @@ def opening(day: Day) -> str:
 
 
 def splits(day: Day) -> str:
-    """Each stake is split as rule 2.4 says."""
+    """Each pool's stake is split as rule 2.4 says."""
     inputs, pools = day.doc("inputs"), day.doc("settlement_result")["pools"]
     for number, split in enumerate(tickets.splits_of(inputs["tickets"], inputs["ruleset"])):
         require_equal(pools[number]["split"], split, f"split of pool {number}")

@@ -94,7 +94,7 @@ _FIRST = (
     _check(check_game.opening, "the opening state is the same in all files", *_ALL),
 )
 _SETTLED = (
-    _check(check_game.splits, "fee, rollover, jackpot and pot of each stake", *_BOTH),
+    _check(check_game.splits, "fee, rollover, jackpot and pot of each pool", *_BOTH),
     _check(check_game.budgets, "what the tiers of each pool share", _RESULT),
     _check(check_game.seeds, "seeds stand there exactly on a day with tips", *_ALL),
     _check(check_game.drand_round, "the drand round is the one after close and VRF request", *_BOTH),
