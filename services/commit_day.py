@@ -43,22 +43,21 @@ from services.sign_manifest import ensure_manifest
 
 WAIT_S = 60.0
 RESUMED: Final = "day_resumed"  # the audit log's word for a person's resume
-VETOES: Final = "vetoes"  # and its detail: how many vetoes of the day the person knew of
+TAKEBACKS: Final = "takebacks"  # and its detail: how many takebacks of the day the person knew of
 _POLL_S: Final = 0.25
 _POLL_AT_MOST_S: Final = 5.0
 _RESEND_S: Final = 20.0  # a broadcast that the network forgot is offered again
 
 
 @dataclass(frozen=True, slots=True)
-class ChallengeRuns:
-    """The commit is final and its challenge period still runs: nothing is due before ``not_before_s`` (chain time)."""
+class NotDue:
+    """The contract does not allow the next transaction before ``not_before_s`` (chain time): nothing is due yet."""
 
+    reason: str
     not_before_s: int
 
 
-def commit_day(
-    engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | None = None
-) -> dict[str, Any] | ChallengeRuns:
+def commit_day(engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | None = None) -> dict[str, Any] | NotDue:
     """Bring the approved run on-chain and release it. Waits at most ``wait_s`` (``WAIT_S``) for the chain.
 
     Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``settlement_differs``, ``would_revert``; Unavailable
@@ -69,11 +68,13 @@ def commit_day(
     struct = rebuilt_settlement(engine, run)
     deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
     record = _ensure_committed(engine, lease, opened, run, struct, deadline)
+    if isinstance(record, NotDue):
+        return record
     manifest = ensure_manifest(engine, lease, run)
     if record.status == COMMITTED:
         not_before = record.committed_at_s + engine.game.read_challenge_period_s(opened.facts.block)
         if engine.game.chain.read_final_block().timestamp_s < not_before:
-            return ChallengeRuns(not_before)
+            return NotDue("the challenge period runs", not_before)
         record = _ensure_released(engine, lease, opened, run, struct, deadline)
     commit_tx, release_tx = _mark_settled(engine, lease, opened, run, record)
     return {
@@ -121,14 +122,14 @@ def rebuilt_settlement(engine: Engine, run: Run) -> SettlementStruct:
     return struct
 
 
-def commit_purpose(engine: Engine, day_id: DayId, vetoes: int) -> Purpose:
+def commit_purpose(engine: Engine, day_id: DayId, takebacks: int) -> Purpose:
     """The one commit of a day and round."""
-    return Purpose("SettlementV4", engine.game.contracts.settlement, "commitMerkleSettlement", day_id, vetoes)
+    return Purpose("SettlementV4", engine.game.contracts.settlement, "commitMerkleSettlement", day_id, takebacks)
 
 
-def release_purpose(engine: Engine, day_id: DayId, vetoes: int) -> Purpose:
+def release_purpose(engine: Engine, day_id: DayId, takebacks: int) -> Purpose:
     """The one release of a day and round."""
-    return Purpose("SettlementV4", engine.game.contracts.settlement, "release", day_id, vetoes)
+    return Purpose("SettlementV4", engine.game.contracts.settlement, "release", day_id, takebacks)
 
 
 def _approved_run(engine: Engine, day_id: DayId) -> Run:
@@ -140,9 +141,10 @@ def _approved_run(engine: Engine, day_id: DayId) -> Run:
 
 def _ensure_committed(
     engine: Engine, lease: Lease, opened: Opened, run: Run, struct: SettlementStruct, deadline: float
-) -> DayRecord:
+) -> DayRecord | NotDue:
     day_id = opened.day_id
-    record = engine.game.read_record(engine.game.chain.read_final_block(), day_id)
+    block = engine.game.chain.read_final_block()
+    record = engine.game.read_record(block, day_id)
     if _is_ours(record, run):
         _adopt(engine, lease, run, record)
         return record
@@ -151,24 +153,28 @@ def _ensure_committed(
         raise Unavailable(
             "day_before_pending", f"the contract settles day {opened.facts.next_day} next; day {day_id} waits for it"
         )
-    purpose = commit_purpose(engine, day_id, record.vetoes)
+    not_before = engine.game.read_earliest_commit_s(block, day_id)
+    if block.timestamp_s < not_before:
+        # A day with tips has its drand beacon by now, and that is no earlier; one without tips waits here.
+        return NotDue("the draw delay runs", not_before)
+    purpose = commit_purpose(engine, day_id, record.takebacks)
     send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, day_id))
     record = _wait_for(engine, lease, run, purpose, (COMMITTED, RELEASED), deadline)
     _adopt(engine, lease, run, record)
     return record
 
 
-def known_vetoes(conn: Conn, day_id: DayId) -> int:
+def known_takebacks(conn: Conn, day_id: DayId) -> int:
     """Vetoes of the day that are answered for: by a run of ours that became vetoed, or by a person who resumed the day
     after the veto of a commit that was not ours."""
     ours = sum(1 for run in select_runs(conn, day_id) if run.status == "vetoed")
-    resumed = [int(row.details.get(VETOES, 0)) for row in select_audit(conn, day_id) if row.action == RESUMED]
+    resumed = [int(row.details.get(TAKEBACKS, 0)) for row in select_audit(conn, day_id) if row.action == RESUMED]
     return max([ours, *resumed])
 
 
 def _refuse_vetoed(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
     """A veto that no run of ours has answered for yet ends this run. Raises: InvariantBroken ``vetoed``."""
-    if record.vetoes <= known_vetoes(engine.conn, run.day_id):
+    if record.takebacks <= known_takebacks(engine.conn, run.day_id):
         return
     with lease.transaction():
         mark_committed(engine.conn, run.run_id)
@@ -186,7 +192,7 @@ def _ensure_released(
     record = engine.game.read_record(engine.game.chain.read_final_block(), opened.day_id)
     if record.status == RELEASED and _is_ours(record, run):
         return record
-    purpose = release_purpose(engine, opened.day_id, record.vetoes)
+    purpose = release_purpose(engine, opened.day_id, record.takebacks)
     send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, opened.day_id))
     return _wait_for(engine, lease, run, purpose, (RELEASED,), deadline)
 
@@ -201,7 +207,7 @@ def _is_ours(record: DayRecord, run: Run) -> bool:
     if record.status == VOIDED:
         raise Unavailable(
             "day_voided",
-            f"day {run.day_id} was voided on-chain in this moment: its run is not committed, the next tick refunds it",
+            f"day {run.day_id} was voided on-chain in this moment: its run is not committed, the next tick notes it",
         )
     if record.status not in (COMMITTED, RELEASED):
         return False
@@ -218,7 +224,7 @@ def _adopt(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
     """Mark the run committed; a commit that our journal did not send is adopted with an audit row."""
     if run.status != "approved":
         return
-    sent_by_us = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.vetoes))
+    sent_by_us = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.takebacks))
     with lease.transaction():
         remember_final_block(engine)
         if mark_committed(engine.conn, run.run_id) and sent_by_us is None:
@@ -230,8 +236,8 @@ def _mark_settled(
     engine: Engine, lease: Lease, opened: Opened, run: Run, record: DayRecord
 ) -> tuple[Hash32 | None, Hash32 | None]:
     """Mark the run settled; our commit and our release, None where another sender's was adopted."""
-    sent_by_us = close_purpose(engine, lease, release_purpose(engine, run.day_id, record.vetoes))
-    commit_tx = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.vetoes))
+    sent_by_us = close_purpose(engine, lease, release_purpose(engine, run.day_id, record.takebacks))
+    commit_tx = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.takebacks))
     purchases = stream_purchase_places(engine.conn, run.day_id)
     provenance = render_provenance(opened.facts, record, purchases, commit_tx=commit_tx, release_tx=sent_by_us)
     with lease.transaction():

@@ -1,5 +1,5 @@
 -- The block time of the VRF request decides the day's drand round, so it is kept with the seeds.
--- depends: 0017_moved
+-- depends: 0018_voided
 
 ALTER TABLE day_seeds ADD COLUMN IF NOT EXISTS vrf_requested_at bigint CHECK (vrf_requested_at > 0);
 COMMENT ON COLUMN day_seeds.vrf_requested_at IS 'Block time of the VRF request in unix seconds, read at a final block.';
