@@ -250,8 +250,8 @@ class GameChain:
         if suspended:
             raise InvalidInput(
                 "settler_suspended",
-                f"the guardian has suspended the SETTLER {address}: nothing is signed. Find out why; OWNER lifts it with "
-                "liftSuspension, or names another key (`contracts roles`)",
+                f"the guardian has suspended the SETTLER {address}: nothing is signed. Find out why; OWNER lifts it "
+                f"(`contracts roles --lift {address}`), or names another key (`contracts roles --name settler 0x..`)",
             )
         settler = parse_wallet(acting)
         if settler != address:
