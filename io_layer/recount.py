@@ -57,16 +57,15 @@ RECOUNT_WINNERS = """
         SELECT (place - 1)::smallint AS pool_id, price
           FROM unnest(%(prices)s::numeric[]) WITH ORDINALITY AS p (price, place)
     ), stakes AS (
-        SELECT t.pool_id, p.price * (t.paid_tips + t.voucher_tips) AS stake
-          FROM tickets AS t JOIN prices AS p USING (pool_id) WHERE t.day_id = %(day_id)s
+        SELECT t.pool_id, sum(p.price * (t.paid_tips + t.voucher_tips)) AS stake
+          FROM tickets AS t JOIN prices AS p USING (pool_id) WHERE t.day_id = %(day_id)s GROUP BY t.pool_id
     ), cuts AS (
         SELECT pool_id, stake, div(stake * %(fee_bps)s, 10000) AS fee, div(stake * %(rollover_bps)s, 10000) AS rollover
           FROM stakes
     ), splits AS (
-        SELECT pool_id, sum(fee) AS fee,
-               sum(div((stake - fee - rollover) * %(jackpot_bps)s, 10000)) AS jackpot,
-               sum(stake - fee - rollover - div((stake - fee - rollover) * %(jackpot_bps)s, 10000)) AS pot
-          FROM cuts GROUP BY pool_id
+        SELECT pool_id, fee, div((stake - fee - rollover) * %(jackpot_bps)s, 10000) AS jackpot,
+               stake - fee - rollover - div((stake - fee - rollover) * %(jackpot_bps)s, 10000) AS pot
+          FROM cuts
     ), hits AS MATERIALIZED (
         SELECT pool_id, buyer, matches, count(*) AS tips
           FROM (SELECT t.pool_id, t.buyer,
@@ -171,40 +170,6 @@ def recount_day(
         winner_root=_root(rules.chain_id, rules.prize_vault, day_id, winners),
         affiliate_root=_root(rules.chain_id, rules.affiliate_vault, day_id, affiliates),
     )
-
-
-RECOUNT_REFUNDS = """
-    WITH prices AS (
-        SELECT (place - 1)::smallint AS pool_id, price
-          FROM unnest(%(prices)s::numeric[]) WITH ORDINALITY AS p (price, place)
-    ), parts AS (
-        SELECT t.buyer::text AS wallet, p.price * t.paid_tips AS amount
-          FROM tickets AS t JOIN prices AS p USING (pool_id) WHERE t.day_id = %(day_id)s
-         UNION ALL
-        SELECT %(promotions)s::text, p.price * t.voucher_tips
-          FROM tickets AS t JOIN prices AS p USING (pool_id) WHERE t.day_id = %(day_id)s
-    )
-    SELECT wallet, sum(amount) FROM parts GROUP BY wallet HAVING sum(amount) > 0
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class RefundRecount:
-    """What the second opinion found of a voided day. Rows by wallet, ascending; atoms."""
-
-    total: int
-    rows: tuple[tuple[str, int], ...]
-    root: bytes
-
-
-def recount_refunds(
-    conn: Conn, day_id: int, prices: Sequence[int], *, promotions: Wallet, chain_id: int, prize_vault: str
-) -> RefundRecount:
-    """Recount the refunds of a voided day from the ticket rows: paid tips to the buyer, voucher tips to promotions."""
-    given = {"day_id": day_id, "prices": list(prices), "promotions": promotions}
-    rows = tuple(sorted((name, amount) for name, amount in conn.execute(RECOUNT_REFUNDS, given).fetchall()))
-    total = sum(amount for _, amount in rows)
-    return RefundRecount(total=total, rows=rows, root=_root(chain_id, prize_vault, day_id, rows))
 
 
 def _root(chain_id: int, vault: str, day_id: int, rows: Sequence[tuple[str, int]]) -> bytes:

@@ -1,7 +1,6 @@
 """Calls of the contracts for the wallet that signs them: target, function, arguments, calldata, and whether each would
 succeed now. Sends nothing."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from bo_engine.errors import InvalidInput, InvariantBroken, UsageError
@@ -26,6 +25,10 @@ class Desk:
         self.game = game
         self.block = block
         self.offices: dict[str, Office] = read_offices(game.chain, block, game.contracts.roles)
+
+    def read(self, contract: str, function: str, *arguments: object) -> Any:
+        """What both endpoints answer at the final block."""
+        return self.game.chain.read(self.block, [self.game.call(contract, function, *arguments)])[0]
 
     def call(
         self,

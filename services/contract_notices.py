@@ -10,6 +10,7 @@ from bo_engine.units import DayId, Hash32, parse_hash32
 from core.deployment import LEAST_CALLBACK_GAS, MAX_CHARITY_NAME, MAX_LINK, MAX_VOUCHER_CAP
 from io_layer.notice_chain import CHARITY, SUBJECTS, Subject, charity_word
 from services.contract_calls import ANYONE, Call, Desk, require_outside, typed_number, typed_wallet
+from services.rulesets import ruleset_to_schedule
 
 _ANNOUNCE: Final = "--announce"
 _MOST_GAS: Final = 2**32 - 1
@@ -36,7 +37,7 @@ def announce(desk: Desk, subject: str, value: str) -> list[Call]:
     if one.types == ("address",):
         return _announced(desk, one, (require_outside(desk, typed_wallet(value, flag), flag),), one.word)
     amount = typed_number(value, flag, MAX_VOUCHER_CAP)
-    if subject == "voucher-cap" and amount < desk.game.chain.read(desk.block, [desk.game.call(one.contract, "voucherCap")])[0]:
+    if subject == "voucher-cap" and amount < desk.read("ReserveVault", "voucherCap"):
         return [desk.call("owner", one.contract, "lowerVoucherCap", amount)]
     return _announced(desk, one, (amount,), one.word)
 
@@ -67,7 +68,7 @@ def announce_end(desk: Desk, last_day: DayId, text: str) -> list[Call]:
 
 def cancel_end(desk: Desk) -> list[Call]:
     """GUARDIAN's call, or OWNER's, that takes an announced end back; an abandoned game's is OWNER's alone."""
-    _, _, is_abandoned = desk.game.chain.read(desk.block, [desk.game.call("SettlementV4", "end")])[0]
+    _, _, is_abandoned = desk.read("SettlementV4", "end")
     if is_abandoned:
         return [desk.call("owner", "SettlementV4", "cancelEnd")]
     return [desk.call("guardian", "SettlementV4", "cancelEnd", or_by="owner")]
@@ -78,7 +79,8 @@ def schedule_ruleset(desk: Desk, path: Path, from_day: DayId) -> list[Call]:
 
     Raises: UsageError ``bad_ruleset_file``, ``ruleset_differs``.
     """
-    return [desk.call("owner", "GameManager", "scheduleRuleset", ruleset_to_schedule(path, desk.game.constants), from_day)]
+    ruleset_hash = ruleset_to_schedule(path, desk.game.constants)
+    return [desk.call("owner", "GameManager", "scheduleRuleset", ruleset_hash, from_day)]
 
 
 def cancel_ruleset(desk: Desk) -> list[Call]:

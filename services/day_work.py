@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bo_engine.errors import InvalidInput, InvariantBroken, Unavailable
+from bo_engine.errors import InvalidInput, InvariantBroken, Unavailable, require_input
 from bo_engine.units import POOL_IDS, Bps, DayId, Hash32, PoolId, RunHash, Wallet
 from core.affiliates import FeeSplit, referred_stakes, split_fee
 from core.bundle import SettlementStruct, bundle_bytes, commit_bundle, run_hash, settlement_hash, settlement_struct
@@ -17,8 +17,8 @@ from core.documents.inputs import render_inputs
 from core.documents.merkle_dumps import affiliate_tree, render_affiliate_merkle, render_winners_merkle, winner_tree
 from core.documents.settlement_result import render_settlement_result
 from core.drand import verify_seeds
-from core.fold import DayFold, batches
-from core.model import DayResult, Deployment, PoolDay, PoolState, ReferredStake, Seeds, Ticket
+from core.fold import DayFold, batches, splits_of
+from core.model import DayResult, Deployment, PoolDay, PoolState, ReferredStake, Seeds, StakeSplit, Ticket
 from core.ruleset import Ruleset
 from core.settle import settle_day
 from io_layer.game_chain import VOIDED, DayOnChain
@@ -49,9 +49,9 @@ class Opened:
         return self.facts.day_id
 
     @property
-    def is_voided(self) -> bool:
-        """Whether the owner has voided the day on-chain: its stakes go back (rule 2.12)."""
-        return self.facts.record.status == VOIDED
+    def splits(self) -> tuple[StakeSplit, ...]:
+        """Where each pool's stake goes, computed from what the chain has counted."""
+        return splits_of(self.ruleset, self.facts.pools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,22 @@ class Computed:
 
 
 def open_day(engine: Engine, day_id: DayId) -> Opened:
-    """Read a closed day and check it against what we know.
+    """Read a closed day and check it against what we know. Raises: InvalidInput ``day_not_closed``,
+    ``day_before_first``; as ``check_day``."""
+    return check_day(engine, engine.read_closed_day(day_id))
 
-    Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_out_of_order``; UsageError
-    ``unknown_ruleset``; InvariantBroken ``state_differs``, ``late_seal``; Unavailable ``tickets_missing``.
+
+def check_day(engine: Engine, facts: DayOnChain) -> Opened:
+    """Check a closed day against what we know.
+
+    Raises: InvalidInput ``day_voided``, ``day_out_of_order``; UsageError ``unknown_ruleset``; InvariantBroken
+    ``state_differs``, ``late_seal``; Unavailable ``tickets_missing``.
     """
-    facts = engine.read_closed_day(day_id)
+    require_input(
+        facts.record.status != VOIDED,
+        "day_voided",
+        f"day {facts.day_id} is voided on-chain: it is not settled, its buyers take their stakes back",
+    )
     opened = Opened(facts, engine.ruleset_of(facts), engine.opening_state(facts))
     check_ticket_count(engine, facts)
     check_sealed_before_seed(engine, facts)
@@ -187,8 +197,8 @@ def referred_of_day(engine: Engine, opened: Opened, rates: Mapping[Wallet, Bps])
 
 
 def fee_of_day(opened: Opened, referred: Sequence[ReferredStake]) -> FeeSplit:
-    """What becomes of the day's fee, as the contract has added it up."""
-    return split_fee(opened.ruleset, sum(split.fee_atoms for split in opened.facts.splits), referred)
+    """What becomes of the day's fee, from the stakes that the contract has counted."""
+    return split_fee(opened.ruleset, sum(split.fee_atoms for split in opened.splits), referred)
 
 
 def affiliates_document(engine: Engine, opened: Opened, referred: Sequence[ReferredStake]) -> Iterator[bytes]:
@@ -202,12 +212,12 @@ def affiliates_document(engine: Engine, opened: Opened, referred: Sequence[Refer
 
 
 def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
-    """The stored seeds, verified again; none on a day without tips or one that is voided.
+    """The stored seeds, verified again; none on a day without tips.
 
     Raises: Unavailable ``seeds_missing``; InvariantBroken ``seed_differs``; InvalidInput ``forged_beacon``.
     """
     facts = opened.facts
-    if facts.tip_count == 0 or opened.is_voided:
+    if facts.tip_count == 0:
         return None
     row = select_seeds(engine.conn, opened.day_id)
     seeds = row.complete() if row else None
@@ -219,6 +229,10 @@ def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
         )
     if facts.vrf_word != seeds.vrf_word:
         raise InvariantBroken("seed_differs", f"day {opened.day_id}: the stored VRF word is not the chain's")
+    if facts.vrf_requested_at != seeds.vrf_requested_at:
+        raise InvariantBroken(
+            "seed_differs", f"day {opened.day_id}: the stored time of the VRF request is not the chain's"
+        )
     try:
         verify_seeds(opened.ruleset, opened.day_id, seeds)
     except InvalidInput as error:

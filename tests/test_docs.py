@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import typer
+from core.documents.void import render_void_affiliates, render_void_result, void_bundle
 
 from bo_engine.settings import SETTINGS
 from bo_engine.units import ZERO_HASH
@@ -22,7 +23,6 @@ from core.documents.inputs import render_inputs
 from core.documents.manifest import Manifest, render_manifest
 from core.documents.merkle_dumps import render_winners_merkle
 from core.documents.settlement_result import render_settlement_result
-from core.documents.void import render_void_affiliates, render_void_result, void_bundle
 from core.fold import fold_day
 from core.ruleset import RULESET_1, ruleset_hash
 from core.void import void_day

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from services.void_gates import NOT_APPLICABLE
 
 from bo_engine.errors import InvalidInput, InvariantBroken, Unavailable
 from bo_engine.units import Atoms, DayId, Wallet, day_end, hex_of, parse_wallet
@@ -21,7 +22,6 @@ from services.dry_run import dry_run_step
 from services.explain import explain
 from services.resume_day import resume_day
 from services.settle_days import DayOutcome
-from services.void_gates import NOT_APPLICABLE
 from tests.invariants.checker import check_invariants
 from tests.services.test_settle_days import files_of
 from tests.support.fingerprint import fingerprint
