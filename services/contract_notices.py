@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bo_engine.errors import InvalidInput, UsageError
-from bo_engine.units import DayId, Hash32, parse_hash32
+from bo_engine.units import MAX_DAY_ID, Hash32, parse_hash32
 from core.deployment import LEAST_CALLBACK_GAS, MAX_CHARITY_NAME, MAX_LINK, MAX_VOUCHER_CAP
 from io_layer.notice_chain import CHARITY, SUBJECTS, Subject, charity_word
 from services.contract_calls import ANYONE, Call, Desk, require_outside, typed_number, typed_wallet
@@ -57,9 +57,12 @@ def cancel(desk: Desk, subject: str) -> list[Call]:
     return [desk.call("guardian", contract, "cancel", word, or_by="owner")]
 
 
-def announce_end(desk: Desk, last_day: DayId, text: str) -> list[Call]:
-    """OWNER's call that ends the game with a day. Raises: UsageError ``bad_wallet``."""
-    receiver = typed_wallet(text, "--announce-end")
+def announce_end(desk: Desk, day: str, text: str) -> list[Call]:
+    """OWNER's call that ends the game with a day, and the one with which anyone finishes it.
+
+    Raises: UsageError ``bad_number``, ``bad_wallet``.
+    """
+    last_day, receiver = typed_number(day, "--announce-end", MAX_DAY_ID), typed_wallet(text, "--announce-end")
     return [
         desk.call("owner", "SettlementV4", "announceEnd", last_day, receiver),
         desk.call(ANYONE, "SettlementV4", "finish", later=f"once every day up to {last_day} is released or voided"),
@@ -74,7 +77,12 @@ def cancel_end(desk: Desk) -> list[Call]:
     return [desk.call("guardian", "SettlementV4", "cancelEnd", or_by="owner")]
 
 
-def schedule_ruleset(desk: Desk, path: Path, from_day: DayId) -> list[Call]:
+def finish(desk: Desk) -> list[Call]:
+    """The call with which anyone sends what is left in the pools to the receiver of the end."""
+    return [desk.call(ANYONE, "SettlementV4", "finish")]
+
+
+def schedule_ruleset(desk: Desk, path: Path, from_day: int) -> list[Call]:
     """OWNER's call that lets a ruleset rule from a day on; one waits at a time, a new one takes its place.
 
     Raises: UsageError ``bad_ruleset_file``, ``ruleset_differs``.
@@ -113,7 +121,7 @@ def _subject(name: str) -> Subject:
 def _vrf_config(value: str, flag: str) -> tuple[Hash32, int, int, int]:
     parts = value.split(",")
     if len(parts) != 4:
-        raise UsageError("bad_value", f"{flag} wants KEY_HASH,GAS,CONFIRMATIONS,JUELS_PER_REQUEST")
+        raise UsageError("bad_value", f"{flag} wants KEY_HASH,GAS,CONFIRMATIONS,JUELS")
     try:
         key_hash = parse_hash32(parts[0])
     except InvalidInput as error:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, UsageError
-from bo_engine.units import ZERO_WALLET, DayId
+from bo_engine.units import ZERO_WALLET
 from core.notices import KEY_OFFICES, OFFICES, Office, office_number
 from services.contract_calls import Call, Desk, typed_wallet
 
@@ -70,7 +70,7 @@ def name_holder(desk: Desk, office: str, text: str) -> list[Call]:
 
 
 def cancel_naming(desk: Desk, office: str) -> list[Call]:
-    """GUARDIAN's call, or OWNER's; that of GUARDIAN's own successor is OWNER's alone. Raises: UsageError ``bad_role``."""
+    """GUARDIAN's call, or OWNER's; for GUARDIAN's own successor OWNER's alone. Raises: UsageError ``bad_role``."""
     number = office_number(office)
     if office == "guardian":
         return [desk.call("owner", "Roles", "cancelNaming", number)]
@@ -104,9 +104,9 @@ def unpause(desk: Desk, what: str) -> list[Call]:
     return [desk.call("guardian", contract, function, or_by="owner")]
 
 
-def veto(desk: Desk, day_id: DayId, reason: str) -> list[Call]:
+def veto(desk: Desk, day_id: int, reason: str) -> list[Call]:
     """GUARDIAN's call, or OWNER's, that takes back a commit before its release."""
-    return [desk.call("guardian", "SettlementV4", "veto", day_id, reason, or_by="owner")]
+    return [desk.call("guardian", "SettlementV4", "veto", day_id, reason.strip(), or_by="owner")]
 
 
 def _key_office(office: str, flag: str) -> int:
