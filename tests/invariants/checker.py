@@ -117,13 +117,14 @@ def _check_solvency(facts: Facts) -> None:
     owed = sum(sum(state[:3]) for state in states)
     for day in range(max(first, next_day), today + 1):
         owed += sum(pool[2] for pool in facts.read("GameManager", "poolDays", day))
-    owed += facts.read("ReserveVault", "accruedFees") + facts.read("ReserveVault", "accruedCharity")
+    for name in ("accruedFees", "accruedCharity", "accruedGas", "refundableTotal"):
+        owed += facts.read("ReserveVault", name)
+    for vault in ("PrizeVault", "AffiliateVault"):
+        owed += facts.read(vault, "totalReleased") - facts.read(vault, "totalClaimed")
+    held = facts.read("ReserveVault", "held")
+    _require(held == owed, "I1", f"the reserve vault counts {held} as owed, the sum of all debts is {owed}")
     has = facts.read("TestUSDT", "balanceOf", facts.address("ReserveVault"))
     _require(has >= owed, "I1", f"the reserve vault holds {has}, owes {owed}")
-    for vault in ("PrizeVault", "AffiliateVault"):
-        debt = facts.read(vault, "totalReleased") - facts.read(vault, "totalClaimed")
-        has = facts.read("TestUSDT", "balanceOf", facts.address(vault))
-        _require(has >= debt, "I1", f"{vault} holds {has}, owes {debt}")
 
 
 # -- I2, I3, I4 ------------------------------------------------------------------------------------------------------
@@ -145,9 +146,10 @@ def _check_once(facts: Facts) -> None:
     commits: Counter[tuple[int, int]] = Counter()
     releases = Counter(event["dayId"] for event in facts.events("SettlementV4", "DayReleased"))
     moves = [(e["block"], e["log_index"], e["dayId"], "commit") for e in facts.events("SettlementV4", "DayCommitted")]
-    moves += [(e["block"], e["log_index"], e["dayId"], "veto") for e in facts.events("SettlementV4", "DayVetoed")]
+    for event in ("DayVetoed", "TakenBack"):
+        moves += [(e["block"], e["log_index"], e["dayId"], "takeback") for e in facts.events("SettlementV4", event)]
     for _, _, day, what in sorted(moves):
-        if what == "veto":
+        if what == "takeback":
             rounds[day] += 1
         else:
             commits[day, rounds[day]] += 1
