@@ -85,7 +85,7 @@ class Engine:
         return states
 
     def _state_after(self, day_id: DayId) -> tuple[PoolState, ...] | None:
-        """The state that a day left; None if it has not ended here. A row of voided days leaves what one of them does."""
+        """The state that a day left; None if it has not ended here. Voided days in a row leave what one does."""
         before = day_id
         while (row := select_day(self.conn, before)) is not None and row.status == "VOIDED":
             before = DayId(before - 1)

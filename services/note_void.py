@@ -1,4 +1,4 @@
-"""Notes a day that was voided on-chain: what was begun of its settlement is set aside, its row and voided.json say so."""
+"""Notes a day that was voided on-chain: what was begun of its settlement is set aside, row and voided.json say so."""
 
 from bo_engine.errors import InvariantBroken, require_invariant
 from bo_engine.units import hex_of

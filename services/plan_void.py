@@ -30,7 +30,7 @@ def plan_void(engine: Engine, day_id: DayId) -> dict[str, Any]:
     require_invariant(
         times == terms.times,
         "void_rules_differ",
-        f"day {day_id}: by our rules it may be voided from {times}, the contract says {terms.times}; nothing is planned",
+        f"day {day_id}: by our rules it may be voided from {times}, the contract says {terms.times}: planned nothing",
     )
     why_not = why_not_voidable(
         times,

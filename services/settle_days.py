@@ -30,7 +30,7 @@ from io_layer.run_store import select_live_run
 from services.approve_day import approve_day
 from services.artifacts import mirror_artifacts
 from services.begin_anew import ENGINE_CHANGED, take_over_day
-from services.commit_day import ChallengeRuns, commit_day, commit_purpose, known_takebacks, release_purpose
+from services.commit_day import NotDue, commit_day, commit_purpose, known_takebacks, release_purpose
 from services.compute_day import compute_day, compute_stored, refuse_other_result
 from services.day_work import Opened, check_day, open_day, seeds_of_day
 from services.engine import Engine, require_writable
@@ -241,7 +241,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
 
 
 def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | None) -> DayOutcome:
-    """Run one step; the day is RUNNING afterwards, or WAITING for the challenge period."""
+    """Run one step; the day is RUNNING afterwards, or WAITING for a time of the contract."""
     day_id = opened.day_id
     lease.renew()
     with lease.transaction():
@@ -251,15 +251,15 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
             raise InvalidInput("day_not_startable", f"day {day_id} is DONE, VOIDED or HALTED")
     engine.tell(f"day {day_id}: {step}")
     if step == "approve":
-        result: dict[str, Any] | ChallengeRuns = approve_day(engine, lease, opened, by=by)
+        result: dict[str, Any] | NotDue = approve_day(engine, lease, opened, by=by)
     else:
         result = _WORK[step](engine, lease, opened)
-    if isinstance(result, ChallengeRuns):
+    if isinstance(result, NotDue):
         # The manifest is there since the commit: who wants to check the day may do so before it is released.
         mirror_artifacts(engine, day_id)
         with lease.transaction():
             remember_final_block(engine)
-            wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
+            wait_day(engine.conn, day_id, result.reason, not_before=result.not_before_s)
         return _outcome(engine, day_id, EXIT_DONE)
     mirror_artifacts(engine, day_id)
     _LOG.info("step_done", extra={"step": step, "day_id": day_id, "facts": result})
@@ -370,7 +370,7 @@ def _done_again(engine: Engine, lease: Lease, row: PipelineDay, step: Step) -> D
     return outcome
 
 
-_WORK: Final[dict[Step, Callable[[Engine, Lease, Opened], dict[str, Any] | ChallengeRuns]]] = {
+_WORK: Final[dict[Step, Callable[[Engine, Lease, Opened], dict[str, Any] | NotDue]]] = {
     "export": export_day,
     "affiliate": export_affiliates,
     "compute": compute_day,
