@@ -129,8 +129,8 @@ def _mark(
 
 
 def _open_again(engine: Engine, stored: JournalTx) -> None:
-    """A purpose whose attempts are all spent may take a new nonce, but not again and again without a person. Of a voided
-    day nothing is left to do."""
+    """A purpose whose attempts are all spent may take a new nonce, but not again and again without a person. That of a
+    voided day is closed."""
     attempts = select_attempts(engine.conn, stored.tx_id)
     reverted = sum(1 for attempt in attempts if attempt.state == "REVERTED")
     is_spent = all(attempt.state in _SPENT for attempt in attempts)

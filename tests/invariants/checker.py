@@ -94,8 +94,8 @@ def _check_conservation(facts: Facts) -> None:
         event = next(one for one in facts.events("SettlementV4", "DayVoided") if one["dayId"] == day)
         sold = sum(pool[2] for pool in facts.read("GameManager", "poolDays", day))
         told = (row["void_stake"], row["void_block"], "0x" + row["void_tx"].hex())
-        _require(told == (sold, event["block"], event["tx_hash"]), "I1", f"day {day} is VOIDED with {told}, not {event}")
-        _require(facts.read("ReserveVault", "refundable", day) <= sold, "I1", f"day {day}: more is refundable than sold")
+        _require(told == (sold, event["block"], event["tx_hash"]), "I1", f"day {day} is VOIDED: {told}, not {event}")
+        _require(facts.read("ReserveVault", "refundable", day) <= sold, "I1", f"day {day}: refundable is above {sold}")
     for run in facts.rows(SELECT_RUNS):
         if run["day_id"] - 1 in voided:
             # A void moves yesterday's rollover to the carry, and a row of them no more than one.
@@ -158,9 +158,10 @@ def _check_once(facts: Facts) -> None:
     commits: Counter[tuple[int, int]] = Counter()
     releases = Counter(event["dayId"] for event in facts.events("SettlementV4", "DayReleased"))
     moves = [(e["block"], e["log_index"], e["dayId"], "commit") for e in facts.events("SettlementV4", "DayCommitted")]
-    moves += [(e["block"], e["log_index"], e["dayId"], "veto") for e in facts.events("SettlementV4", "DayVetoed")]
+    for end in ("DayVetoed", "TakenBack"):
+        moves += [(e["block"], e["log_index"], e["dayId"], "taken back") for e in facts.events("SettlementV4", end)]
     for _, _, day, what in sorted(moves):
-        if what == "veto":
+        if what == "taken back":
             rounds[day] += 1
         else:
             commits[day, rounds[day]] += 1
