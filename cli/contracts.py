@@ -1,14 +1,13 @@
 """Commands for the contracts: deploy them, check an installation, see and change who holds the offices."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bo_engine.errors import EXIT_DONE, UsageError
+from bo_engine.errors import EXIT_DONE
 from cli.keys import hidden
-from cli.output import DryRun, JsonOption, print_facts, print_json, print_table
+from cli.output import DryRun, JsonOption, confirm, print_facts, print_json, print_table
 from cli.roles import roles
 from cli.start import loaded_settings, watched
 
@@ -63,7 +62,8 @@ def deploy(
         if dry_run:
             return plan.lines.exit_code
         require_plan_holds(plan)
-        _ask(yes, plan.gas)
+        if plan.gas:
+            confirm("Send these transactions?", yes)
         signer = key.open("" if key.is_plain else _password(password_file), chain_id=terms.chain_id)
         with watched() as (story, stop):
             done = deploy_contracts(plan, signer, tell=story, stop=stop)
@@ -106,15 +106,6 @@ def _password(file: Path | None) -> str:
     password = read_private(file, "--password-file", code="unreadable_file").rstrip("\r\n")
     know_secrets([password])
     return password
-
-
-def _ask(yes: bool, gas: object) -> None:
-    if yes or not gas:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("no_terminal", "without a terminal say --yes, once you have read the plan (--dry-run)")
-    if not typer.confirm("Send these transactions?", err=True):
-        raise UsageError("not_confirmed", "nothing was sent")
 
 
 def _print_plan(plan: dict[str, Any], json: bool) -> None:
