@@ -10,7 +10,6 @@ const solc = require("solc");
 
 const ROOT = __dirname;
 const MODULES = path.join(ROOT, "node_modules");
-const COORDINATOR_MOCK = "@chainlink/contracts/src/v0.8/vrf/mocks/VRFCoordinatorV2_5Mock.sol";
 const MULTICALL3 = "@chainlink/contracts/src/v0.8/vendor/multicall/ebd8b64/src/Multicall3.sol";
 
 // What is written to abi/, and where it is defined.
@@ -28,7 +27,7 @@ const CONTRACTS = {
   IERC20Metadata: "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol",
   Multicall3: MULTICALL3,
   TestUSDT: "src/test/TestUSDT.sol",
-  VRFCoordinatorV2_5Mock: COORDINATOR_MOCK,
+  TestCoordinator: "src/test/TestCoordinator.sol",
   VRFReceiver: "src/VRFReceiver.sol",
 };
 

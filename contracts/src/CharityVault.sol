@@ -5,10 +5,11 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {RoleBound} from "./RoleBound.sol";
 import {Roles} from "./Roles.sol";
+import {Timelocked} from "./Timelocked.sol";
 
 /// @title CharityVault
 /// @notice Holds the charity share and pays it to registered charities only, every step by event.
-contract CharityVault is RoleBound {
+contract CharityVault is Timelocked {
     using SafeERC20 for IERC20;
 
     /// @notice The token of all amounts.
@@ -30,15 +31,14 @@ contract CharityVault is RoleBound {
         usdt = usdt_;
     }
 
-    /// @notice Adds a charity.
-    function registerCharity(address charity, string calldata name) external onlyOwner {
-        if (charity == address(0)) revert ZeroAddress();
+    /// @notice Announces a new charity; its address is the subject.
+    function announceCharity(address charity, string calldata name) external onlyOwner {
+        _requireOutside(charity);
         if (isCharity[charity]) revert AlreadyRegistered(charity);
-        isCharity[charity] = true;
-        emit CharityRegistered(charity, name);
+        _announce(bytes32(uint256(uint160(charity))), abi.encode(charity, name));
     }
 
-    /// @notice Takes a charity off the list.
+    /// @notice Takes a charity off the list, at once.
     function removeCharity(address charity) external onlyOwner {
         if (!isCharity[charity]) revert NotRegistered(charity);
         isCharity[charity] = false;
@@ -51,5 +51,13 @@ contract CharityVault is RoleBound {
         paidTo[charity] += amount;
         emit CharityPaid(charity, amount);
         usdt.safeTransfer(charity, amount);
+    }
+
+    /// @inheritdoc Timelocked
+    function _apply(bytes32, bytes memory data) internal override {
+        (address charity, string memory name) = abi.decode(data, (address, string));
+        if (isCharity[charity]) revert AlreadyRegistered(charity);
+        isCharity[charity] = true;
+        emit CharityRegistered(charity, name);
     }
 }

@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
+import {ReserveVault} from "./ReserveVault.sol";
 import {RoleBound} from "./RoleBound.sol";
 import {Roles} from "./Roles.sol";
 
 /// @title ClaimVault
-/// @notice Pays what a day's Merkle root promises: once per day and account, to the account itself, whoever calls.
-///         What is promised never expires.
+/// @notice Pays what a day's Merkle root promises: once per day and account, to the account's payee, whoever calls.
+///         What is promised never expires. Holds no money: a release raises its credit (`totalReleased - totalClaimed`),
+///         a claim lowers it, and ReserveVault pays.
 abstract contract ClaimVault is RoleBound {
-    using SafeERC20 for IERC20;
-
     /// @notice A pause of claims ends by itself after this time, and as long must pass before the next one.
     uint256 public constant PAUSE_SECONDS = 7 days;
 
-    /// @notice The token that is paid out.
-    IERC20 public immutable usdt;
+    /// @notice Holds the money and pays claims.
+    ReserveVault public immutable reserveVault;
     /// @notice The only caller that may set a root.
     address public immutable settlement;
     /// @notice Part of every leaf: ties it to this chain and this vault, so that no proof fits another tree.
@@ -39,11 +37,10 @@ abstract contract ClaimVault is RoleBound {
     uint256 public totalClaimed;
 
     event RootSet(uint256 indexed dayId, bytes32 root, uint256 total);
-    event Claimed(uint256 indexed dayId, address indexed account, uint256 amount);
+    event Claimed(uint256 indexed dayId, address indexed account, address to, uint256 amount);
     event ClaimsPaused(address indexed by, uint256 until);
     event ClaimsUnpaused(address indexed by);
 
-    error NotSettlement(address caller);
     error RootAlreadySet(uint256 dayId);
     error ClaimsArePaused(uint256 until);
     error PauseNotAllowedYet(uint256 notBefore);
@@ -54,15 +51,15 @@ abstract contract ClaimVault is RoleBound {
     /// @dev The day's claims would exceed what was released for it.
     error ClaimsExceedTotal(uint256 dayId);
 
-    constructor(IERC20 usdt_, Roles roles_, address settlement_) RoleBound(roles_) {
-        if (address(usdt_) == address(0) || settlement_ == address(0)) revert ZeroAddress();
-        usdt = usdt_;
-        settlement = settlement_;
+    constructor(ReserveVault reserveVault_, Roles roles_) RoleBound(roles_) {
+        if (address(reserveVault_) == address(0)) revert ZeroAddress();
+        reserveVault = reserveVault_;
+        settlement = roles_.settlement();
         // Fixed at deployment, so that a change of the chain's id could not trap prizes that are already released.
         leafDomain = keccak256(abi.encode(bytes32("BO-ENGINE/LEAF/1"), block.chainid, address(this)));
     }
 
-    /// @notice Opens a released day for claims. Called once per day, together with the money.
+    /// @notice Opens a released day for claims, once.
     function setRoot(uint256 dayId, bytes32 root, uint256 total) external {
         if (msg.sender != settlement) revert NotSettlement(msg.sender);
         if (rootOf[dayId] != bytes32(0)) revert RootAlreadySet(dayId);
@@ -72,9 +69,9 @@ abstract contract ClaimVault is RoleBound {
         emit RootSet(dayId, root, total);
     }
 
-    /// @notice Pays `account` its amount of a day. Anyone may call; the money goes to the account.
+    /// @notice Pays an account's amount of a day. Anyone may call; the money goes to the account's payee.
     /// @param dayId The settled day.
-    /// @param account Who is paid.
+    /// @param account Whose leaf it is.
     /// @param amount The leaf's amount, in atoms.
     /// @param proof The leaf's path to the day's root.
     function claim(uint256 dayId, address account, uint256 amount, bytes32[] calldata proof) external {
@@ -91,8 +88,7 @@ abstract contract ClaimVault is RoleBound {
         if (claimedOfDay > totalOf[dayId]) revert ClaimsExceedTotal(dayId);
         claimedOf[dayId] = claimedOfDay;
         totalClaimed += amount;
-        emit Claimed(dayId, account, amount);
-        usdt.safeTransfer(account, amount);
+        emit Claimed(dayId, account, reserveVault.payClaim(account, amount), amount);
     }
 
     /// @notice Stops claims for seven days at most; afterwards they run for at least seven.

@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {
+    AFFILIATE_DEFAULT_BPS,
+    AFFILIATE_MAX_BPS,
+    MAX_PAID_TIPS,
+    MAX_TIPS,
+    PRICE_0,
+    PRICE_1,
+    PRICE_2,
+    PRICE_3,
+    PRICE_4
+} from "./GameConstants.sol";
 import {GameTreasury} from "./GameTreasury.sol";
 import {ReserveVault} from "./ReserveVault.sol";
 import {RoleBound} from "./RoleBound.sol";
 import {Roles} from "./Roles.sol";
-import {BuyPermit, MAX_NUMBER_MAX, MIN_NUMBER_MAX, POOL_COUNT, PoolDay} from "./Types.sol";
+import {BuyPermit, MAX_LAG_DAYS, POOL_COUNT, PoolDay} from "./Types.sol";
 
 /// @title GameManager
 /// @notice Sells tickets. Every tip stands in an event and in a running digest per day and pool before any seed of the
-///         day exists, so the day's tickets can be rebuilt from the chain and nobody can add one afterwards.
+///         day exists, so the tickets of a day can be rebuilt from the chain and none can be added afterwards.
 contract GameManager is RoleBound, EIP712 {
     using Checkpoints for Checkpoints.Trace256;
 
@@ -21,38 +34,42 @@ contract GameManager is RoleBound, EIP712 {
         "BuyPermit(address buyer,uint256 dayId,uint8 poolId,bytes32 tipsHash,uint8 paidTips,uint8 voucherTips,"
         "address affiliate,uint256 gasCostUsdt,uint64 deadline,bytes16 nonce)"
     );
-    /// @notice Most paid tips on one ticket.
-    uint256 public constant MAX_PAID_TIPS = 144;
-    /// @notice Most tips on one ticket, bonus and voucher tips included.
-    uint256 public constant MAX_TIPS = 255;
     /// @notice Most that a relayed ticket may charge for gas, in atoms (5 USDT).
     uint256 public constant MAX_GAS_COST_USDT = 5_000_000;
-    /// @notice Highest commission, in basis points.
-    uint256 public constant MAX_AFFILIATE_RATE_BPS = 1_000;
-    /// @notice Commission while no other rate is set, in basis points.
-    uint256 public constant DEFAULT_AFFILIATE_RATE_BPS = 500;
+    /// @notice Most gas for a contract wallet's check of a signature.
+    uint256 public constant WALLET_CHECK_GAS = 200_000;
     /// @notice A new ruleset is announced at least so many days before its first day.
     uint256 public constant RULESET_NOTICE_DAYS = 7;
-    /// @notice Nothing is scheduled further ahead, so that a slip of the pen can be put right within a year.
-    uint256 public constant MAX_SCHEDULE_DAYS = 366;
+    /// @notice No ruleset is scheduled further ahead.
+    uint256 public constant MAX_RULESET_DAYS = 366;
+    /// @notice A rate that raises what an affiliate gets is set at least so many days ahead.
+    uint256 public constant RAISE_NOTICE_DAYS = 3;
+    /// @notice No rate is set further ahead.
+    uint256 public constant MAX_RATE_DAYS = 30;
+    /// @notice The first day is at most so many days after the deployment.
+    uint256 public constant MAX_FIRST_DAY_AHEAD = 30;
 
     /// @notice Takes the money.
     ReserveVault public immutable reserveVault;
-    /// @notice Keeps the split.
+    /// @notice Knows the numbers of the game.
     GameTreasury public immutable gameTreasury;
+    /// @notice Moves the window of days that are sold.
+    address public immutable settlement;
     /// @notice Tips are six distinct numbers from 1 to this.
     uint8 public immutable numberMax;
     /// @notice No ticket is sold for an earlier day.
     uint256 public immutable firstDay;
 
-    /// @notice Tickets sold so far; the last ticket's id, because ids count from 1.
-    uint256 public ticketCount;
     /// @notice How many `AffiliateRateSet` events there are: a reader can tell that he has them all.
     uint256 public affiliateRateCount;
-    /// @notice True while no tickets are sold.
-    bool public purchasesPaused;
-    /// @notice Whether a buyer's nonce is spent.
-    mapping(address buyer => mapping(bytes16 nonce => bool)) public nonceUsed;
+
+    /// @dev One word: all that a purchase asks before it counts its ticket.
+    struct Sales {
+        uint64 ticketCount;
+        uint64 nextDay;
+        uint64 lastDay;
+        bool paused;
+    }
 
     /// @dev Two words: counts and stake share one. 64 bits of tickets and 128 bits of atoms cannot overflow.
     struct PackedPoolDay {
@@ -75,10 +92,31 @@ contract GameManager is RoleBound, EIP712 {
         address affiliate;
     }
 
+    /// @dev One word: spends the permit's nonce for ever and is the note for a refund. `stake` is what the player paid.
+    struct Note {
+        uint64 dayId;
+        uint128 stake;
+        bool refunded;
+    }
+
+    struct Rate {
+        uint64 fromDay;
+        uint16 rateBps;
+    }
+
+    struct WaitingRuleset {
+        bytes32 hash;
+        uint256 fromDay;
+    }
+
+    Sales private _sales;
+
     mapping(uint256 dayId => PackedPoolDay[5]) private _poolDays;
     mapping(address player => Binding) private _bindings;
-    mapping(address affiliate => Checkpoints.Trace256) private _rates;
+    mapping(address buyer => mapping(bytes16 nonce => Note)) private _notes;
+    mapping(address affiliate => Rate[]) private _rates;
     Checkpoints.Trace256 private _rulesets;
+    WaitingRuleset private _waiting;
 
     /// @notice A sold ticket, complete. `digest` is the pool's running digest after it.
     event TicketPurchased(
@@ -99,11 +137,13 @@ contract GameManager is RoleBound, EIP712 {
     event AffiliateBound(address indexed player, address indexed affiliate);
     event AffiliateRateSet(address indexed affiliate, uint256 rateBps, uint256 fromDay);
     event RulesetScheduled(bytes32 indexed rulesetHash, uint256 fromDay);
+    event RulesetCancelled(bytes32 indexed rulesetHash, uint256 fromDay, address indexed by);
     event PurchasesPaused(address indexed by);
     event PurchasesUnpaused(address indexed by);
 
-    error BadNumberMax(uint256 numberMax);
     error BadWiring();
+    error BadFirstDay(uint256 firstDay);
+    error NotReserveVault(address caller);
     error PurchasesArePaused();
     error NotBuyer(address caller);
     /// @dev A direct purchase has no gas cost and no vouchers.
@@ -111,6 +151,9 @@ contract GameManager is RoleBound, EIP712 {
     error DeadlinePassed(uint256 deadline);
     error WrongDay(uint256 dayId, uint256 today);
     error NotOpenYet(uint256 firstDay);
+    /// @dev Settling lags too far behind, or the contracts do not all stand yet.
+    error SalesStopped(uint256 today, uint256 nextDay);
+    error GameEnds(uint256 today, uint256 lastDay);
     error BadPool(uint256 poolId);
     error BadPaidTips(uint256 paidTips);
     error TooManyTips(uint256 tips);
@@ -120,29 +163,30 @@ contract GameManager is RoleBound, EIP712 {
     error BadTip(uint256 index, uint64 mask);
     error GasCostTooHigh(uint256 gasCostUsdt);
     error NonceUsed(address buyer, bytes16 nonce);
+    error UnknownNonce(address buyer, bytes16 nonce);
     error BadSignature();
     error SelfReferral();
     error RateTooHigh(uint256 rateBps);
     error TooEarly(uint256 fromDay, uint256 earliest);
     error TooFarAhead(uint256 fromDay, uint256 latest);
     error ZeroHash();
+    error NoRulesetWaiting();
 
     constructor(
         Roles roles_,
         ReserveVault reserveVault_,
         GameTreasury gameTreasury_,
-        uint8 numberMax_,
         uint256 firstDay_,
         bytes32 rulesetHash
     ) RoleBound(roles_) EIP712("BO-Engine", "1") {
-        if (numberMax_ < MIN_NUMBER_MAX || numberMax_ > MAX_NUMBER_MAX) revert BadNumberMax(numberMax_);
+        uint256 today = block.timestamp / 1 days;
+        if (firstDay_ < today || firstDay_ > today + MAX_FIRST_DAY_AHEAD) revert BadFirstDay(firstDay_);
         if (rulesetHash == bytes32(0)) revert ZeroHash();
-        if (reserveVault_.gameManager() != address(this) || gameTreasury_.gameManager() != address(this)) {
-            revert BadWiring();
-        }
+        if (reserveVault_.gameManager() != address(this)) revert BadWiring();
         reserveVault = reserveVault_;
         gameTreasury = gameTreasury_;
-        numberMax = numberMax_;
+        settlement = roles_.settlement();
+        numberMax = gameTreasury_.numberMax();
         firstDay = firstDay_;
         _rulesets.push(firstDay_, uint256(rulesetHash));
         emit RulesetScheduled(rulesetHash, firstDay_);
@@ -160,45 +204,60 @@ contract GameManager is RoleBound, EIP712 {
         returns (uint256 ticketId)
     {
         if (permit.gasCostUsdt > MAX_GAS_COST_USDT) revert GasCostTooHigh(permit.gasCostUsdt);
-        if (!SignatureChecker.isValidSignatureNowCalldata(permit.buyer, permitDigest(permit), signature)) {
-            revert BadSignature();
-        }
+        if (!_isSignedBy(permit.buyer, permitDigest(permit), signature)) revert BadSignature();
         return _sell(permit, tips);
     }
 
-    /// @notice Sells a ticket to the caller himself: no gas cost and no vouchers, and nobody can shut him out.
+    /// @notice Sells a ticket to the caller himself: no gas cost and no vouchers, so no key can shut him out.
     function buyTicket(BuyPermit calldata permit, bytes calldata tips) external returns (uint256 ticketId) {
         if (msg.sender != permit.buyer) revert NotBuyer(msg.sender);
         if (permit.gasCostUsdt != 0 || permit.voucherTips != 0) revert DirectTermsOnly();
         return _sell(permit, tips);
     }
 
+    /// @dev ECDSA first: an account with EIP-7702 code still signs so.
+    function _isSignedBy(address buyer, bytes32 digest, bytes calldata signature) private view returns (bool) {
+        (address signer, ECDSA.RecoverError failure,) = ECDSA.tryRecoverCalldata(digest, signature);
+        if (failure == ECDSA.RecoverError.NoError && signer == buyer) return true;
+        if (buyer.code.length == 0) return false;
+        (bool ok, bytes memory answer) = buyer.staticcall{gas: WALLET_CHECK_GAS}(
+            abi.encodeCall(IERC1271.isValidSignature, (digest, signature))
+        );
+        return ok && answer.length >= 32 && bytes32(answer) == bytes32(IERC1271.isValidSignature.selector);
+    }
+
     function _sell(BuyPermit calldata permit, bytes calldata tips) private returns (uint256 ticketId) {
         uint256 tipCount = _checkTerms(permit);
         _checkTips(permit.tipsHash, tips, tipCount);
-        if (nonceUsed[permit.buyer][permit.nonce]) revert NonceUsed(permit.buyer, permit.nonce);
-        nonceUsed[permit.buyer][permit.nonce] = true;
-
         uint256 price = priceOf(permit.poolId);
+        uint256 paid = price * permit.paidTips;
+        uint256 vouchers = price * permit.voucherTips;
+        Note storage note = _notes[permit.buyer][permit.nonce];
+        if (note.stake != 0) revert NonceUsed(permit.buyer, permit.nonce);
+        // At most 144 tips of 10 USDT.
+        _notes[permit.buyer][permit.nonce] = Note(uint64(permit.dayId), uint128(paid), false);
+
         Sale memory sale;
-        sale.stake = price * (uint256(permit.paidTips) + permit.voucherTips);
+        sale.stake = paid + vouchers;
         sale.affiliate = _bindAffiliate(permit.buyer, permit.affiliate);
-        ticketId = ++ticketCount;
+        ticketId = ++_sales.ticketCount;
         sale.ticketId = ticketId;
         sale.digest = _count(permit, tipCount, sale);
         _announce(permit, tips, sale);
-        gameTreasury.record(permit.dayId, permit.poolId, sale.stake);
         // Money last: everything above is undone with it if a transfer fails.
-        reserveVault.collect(permit.buyer, price * permit.paidTips, price * permit.voucherTips, permit.gasCostUsdt);
+        reserveVault.collect(permit.buyer, permit.dayId, paid, vouchers, permit.gasCostUsdt);
     }
 
     /// @dev Returns how many tips the ticket has.
     function _checkTerms(BuyPermit calldata permit) private view returns (uint256 tipCount) {
-        if (purchasesPaused) revert PurchasesArePaused();
+        Sales memory sales_ = _sales;
+        if (sales_.paused) revert PurchasesArePaused();
         if (block.timestamp > permit.deadline) revert DeadlinePassed(permit.deadline);
         uint256 today = block.timestamp / 1 days;
         if (permit.dayId != today) revert WrongDay(permit.dayId, today);
         if (today < firstDay) revert NotOpenYet(firstDay);
+        if (today > sales_.nextDay + MAX_LAG_DAYS) revert SalesStopped(today, sales_.nextDay);
+        if (today > sales_.lastDay) revert GameEnds(today, sales_.lastDay);
         tipCount = uint256(permit.paidTips) + bonusTips(permit.paidTips) + permit.voucherTips;
         if (tipCount > MAX_TIPS) revert TooManyTips(tipCount);
     }
@@ -268,54 +327,116 @@ contract GameManager is RoleBound, EIP712 {
         Binding storage binding = _bindings[player];
         if (binding.bound) return binding.affiliate;
         if (proposed == player) revert SelfReferral();
+        if (proposed != address(0)) _requireOutside(proposed);
         binding.bound = true;
         binding.affiliate = proposed;
         emit AffiliateBound(player, proposed);
         return proposed;
     }
 
+    // ------------------------------------------------------------------------- partners
+
+    /// @notice Moves the days that are sold: until `MAX_LAG_DAYS` after the oldest unsettled day, and until the last
+    ///         day of the game.
+    function setSaleWindow(uint64 nextDay, uint64 lastDay) external {
+        if (msg.sender != settlement) revert NotSettlement(msg.sender);
+        (_sales.nextDay, _sales.lastDay) = (nextDay, lastDay);
+    }
+
+    /// @notice Marks a purchase's note as refunded and returns it; a stake of zero means that it was refunded before.
+    function takeNote(address buyer, bytes16 nonce) external returns (uint256 dayId, uint256 stake) {
+        if (msg.sender != address(reserveVault)) revert NotReserveVault(msg.sender);
+        Note memory note = _notes[buyer][nonce];
+        if (note.stake == 0) revert UnknownNonce(buyer, nonce);
+        if (note.refunded) return (note.dayId, 0);
+        _notes[buyer][nonce].refunded = true;
+        return (note.dayId, note.stake);
+    }
+
     // ------------------------------------------------------------------------- owner and guardian
 
-    /// @notice Announces the ruleset (its hash) that rules from `fromDay` on. At least seven days ahead, never before
-    ///         an already announced one; the same day again replaces it.
+    /// @notice Announces the ruleset (its hash) that rules from `fromDay` on, 7 to 366 days ahead. One can wait; a new
+    ///         one takes its place.
     function scheduleRuleset(bytes32 rulesetHash, uint256 fromDay) external onlyOwner {
         if (rulesetHash == bytes32(0)) revert ZeroHash();
-        _checkSchedule(fromDay, RULESET_NOTICE_DAYS);
-        _rulesets.push(fromDay, uint256(rulesetHash));
+        uint256 today = block.timestamp / 1 days;
+        if (fromDay < today + RULESET_NOTICE_DAYS) revert TooEarly(fromDay, today + RULESET_NOTICE_DAYS);
+        if (fromDay > today + MAX_RULESET_DAYS) revert TooFarAhead(fromDay, today + MAX_RULESET_DAYS);
+        WaitingRuleset memory waiting = _waiting;
+        if (waiting.hash != bytes32(0) && waiting.fromDay <= today) {
+            _rulesets.push(waiting.fromDay, uint256(waiting.hash));
+        }
+        _waiting = WaitingRuleset(rulesetHash, fromDay);
         emit RulesetScheduled(rulesetHash, fromDay);
     }
 
-    /// @notice Sets an affiliate's commission from a coming day on. Never before an already set day of the same
-    ///         affiliate; the same day again replaces it. So "the last with fromDay <= day" is the rate in force.
+    /// @notice Takes a waiting ruleset back before its first day begins.
+    function cancelRuleset() external onlyGuardianOrOwner {
+        WaitingRuleset memory waiting = _waiting;
+        if (waiting.hash == bytes32(0) || waiting.fromDay <= block.timestamp / 1 days) revert NoRulesetWaiting();
+        delete _waiting;
+        emit RulesetCancelled(waiting.hash, waiting.fromDay, msg.sender);
+    }
+
+    /// @notice Sets an affiliate's commission from a coming day on, in place of all his entries from that day on. At
+    ///         most 30 days ahead; at least 3 if it raises a day's rate before that, else 1. So the rate of a day is that
+    ///         of the last event with fromDay <= day.
     function setAffiliateRate(address affiliate, uint16 rateBps, uint256 fromDay) external onlyOwner {
-        if (affiliate == address(0)) revert ZeroAddress();
-        if (rateBps > MAX_AFFILIATE_RATE_BPS) revert RateTooHigh(rateBps);
-        _checkSchedule(fromDay, 1);
+        _requireOutside(affiliate);
+        if (rateBps > AFFILIATE_MAX_BPS) revert RateTooHigh(rateBps);
+        uint256 today = block.timestamp / 1 days;
+        if (fromDay < today + 1) revert TooEarly(fromDay, today + 1);
+        if (fromDay > today + MAX_RATE_DAYS) revert TooFarAhead(fromDay, today + MAX_RATE_DAYS);
+        for (uint256 day = fromDay; day < today + RAISE_NOTICE_DAYS; ++day) {
+            if (rateBps > affiliateRateOf(affiliate, day)) revert TooEarly(fromDay, today + RAISE_NOTICE_DAYS);
+        }
+        Rate[] storage rates = _rates[affiliate];
+        while (rates.length > 0 && rates[rates.length - 1].fromDay >= fromDay) {
+            rates.pop();
+        }
+        rates.push(Rate(SafeCast.toUint64(fromDay), rateBps));
         affiliateRateCount += 1;
-        // One more than the rate, because zero means "never set".
-        _rates[affiliate].push(fromDay, uint256(rateBps) + 1);
         emit AffiliateRateSet(affiliate, rateBps, fromDay);
     }
 
     /// @notice Stops sales. Money that is already here is not touched by it.
     function pausePurchases() external onlyGuardian {
-        purchasesPaused = true;
+        _sales.paused = true;
         emit PurchasesPaused(msg.sender);
     }
 
     /// @notice Opens sales again.
     function unpausePurchases() external onlyGuardianOrOwner {
-        purchasesPaused = false;
+        _sales.paused = false;
         emit PurchasesUnpaused(msg.sender);
     }
 
-    function _checkSchedule(uint256 fromDay, uint256 noticeDays) private view {
-        uint256 today = block.timestamp / 1 days;
-        if (fromDay < today + noticeDays) revert TooEarly(fromDay, today + noticeDays);
-        if (fromDay > today + MAX_SCHEDULE_DAYS) revert TooFarAhead(fromDay, today + MAX_SCHEDULE_DAYS);
+    // ------------------------------------------------------------------------------------ reading
+
+    /// @notice Tickets sold so far (the last one's id, because ids count from 1), the oldest unsettled day, the last day
+    ///         of the game, and whether sales are paused.
+    function sales() external view returns (uint256 ticketCount, uint256 nextDay, uint256 lastDay, bool paused) {
+        Sales memory now_ = _sales;
+        return (now_.ticketCount, now_.nextDay, now_.lastDay, now_.paused);
     }
 
-    // ------------------------------------------------------------------------------------ reading
+    /// @notice A purchase by the nonce of its permit: its day, the stake that the player paid (zero if there is none),
+    ///         and whether it was refunded.
+    function noteOf(address buyer, bytes16 nonce) external view returns (uint256 dayId, uint256 stake, bool refunded) {
+        Note memory note = _notes[buyer][nonce];
+        return (note.dayId, note.stake, note.refunded);
+    }
+
+    /// @notice Whether a buyer's nonce is spent.
+    function nonceUsed(address buyer, bytes16 nonce) external view returns (bool) {
+        return _notes[buyer][nonce].stake != 0;
+    }
+
+    /// @notice The ruleset that waits for its first day; zeros if none does.
+    function waitingRuleset() external view returns (bytes32 rulesetHash, uint256 fromDay) {
+        WaitingRuleset memory waiting = _waiting;
+        if (waiting.fromDay > block.timestamp / 1 days) return (waiting.hash, waiting.fromDay);
+    }
 
     /// @notice What the five pools sold on a day.
     function poolDays(uint256 dayId) external view returns (PoolDay[5] memory result) {
@@ -358,12 +479,17 @@ contract GameManager is RoleBound, EIP712 {
 
     /// @notice An affiliate's commission on purchases of a day, in basis points.
     function affiliateRateOf(address affiliate, uint256 dayId) public view returns (uint256 rateBps) {
-        uint256 stored = _rates[affiliate].upperLookup(dayId);
-        return stored == 0 ? DEFAULT_AFFILIATE_RATE_BPS : stored - 1;
+        Rate[] storage rates = _rates[affiliate];
+        for (uint256 i = rates.length; i > 0; --i) {
+            if (rates[i - 1].fromDay <= dayId) return rates[i - 1].rateBps;
+        }
+        return AFFILIATE_DEFAULT_BPS;
     }
 
     /// @notice The hash of the ruleset of a day; zero before the first day.
     function rulesetHashOf(uint256 dayId) external view returns (bytes32) {
+        WaitingRuleset memory waiting = _waiting;
+        if (waiting.hash != bytes32(0) && waiting.fromDay <= dayId) return waiting.hash;
         return bytes32(_rulesets.upperLookup(dayId));
     }
 
@@ -375,11 +501,11 @@ contract GameManager is RoleBound, EIP712 {
 
     /// @notice Price of one tip in atoms.
     function priceOf(uint256 poolId) public pure returns (uint256) {
-        if (poolId == 0) return 250_000;
-        if (poolId == 1) return 500_000;
-        if (poolId == 2) return 1_000_000;
-        if (poolId == 3) return 5_000_000;
-        if (poolId == 4) return 10_000_000;
+        if (poolId == 0) return PRICE_0;
+        if (poolId == 1) return PRICE_1;
+        if (poolId == 2) return PRICE_2;
+        if (poolId == 3) return PRICE_3;
+        if (poolId == 4) return PRICE_4;
         revert BadPool(poolId);
     }
 

@@ -1,65 +1,83 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {BPS_ONE, POOL_COUNT, Split} from "./Types.sol";
+import {
+    AFFILIATE_DEFAULT_BPS,
+    AFFILIATE_MAX_BPS,
+    DRAW_DELAY,
+    FEE_BPS,
+    JACKPOT_BPS,
+    JACKPOT_PAYOUT_BPS,
+    MAX_PAID_TIPS,
+    MAX_TIPS,
+    NUMBERS_PER_TIP,
+    PRICE_0,
+    PRICE_1,
+    PRICE_2,
+    PRICE_3,
+    PRICE_4,
+    ROLLOVER_BPS,
+    TIER_MATCHES_0,
+    TIER_MATCHES_1,
+    TIER_MATCHES_2,
+    TIER_SHARE_BPS_0,
+    TIER_SHARE_BPS_1,
+    TIER_SHARE_BPS_2
+} from "./GameConstants.sol";
+import {BPS_ONE, GameConstants, MAX_NUMBER_MAX, MIN_NUMBER_MAX, POOL_COUNT, Split} from "./Types.sol";
 
 /// @title GameTreasury
-/// @notice Keeps, per day and pool, where the stakes go. Holds no money.
+/// @notice The numbers of the game and the split of a stake, as pure functions. Stores nothing and holds no money.
 contract GameTreasury {
-    /// @notice Share of the stake that is the operator's fee (affiliates and charity are paid out of it).
-    uint256 public constant FEE_BPS = 2_750;
-    /// @notice Share of the stake that enters the budget of the day after.
-    uint256 public constant ROLLOVER_BPS = 500;
-    /// @notice Share of what remains that enters the pool's jackpot reserve; the rest is today's pot.
-    uint256 public constant JACKPOT_BPS = 4_000;
+    /// @notice Tips are six distinct numbers from 1 to this.
+    uint8 public immutable numberMax;
 
-    /// @notice The only caller that may record stakes.
-    address public immutable gameManager;
+    error BadNumberMax(uint256 numberMax);
 
-    /// @dev Two words instead of four: a purchase writes them.
-    struct PackedSplit {
-        uint128 fee;
-        uint128 rollover;
-        uint128 jackpot;
-        uint128 pot;
+    constructor(uint8 numberMax_) {
+        if (numberMax_ < MIN_NUMBER_MAX || numberMax_ > MAX_NUMBER_MAX) revert BadNumberMax(numberMax_);
+        numberMax = numberMax_;
     }
 
-    mapping(uint256 dayId => PackedSplit[5]) private _splits;
-
-    error NotGameManager(address caller);
-    error ZeroAddress();
-
-    constructor(address gameManager_) {
-        if (gameManager_ == address(0)) revert ZeroAddress();
-        gameManager = gameManager_;
-    }
-
-    /// @notice Adds one ticket's stake. Floors are per ticket, so sums of tickets never depend on their order.
-    function record(uint256 dayId, uint8 poolId, uint256 stake) external {
-        if (msg.sender != gameManager) revert NotGameManager(msg.sender);
-        Split memory part = splitStake(stake);
-        PackedSplit storage sum = _splits[dayId][poolId];
-        // The parts are below the stake, and all USDT there can ever be fits 128 bits; an overflow would revert.
-        sum.fee += uint128(part.fee);
-        sum.rollover += uint128(part.rollover);
-        sum.jackpot += uint128(part.jackpot);
-        sum.pot += uint128(part.pot);
-    }
-
-    /// @notice The five pools' sums of a day, in atoms.
-    function splits(uint256 dayId) external view returns (Split[5] memory result) {
-        for (uint256 p = 0; p < POOL_COUNT; ++p) {
-            PackedSplit storage sum = _splits[dayId][p];
-            result[p] = Split({fee: sum.fee, rollover: sum.rollover, jackpot: sum.jackpot, pot: sum.pot});
-        }
-    }
-
-    /// @notice Splits one stake (atoms), each part rounded down in this order; what rounding leaves goes to the pot.
+    /// @notice Splits a stake (atoms), each part rounded down in this order; what rounding leaves goes to the pot. For
+    ///         multiples of 250000, as all prices are, no part is rounded: the split of a sum is the sum of the splits.
     function splitStake(uint256 stake) public pure returns (Split memory part) {
         part.fee = stake * FEE_BPS / BPS_ONE;
         part.rollover = stake * ROLLOVER_BPS / BPS_ONE;
         uint256 rest = stake - part.fee - part.rollover;
         part.jackpot = rest * JACKPOT_BPS / BPS_ONE;
         part.pot = rest - part.jackpot;
+    }
+
+    /// @notice The splits of five pools' stakes.
+    function splitStakes(uint256[5] calldata stakes) external pure returns (Split[5] memory parts) {
+        for (uint256 p = 0; p < POOL_COUNT; ++p) {
+            parts[p] = splitStake(stakes[p]);
+        }
+    }
+
+    /// @notice All numbers of the game that this deployment fixes.
+    function constants() public view returns (GameConstants memory) {
+        return GameConstants({
+            prices: [PRICE_0, PRICE_1, PRICE_2, PRICE_3, PRICE_4],
+            numberMax: numberMax,
+            numbersPerTip: NUMBERS_PER_TIP,
+            maxPaidTips: MAX_PAID_TIPS,
+            maxTips: MAX_TIPS,
+            feeBps: FEE_BPS,
+            rolloverBps: ROLLOVER_BPS,
+            jackpotBps: JACKPOT_BPS,
+            tierMatches: [TIER_MATCHES_0, TIER_MATCHES_1, TIER_MATCHES_2],
+            tierShareBps: [TIER_SHARE_BPS_0, TIER_SHARE_BPS_1, TIER_SHARE_BPS_2],
+            jackpotPayoutBps: JACKPOT_PAYOUT_BPS,
+            affiliateDefaultBps: AFFILIATE_DEFAULT_BPS,
+            affiliateMaxBps: AFFILIATE_MAX_BPS,
+            drawDelay: DRAW_DELAY
+        });
+    }
+
+    /// @notice keccak256(abi.encode(constants())).
+    function constantsHash() external view returns (bytes32) {
+        return keccak256(abi.encode(constants()));
     }
 }

@@ -2,11 +2,12 @@
 pragma solidity 0.8.37;
 
 import {Roles} from "./Roles.sol";
+import {ISettlement} from "./Types.sol";
 
 /// @title RoleBound
 /// @notice Base of every contract that asks `Roles` who the caller is.
 abstract contract RoleBound {
-    /// @notice The contract that knows the five accounts.
+    /// @notice The contract that knows the five offices.
     Roles public immutable roles;
 
     error NotOwner(address caller);
@@ -14,7 +15,10 @@ abstract contract RoleBound {
     error NotGuardianOrOwner(address caller);
     error NotRelayer(address caller);
     error NotSettler(address caller);
+    error NotSettlement(address caller);
     error ZeroAddress();
+    /// @dev Money or rights given to a contract of this deployment, or to the token, would be lost.
+    error AccountIsOurs(address account);
 
     modifier onlyOwner() {
         if (msg.sender != roles.owner()) revert NotOwner(msg.sender);
@@ -44,5 +48,10 @@ abstract contract RoleBound {
     constructor(Roles roles_) {
         if (address(roles_) == address(0)) revert ZeroAddress();
         roles = roles_;
+    }
+
+    function _requireOutside(address account) internal view {
+        if (account == address(0)) revert ZeroAddress();
+        if (ISettlement(roles.settlement()).isOurs(account)) revert AccountIsOurs(account);
     }
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {AffiliateVault} from "./AffiliateVault.sol";
 import {CharityVault} from "./CharityVault.sol";
 import {ClaimRouter} from "./ClaimRouter.sol";
 import {ClaimVault} from "./ClaimVault.sol";
 import {DrawLib} from "./DrawLib.sol";
+import {DRAW_DELAY, JACKPOT_PAYOUT_BPS} from "./GameConstants.sol";
 import {GameManager} from "./GameManager.sol";
 import {GameTreasury} from "./GameTreasury.sol";
 import {PrizeVault} from "./PrizeVault.sol";
@@ -15,7 +17,8 @@ import {Roles} from "./Roles.sol";
 import {
     BPS_ONE,
     DayRecord,
-    JACKPOT_PAYOUT_BPS,
+    IEndReceiver,
+    ISettlement,
     POOL_COUNT,
     PoolDay,
     PoolState,
@@ -26,27 +29,43 @@ import {
 import {VRFReceiver} from "./VRFReceiver.sol";
 
 /// @title SettlementV4
-/// @notice Settles days in order, each one once. A commit moves nothing: it waits for the challenge period, in which
-///         the guardian may veto it; then anyone may release it, and only then money, roots and state move. So a
-///         stolen settler key pays nobody.
-contract SettlementV4 is RoleBound {
+/// @notice Settles days in order, each one once. A commit moves nothing: it waits for the challenge period, and until
+///         its release it can be vetoed or taken back; then anyone may release it, and only then roots and state move.
+///         A day that is not settled is voided, after which its buyers are refunded by ReserveVault. The game can end,
+///         and then the pools' money leaves. No state waits for one key alone.
+contract SettlementV4 is RoleBound, ISettlement {
+    using SafeCast for uint256;
+
     uint8 public constant STATUS_NONE = 0;
     uint8 public constant STATUS_COMMITTED = 1;
     uint8 public constant STATUS_RELEASED = 2;
     uint8 public constant STATUS_VOIDED = 3;
-    /// @notice A day whose VRF word is missing so long after its close may be voided.
-    uint256 public constant VOID_AFTER_MISSING_WORD = 3 days;
-    /// @notice Any unreleased day may be voided so long after its close, if announced.
-    uint256 public constant VOID_AFTER_CLOSE = 30 days;
-    /// @notice An announced void waits at least so long.
-    uint256 public constant VOID_NOTICE = 7 days;
-    /// @notice Longer challenge periods would only delay winners.
-    uint256 public constant MAX_CHALLENGE_PERIOD = 7 days;
+    /// @notice A day without tips may be voided by anyone so long after its close.
+    uint256 public constant VOID_EMPTY_AFTER = 24 hours;
+    /// @notice A day whose VRF word is missing may be voided by OWNER so long after its close ..
+    uint256 public constant VOID_WORDLESS_BY_OWNER_AFTER = 3 days;
+    /// @notice .. and by anyone so long after it ..
+    uint256 public constant VOID_WORDLESS_AFTER = 7 days;
+    /// @notice .. but not while its request is younger than this: Chainlink may still answer.
+    uint256 public constant VRF_PATIENCE = 24 hours;
+    /// @notice Any day may be voided by anyone so long after its close.
+    uint256 public constant VOID_AFTER = 30 days;
+    /// @notice Bounds of the challenge period.
+    uint256 public constant MIN_CHALLENGE_PERIOD = 600 seconds;
+    uint256 public constant MAX_CHALLENGE_PERIOD = 20 hours;
+    /// @notice The last day of a game lies between so many days ahead.
+    uint256 public constant MIN_END_DAYS = 30;
+    uint256 public constant MAX_END_DAYS = 366;
+    /// @notice A game without a release for so long is abandoned. As long after the void of a drawn day the pools' money
+    ///         can go to `heir` only: whoever lets a draw lapse must not gain by it.
+    uint256 public constant SILENCE = 180 days;
 
     /// @notice The first day that is settled.
     uint256 public immutable firstDay;
     /// @notice Seconds between a commit and its earliest release.
     uint256 public immutable challengePeriod;
+    /// @notice Receives the pools' money when the game is abandoned.
+    address public immutable heir;
 
     address private immutable _usdt;
     GameManager private immutable _gameManager;
@@ -58,27 +77,53 @@ contract SettlementV4 is RoleBound {
     VRFReceiver private immutable _vrfReceiver;
     ClaimRouter private immutable _claimRouter;
 
-    /// @notice The oldest day that is neither released nor voided; the only one that can be committed or voided.
+    /// @dev One word per pool. 80 bits hold more USDT than there can be.
+    struct PackedState {
+        uint80 carry;
+        uint80 reserve;
+        uint80 lastRollover;
+        uint16 streak;
+    }
+
+    struct End {
+        address receiver;
+        uint64 lastDay;
+        bool abandoned;
+    }
+
+    /// @inheritdoc ISettlement
     uint256 public nextDay;
+    /// @inheritdoc ISettlement
+    bool public finished;
+    /// @notice From when silence counts (unix seconds): the first day's start, the last release of a day with tips, or
+    ///         OWNER's last cancel of an abandoned end, whichever is latest.
+    uint256 public aliveAt;
+    /// @notice When a day whose word was there was last voided (unix seconds); zero if never.
+    uint256 public drawnVoidAt;
     /// @notice keccak256(abi.encode(PoolState[5])) of the opening state of a day, once that day is next.
     mapping(uint256 dayId => bytes32) public openingStateHash;
-    /// @notice When a void was announced (unix seconds); zero if never.
-    mapping(uint256 dayId => uint256) public voidAnnouncedAt;
 
     mapping(uint256 dayId => DayRecord) private _records;
-    PoolState[5] private _state;
+    PackedState[5] private _state;
+    End private _end;
 
     event DayCommitted(uint256 indexed dayId, bytes32 indexed runHash, bytes32 settlementHash, Settlement s);
     event DayVetoed(uint256 indexed dayId, bytes32 settlementHash, string reason);
+    event TakenBack(uint256 indexed dayId, bytes32 settlementHash);
     event DayReleased(uint256 indexed dayId, bytes32 settlementHash, PoolState[5] closing);
-    event VoidAnnounced(uint256 indexed dayId, uint256 announcedAt);
-    event DayVoided(uint256 indexed dayId, bytes32 refundRoot, uint256 refundTotal, PoolState[5] closing);
+    event DayVoided(uint256 indexed dayId, uint256 stake, PoolState[5] closing);
+    event EndAnnounced(uint256 lastDay, address indexed receiver, bool abandoned);
+    event EndCancelled(address indexed by);
+    event EndFinished(address indexed receiver, uint256 amount);
 
     /// @dev A contract of the deployment names another partner than the one given here.
     error BadWiring();
     error BadChallengePeriod(uint256 seconds_);
+    error NotRoles(address caller);
+    error GameFinished();
     error NotNextDay(uint256 dayId, uint256 nextDay);
     error DayNotClosed(uint256 dayId);
+    error TooEarlyToCommit(uint256 notBefore);
     error AlreadyCommitted(uint256 dayId);
     error NotCommitted(uint256 dayId);
     error ChallengePeriodRuns(uint256 until);
@@ -87,24 +132,33 @@ contract SettlementV4 is RoleBound {
     error PoolPayoutAboveBudget(uint256 poolId, uint256 payout, uint256 budget);
     error JackpotAboveReserve(uint256 poolId, uint256 payout, uint256 limit);
     error JackpotHitMismatch(uint256 poolId);
-    /// @dev A pool that sold nothing has nobody to pay.
+    /// @dev A pool that sold nothing has no one to pay.
     error PayoutWithoutTips(uint256 poolId);
     error TotalMismatch(uint256 sum, uint256 given);
     error FeeExceeded(uint256 affiliateAndCharity, uint256 fee);
     /// @dev A root is zero exactly when its total is.
     error RootTotalMismatch(bytes32 root, uint256 total);
     error ZeroRunHash();
-    error AlreadyAnnounced(uint256 dayId);
-    error VoidNotAllowedYet(uint256 dayId);
-    error WrongRefundTotal(uint256 stake, uint256 given);
+    error VoidNotAllowedYet(uint256 dayId, uint256 notBefore);
+    error EndAlreadyAnnounced();
+    error NoEndAnnounced();
+    error EndTooEarly(uint256 lastDay, uint256 earliest);
+    error EndTooLate(uint256 lastDay, uint256 latest);
+    /// @dev The receiver does not answer `acceptsEndOf` with its selector.
+    error ReceiverRefuses(address receiver);
+    error HeirOnly(uint256 until);
+    error DaysOpen(uint256 nextDay, uint256 lastDay);
+    error NotAbandoned(uint256 notBefore);
 
     /// @param w All addresses; each contract is asked whether it names the same partners.
-    /// @param challengePeriod_ Seconds, above zero.
-    constructor(Wiring memory w, uint256 challengePeriod_) RoleBound(Roles(w.roles)) {
-        if (challengePeriod_ == 0 || challengePeriod_ > MAX_CHALLENGE_PERIOD) {
+    /// @param challengePeriod_ Seconds, from 600 to 20 hours.
+    /// @param heir_ A charity; receives the pools' money of an abandoned game.
+    constructor(Wiring memory w, uint256 challengePeriod_, address heir_) RoleBound(Roles(w.roles)) {
+        if (challengePeriod_ < MIN_CHALLENGE_PERIOD || challengePeriod_ > MAX_CHALLENGE_PERIOD) {
             revert BadChallengePeriod(challengePeriod_);
         }
         challengePeriod = challengePeriod_;
+        heir = heir_;
         _usdt = w.usdt;
         _gameManager = GameManager(w.gameManager);
         _gameTreasury = GameTreasury(w.gameTreasury);
@@ -116,21 +170,28 @@ contract SettlementV4 is RoleBound {
         _claimRouter = ClaimRouter(w.claimRouter);
         _checkGameWiring(w);
         _checkVaultWiring(w);
+        _requireForeign(w, heir_);
+        _requireForeign(w, ReserveVault(w.reserveVault).feeReceiver());
+        _requireForeign(w, ReserveVault(w.reserveVault).gasSafe());
 
         uint256 first = GameManager(w.gameManager).firstDay();
         firstDay = first;
         nextDay = first;
-        openingStateHash[first] = keccak256(abi.encode(_state));
+        aliveAt = first * 1 days;
+        openingStateHash[first] = keccak256(abi.encode(_unpacked()));
+        // From here on tickets are sold.
+        GameManager(w.gameManager).setSaleWindow(first.toUint64(), type(uint64).max);
     }
 
     // ------------------------------------------------------------------------------------- settling
 
     /// @notice Commits the next day's result. Moves nothing; it can be released after the challenge period.
     function commitMerkleSettlement(Settlement calldata s) external onlySettler {
-        _requireNext(s.dayId);
-        DayRecord storage record = _records[s.dayId];
-        if (record.status != STATUS_NONE) revert AlreadyCommitted(s.dayId);
-        _check(s);
+        DayRecord storage record = _openRecord(s.dayId);
+        (uint256 requestedAt, bool hasWord) = _vrfReceiver.seedStatus(s.dayId);
+        uint256 notBefore = _earliestCommit(s.dayId, requestedAt);
+        if (block.timestamp < notBefore) revert TooEarlyToCommit(notBefore);
+        _check(s, hasWord);
         bytes32 hash = keccak256(abi.encode(s));
         record.status = STATUS_COMMITTED;
         record.settlementHash = hash;
@@ -141,18 +202,20 @@ contract SettlementV4 is RoleBound {
 
     /// @notice Takes back a commit that is not released. Also possible after the challenge period, so that a stalled
     ///         sequencer cannot eat the guardian's time.
-    function veto(uint256 dayId, string calldata reason) external onlyGuardian {
-        DayRecord storage record = _records[dayId];
-        if (record.status != STATUS_COMMITTED) revert NotCommitted(dayId);
-        emit DayVetoed(dayId, record.settlementHash, reason);
-        record.status = STATUS_NONE;
-        record.settlementHash = bytes32(0);
-        record.runHash = bytes32(0);
-        record.committedAt = 0;
-        record.vetoes += 1;
+    function veto(uint256 dayId, string calldata reason) external onlyGuardianOrOwner {
+        if (_records[dayId].status != STATUS_COMMITTED) revert NotCommitted(dayId);
+        emit DayVetoed(dayId, _records[dayId].settlementHash, reason);
+        _clearCommit(dayId);
     }
 
-    /// @notice Carries out a commit whose challenge period is over: state, roots and money. Anyone may call.
+    /// @inheritdoc ISettlement
+    function takeBack() external {
+        if (msg.sender != address(roles)) revert NotRoles(msg.sender);
+        _takeBack();
+    }
+
+    /// @notice Carries out a commit whose challenge period is over: roots, credits and state. Anyone may call. Calls no
+    ///         token.
     function release(Settlement calldata s) external {
         DayRecord storage record = _records[s.dayId];
         if (record.status != STATUS_COMMITTED) revert NotCommitted(s.dayId);
@@ -163,54 +226,100 @@ contract SettlementV4 is RoleBound {
 
         record.status = STATUS_RELEASED;
         record.releasedAt = uint64(block.timestamp);
-        uint256 fee = _close(s);
-        emit DayReleased(s.dayId, hash, _state);
-
+        uint256 fee = _close(s, hash);
         _prizeVault.setRoot(s.dayId, s.merkleRoot, s.totalPayout);
         _affiliateVault.setRoot(s.dayId, s.affiliateRoot, s.affiliateTotal);
         _reserveVault.accrue(s.dayId, fee - s.affiliateTotal - s.charityTotal, s.charityTotal);
-        _reserveVault.payOut(s.dayId, s.totalPayout, s.affiliateTotal);
     }
 
-    /// @notice Announces that a closed, unreleased day may be voided for its age. Once per day.
-    function announceVoid(uint256 dayId) external onlyOwner {
-        if (dayId < nextDay) revert NotNextDay(dayId, nextDay);
-        if (!_closedSince(dayId, 0)) revert DayNotClosed(dayId);
-        if (voidAnnouncedAt[dayId] != 0) revert AlreadyAnnounced(dayId);
-        voidAnnouncedAt[dayId] = block.timestamp;
-        emit VoidAnnounced(dayId, block.timestamp);
-    }
-
-    /// @notice Gives a day's whole stake back: 3 days after its close while its VRF word is missing, or 30 days after
-    ///         its close when announced 7 days before. The day counts as released.
-    /// @param dayId The next day, without a pending commit.
-    /// @param refundRoot Root of the refunds, as leaves of PrizeVault.
-    /// @param refundTotal The day's stake, in atoms.
-    function voidDay(uint256 dayId, bytes32 refundRoot, uint256 refundTotal) external onlyOwner {
-        _requireNext(dayId);
-        DayRecord storage record = _records[dayId];
-        if (record.status != STATUS_NONE) revert AlreadyCommitted(dayId);
-        if (!_voidable(dayId)) revert VoidNotAllowedYet(dayId);
-        uint256 stake = _stakeOf(dayId);
-        if (refundTotal != stake) revert WrongRefundTotal(stake, refundTotal);
-        _checkRoot(refundRoot, refundTotal);
+    /// @notice Gives up the next day: its stake becomes refundable, everything else stays in the pools. The day counts
+    ///         as released. Who may call, and from when, says `voidableFrom`.
+    function voidDay(uint256 dayId) external {
+        DayRecord storage record = _openRecord(dayId);
+        (uint256 byOwner, uint256 byAnyone) = voidableFrom(dayId);
+        uint256 notBefore = msg.sender == roles.owner() ? byOwner : byAnyone;
+        if (block.timestamp < notBefore) revert VoidNotAllowedYet(dayId, notBefore);
 
         record.status = STATUS_VOIDED;
         record.releasedAt = uint64(block.timestamp);
+        PoolDay[5] memory sold = _gameManager.poolDays(dayId);
+        PoolState[5] memory state = _unpacked();
+        uint256 stake;
         for (uint256 p = 0; p < POOL_COUNT; ++p) {
+            stake += sold[p].stake;
             // Yesterday's rollover stays in the pool; today's goes back with the stake.
-            _state[p].carry += _state[p].lastRollover;
-            _state[p].lastRollover = 0;
+            state[p].carry += state[p].lastRollover;
+            state[p].lastRollover = 0;
         }
-        _advance(dayId);
-        emit DayVoided(dayId, refundRoot, refundTotal, _state);
-
-        _prizeVault.setRoot(dayId, refundRoot, refundTotal);
-        _affiliateVault.setRoot(dayId, bytes32(0), 0);
-        _reserveVault.payOut(dayId, refundTotal, 0);
+        _advance(dayId, state);
+        emit DayVoided(dayId, stake, state);
+        (, bool hasWord) = _vrfReceiver.seedStatus(dayId);
+        if (hasWord) {
+            drawnVoidAt = block.timestamp;
+            if (_end.receiver != address(0) && _end.receiver != heir) _setEnd(_end.lastDay, heir, false);
+        }
+        if (stake > 0) _reserveVault.bookRefund(dayId, stake);
     }
 
-    // ------------------------------------------------------------------------------------ reading
+    // ------------------------------------------------------------------------------------- the end
+
+    /// @notice Announces the last day of the game, 30 to 366 days ahead, and who receives what is left in the pools:
+    ///         CharityVault, `heir`, or a contract that accepts it.
+    function announceEnd(uint256 lastDay, address receiver) external onlyOwner {
+        if (finished) revert GameFinished();
+        if (_end.receiver != address(0)) revert EndAlreadyAnnounced();
+        uint256 today = block.timestamp / 1 days;
+        uint256 earliest = today + MIN_END_DAYS;
+        if (earliest < firstDay) earliest = firstDay;
+        if (lastDay < earliest) revert EndTooEarly(lastDay, earliest);
+        if (lastDay > today + MAX_END_DAYS) revert EndTooLate(lastDay, today + MAX_END_DAYS);
+        _requireReceiver(receiver);
+        if (receiver != heir && drawnVoidAt != 0 && block.timestamp < drawnVoidAt + SILENCE) {
+            revert HeirOnly(drawnVoidAt + SILENCE);
+        }
+        _setEnd(lastDay, receiver, false);
+    }
+
+    /// @notice Announces the end of a game that is not settled any more, for 30 days from today, to `heir`.
+    function announceAbandonedEnd() external {
+        if (finished) revert GameFinished();
+        if (_end.abandoned) revert EndAlreadyAnnounced();
+        if (block.timestamp < aliveAt + SILENCE) revert NotAbandoned(aliveAt + SILENCE);
+        _setEnd(block.timestamp / 1 days + MIN_END_DAYS, heir, true);
+    }
+
+    /// @notice Takes an announced end back. An abandoned one only OWNER, and the silence counts anew.
+    function cancelEnd() external onlyGuardianOrOwner {
+        if (_end.receiver == address(0) || finished) revert NoEndAnnounced();
+        if (_end.abandoned) {
+            if (msg.sender != roles.owner()) revert NotOwner(msg.sender);
+            aliveAt = block.timestamp;
+        }
+        _cancelEnd();
+    }
+
+    /// @notice Sends what is left in the pools to the receiver, once every day up to the last is released or voided.
+    ///         Debts stay payable: claims, refunds, fees, charity and gas.
+    function finish() external {
+        End memory last = _end;
+        if (finished) revert GameFinished();
+        if (last.receiver == address(0)) revert NoEndAnnounced();
+        if (nextDay <= last.lastDay) revert DaysOpen(nextDay, last.lastDay);
+        _requireReceiver(last.receiver);
+        _takeBack();
+        finished = true;
+        PoolState[5] memory state = _unpacked();
+        uint256 amount;
+        for (uint256 p = 0; p < POOL_COUNT; ++p) {
+            amount += state[p].carry + state[p].reserve + state[p].lastRollover;
+            (state[p].carry, state[p].reserve, state[p].lastRollover) = (0, 0, 0);
+        }
+        _setState(nextDay, state);
+        emit EndFinished(last.receiver, amount);
+        if (amount > 0) _reserveVault.payEnd(last.receiver, amount);
+    }
+
+    // ------------------------------------------------------------------------------------- reading
 
     /// @notice All addresses of this deployment.
     function contracts() external view returns (Wiring memory) {
@@ -228,6 +337,14 @@ contract SettlementV4 is RoleBound {
         });
     }
 
+    /// @inheritdoc ISettlement
+    function isOurs(address account) external view returns (bool) {
+        return account == address(this) || account == _usdt || account == address(roles)
+            || account == address(_gameManager) || account == address(_gameTreasury) || account == address(_reserveVault)
+            || account == address(_prizeVault) || account == address(_affiliateVault)
+            || account == address(_charityVault) || account == address(_vrfReceiver) || account == address(_claimRouter);
+    }
+
     /// @notice Where a day stands.
     function dayRecord(uint256 dayId) external view returns (DayRecord memory) {
         return _records[dayId];
@@ -238,14 +355,39 @@ contract SettlementV4 is RoleBound {
         return _records[dayId].settlementHash;
     }
 
-    /// @notice Money and streaks at the opening of `nextDay`.
-    function openingState() external view returns (PoolState[5] memory) {
-        return _state;
+    /// @notice How many commits of a day were vetoed or taken back.
+    function takebacks(uint256 dayId) external view returns (uint256) {
+        return _records[dayId].takebacks;
     }
 
-    /// @notice Whether the owner may void the day now (apart from a pending commit).
-    function voidable(uint256 dayId) external view returns (bool) {
-        return dayId == nextDay && _voidable(dayId);
+    /// @notice Money and streaks at the opening of `nextDay`.
+    function openingState() external view returns (PoolState[5] memory) {
+        return _unpacked();
+    }
+
+    /// @notice The announced end: its last day, receiver, and whether the game was abandoned; zeros if there is none.
+    function end() external view returns (uint256 lastDay, address receiver, bool abandoned) {
+        return (_end.lastDay, _end.receiver, _end.abandoned);
+    }
+
+    /// @notice The earliest time of a day's commit and of its drand round: an hour after the later of its close and its
+    ///         VRF request, when neither seed is known yet.
+    function earliestCommit(uint256 dayId) external view returns (uint256) {
+        (uint256 requestedAt,) = _vrfReceiver.seedStatus(dayId);
+        return _earliestCommit(dayId, requestedAt);
+    }
+
+    /// @notice From when (unix seconds) OWNER and anyone may void a day, as things stand. It must also be the next day,
+    ///         without a pending commit.
+    function voidableFrom(uint256 dayId) public view returns (uint256 byOwner, uint256 byAnyone) {
+        uint256 close = (dayId + 1) * 1 days;
+        if (!_gameManager.hasTips(dayId)) return (close + VOID_EMPTY_AFTER, close + VOID_EMPTY_AFTER);
+        uint256 last = close + VOID_AFTER;
+        (uint256 requestedAt, bool hasWord) = _vrfReceiver.seedStatus(dayId);
+        if (hasWord) return (last, last);
+        uint256 patience = requestedAt == 0 ? 0 : requestedAt + VRF_PATIENCE;
+        byOwner = _min(_max(close + VOID_WORDLESS_BY_OWNER_AFTER, patience), last);
+        byAnyone = _min(_max(close + VOID_WORDLESS_AFTER, patience), last);
     }
 
     /// @notice The five pools' winning numbers of a day, in the order drawn, from its stored VRF word and a beacon.
@@ -277,43 +419,25 @@ contract SettlementV4 is RoleBound {
         return DrawLib.draw(seed, numberMax);
     }
 
-    // ------------------------------------------------------------------------------------ checks
+    // ------------------------------------------------------------------------------------- checks
 
-    function _requireNext(uint256 dayId) private view {
+    /// @dev The record of the next day: closed, without a commit.
+    function _openRecord(uint256 dayId) private view returns (DayRecord storage record) {
+        if (finished) revert GameFinished();
         if (dayId != nextDay) revert NotNextDay(dayId, nextDay);
-        if (!_closedSince(dayId, 0)) revert DayNotClosed(dayId);
+        if (block.timestamp / 1 days <= dayId) revert DayNotClosed(dayId);
+        record = _records[dayId];
+        if (record.status != STATUS_NONE) revert AlreadyCommitted(dayId);
     }
 
-    /// @dev True if the day ended at least `age` seconds ago.
-    function _closedSince(uint256 dayId, uint256 age) private view returns (bool) {
-        // Written as a division, because a hostile day id must not overflow.
-        return block.timestamp >= age && (block.timestamp - age) / 1 days > dayId;
+    function _earliestCommit(uint256 dayId, uint256 requestedAt) private pure returns (uint256) {
+        return _max((dayId + 1) * 1 days, requestedAt) + DRAW_DELAY;
     }
 
-    function _voidable(uint256 dayId) private view returns (bool) {
-        if (_closedSince(dayId, VOID_AFTER_MISSING_WORD) && _gameManager.hasTips(dayId) && !_hasWord(dayId)) {
-            return true;
-        }
-        uint256 announcedAt = voidAnnouncedAt[dayId];
-        return _closedSince(dayId, VOID_AFTER_CLOSE) && announcedAt != 0
-            && block.timestamp >= announcedAt + VOID_NOTICE;
-    }
-
-    function _hasWord(uint256 dayId) private view returns (bool fulfilled) {
-        (fulfilled,) = _vrfReceiver.wordOf(dayId);
-    }
-
-    function _stakeOf(uint256 dayId) private view returns (uint256 stake) {
-        PoolDay[5] memory sold = _gameManager.poolDays(dayId);
-        for (uint256 p = 0; p < POOL_COUNT; ++p) {
-            stake += sold[p].stake;
-        }
-    }
-
-    function _check(Settlement calldata s) private view {
+    function _check(Settlement calldata s, bool hasWord) private view {
         if (s.runHash == bytes32(0)) revert ZeroRunHash();
         PoolDay[5] memory sold = _gameManager.poolDays(s.dayId);
-        Split[5] memory split = _gameTreasury.splits(s.dayId);
+        Split[5] memory split = _splits(sold);
         uint256 tips;
         uint256 fee;
         uint256 payout;
@@ -323,7 +447,7 @@ contract SettlementV4 is RoleBound {
             fee += split[p].fee;
             payout += s.poolPayout[p] + s.poolJackpotPayout[p];
         }
-        if (tips != 0 && !_hasWord(s.dayId)) revert SeedMissing(s.dayId);
+        if (tips != 0 && !hasWord) revert SeedMissing(s.dayId);
         if (payout != s.totalPayout) revert TotalMismatch(payout, s.totalPayout);
         if (s.affiliateTotal > fee || s.charityTotal > fee - s.affiliateTotal) {
             unchecked {
@@ -339,8 +463,8 @@ contract SettlementV4 is RoleBound {
         uint256 jackpot = s.poolJackpotPayout[p];
         if (s.jackpotHit[p] != (jackpot > 0)) revert JackpotHitMismatch(p);
         if (tipCount == 0 && (payout > 0 || jackpot > 0)) revert PayoutWithoutTips(p);
-        PoolState storage state = _state[p];
-        uint256 budget = state.carry + state.lastRollover + split.pot;
+        PackedState memory state = _state[p];
+        uint256 budget = uint256(state.carry) + state.lastRollover + split.pot;
         if (payout > budget) revert PoolPayoutAboveBudget(p, payout, budget);
         uint256 limit = (state.reserve + split.jackpot) * JACKPOT_PAYOUT_BPS / BPS_ONE;
         if (jackpot > limit) revert JackpotAboveReserve(p, jackpot, limit);
@@ -350,42 +474,132 @@ contract SettlementV4 is RoleBound {
         if ((root == bytes32(0)) != (total == 0)) revert RootTotalMismatch(root, total);
     }
 
-    // ------------------------------------------------------------------------------------ state
+    /// @dev Asked at the announcement and again at the end. CharityVault and the heir need not answer.
+    function _requireReceiver(address receiver) private view {
+        if (receiver == address(_charityVault) || receiver == heir) return;
+        _requireOutside(receiver);
+        (bool ok, bytes memory answer) =
+            receiver.staticcall(abi.encodeCall(IEndReceiver.acceptsEndOf, (address(this))));
+        if (!ok || answer.length < 32 || bytes32(answer) != bytes32(IEndReceiver.acceptsEndOf.selector)) {
+            revert ReceiverRefuses(receiver);
+        }
+    }
+
+    // ------------------------------------------------------------------------------------- state
+
+    function _takeBack() private {
+        uint256 dayId = nextDay;
+        // Only the next day can have a commit.
+        if (_records[dayId].status != STATUS_COMMITTED) return;
+        emit TakenBack(dayId, _records[dayId].settlementHash);
+        _clearCommit(dayId);
+    }
+
+    function _clearCommit(uint256 dayId) private {
+        DayRecord storage record = _records[dayId];
+        record.status = STATUS_NONE;
+        record.settlementHash = bytes32(0);
+        record.runHash = bytes32(0);
+        record.committedAt = 0;
+        record.takebacks += 1;
+    }
 
     /// @dev Moves the pools' state over a released day and returns the day's fee.
-    function _close(Settlement calldata s) private returns (uint256 fee) {
+    function _close(Settlement calldata s, bytes32 hash) private returns (uint256 fee) {
         PoolDay[5] memory sold = _gameManager.poolDays(s.dayId);
-        Split[5] memory split = _gameTreasury.splits(s.dayId);
+        Split[5] memory split = _splits(sold);
+        PoolState[5] memory state = _unpacked();
+        uint256 tips;
         for (uint256 p = 0; p < POOL_COUNT; ++p) {
-            PoolState storage state = _state[p];
-            state.carry = state.carry + state.lastRollover + split[p].pot - s.poolPayout[p];
-            state.reserve = state.reserve + split[p].jackpot - s.poolJackpotPayout[p];
-            state.lastRollover = split[p].rollover;
-            if (s.poolJackpotPayout[p] > 0) state.streak = 0;
-            else if (sold[p].tipCount > 0) state.streak += 1;
+            state[p].carry += state[p].lastRollover + split[p].pot - s.poolPayout[p];
+            state[p].reserve = state[p].reserve + split[p].jackpot - s.poolJackpotPayout[p];
+            state[p].lastRollover = split[p].rollover;
+            if (s.poolJackpotPayout[p] > 0) state[p].streak = 0;
+            else if (sold[p].tipCount > 0) state[p].streak += 1;
             fee += split[p].fee;
+            tips += sold[p].tipCount;
         }
-        _advance(s.dayId);
+        if (tips > 0) {
+            aliveAt = block.timestamp;
+            if (_end.abandoned) _cancelEnd();
+        }
+        _advance(s.dayId, state);
+        emit DayReleased(s.dayId, hash, state);
     }
 
-    function _advance(uint256 dayId) private {
+    function _advance(uint256 dayId, PoolState[5] memory state) private {
         nextDay = dayId + 1;
-        openingStateHash[dayId + 1] = keccak256(abi.encode(_state));
+        _setState(dayId + 1, state);
+        _openSales();
     }
 
-    // ------------------------------------------------------------------------------------ wiring
+    function _setState(uint256 dayId, PoolState[5] memory state) private {
+        for (uint256 p = 0; p < POOL_COUNT; ++p) {
+            _state[p] = PackedState({
+                carry: state[p].carry.toUint80(),
+                reserve: state[p].reserve.toUint80(),
+                lastRollover: state[p].lastRollover.toUint80(),
+                streak: state[p].streak.toUint16()
+            });
+        }
+        openingStateHash[dayId] = keccak256(abi.encode(state));
+    }
+
+    function _setEnd(uint256 lastDay, address receiver, bool abandoned) private {
+        _end = End(receiver, lastDay.toUint64(), abandoned);
+        emit EndAnnounced(lastDay, receiver, abandoned);
+        _openSales();
+    }
+
+    function _cancelEnd() private {
+        delete _end;
+        emit EndCancelled(msg.sender);
+        _openSales();
+    }
+
+    /// @dev Shows GameManager the oldest unsettled and the last day.
+    function _openSales() private {
+        uint64 lastDay = _end.receiver == address(0) ? type(uint64).max : _end.lastDay;
+        _gameManager.setSaleWindow(nextDay.toUint64(), lastDay);
+    }
+
+    function _unpacked() private view returns (PoolState[5] memory state) {
+        for (uint256 p = 0; p < POOL_COUNT; ++p) {
+            PackedState memory packed = _state[p];
+            state[p] = PoolState(packed.carry, packed.reserve, packed.lastRollover, packed.streak);
+        }
+    }
+
+    function _splits(PoolDay[5] memory sold) private view returns (Split[5] memory) {
+        uint256[5] memory stakes;
+        for (uint256 p = 0; p < POOL_COUNT; ++p) {
+            stakes[p] = sold[p].stake;
+        }
+        return _gameTreasury.splitStakes(stakes);
+    }
+
+    function _max(uint256 a, uint256 b) private pure returns (uint256) {
+        return a > b ? a : b;
+    }
+
+    function _min(uint256 a, uint256 b) private pure returns (uint256) {
+        return a < b ? a : b;
+    }
+
+    // ------------------------------------------------------------------------------------- wiring
 
     function _checkGameWiring(Wiring memory w) private view {
         GameManager game = GameManager(w.gameManager);
         ReserveVault reserve = ReserveVault(w.reserveVault);
         VRFReceiver vrf = VRFReceiver(w.vrfReceiver);
         if (
-            address(game.roles()) != w.roles || address(game.reserveVault()) != w.reserveVault
-                || address(game.gameTreasury()) != w.gameTreasury || address(reserve.roles()) != w.roles
+            Roles(w.roles).settlement() != address(this) || address(game.roles()) != w.roles
+                || address(game.reserveVault()) != w.reserveVault || address(game.gameTreasury()) != w.gameTreasury
+                || game.settlement() != address(this) || address(reserve.roles()) != w.roles
                 || address(reserve.usdt()) != w.usdt || reserve.settlement() != address(this)
-                || reserve.prizeVault() != w.prizeVault || reserve.affiliateVault() != w.affiliateVault
-                || reserve.charityVault() != w.charityVault || address(vrf.roles()) != w.roles
-                || address(vrf.gameManager()) != w.gameManager
+                || reserve.gameManager() != w.gameManager || reserve.prizeVault() != w.prizeVault
+                || reserve.affiliateVault() != w.affiliateVault || reserve.charityVault() != w.charityVault
+                || address(vrf.roles()) != w.roles || address(vrf.gameManager()) != w.gameManager
         ) revert BadWiring();
     }
 
@@ -397,13 +611,25 @@ contract SettlementV4 is RoleBound {
         if (
             w.prizeVault == w.affiliateVault || address(charity.roles()) != w.roles
                 || address(charity.usdt()) != w.usdt || router.prizeVault() != w.prizeVault
-                || router.affiliateVault() != w.affiliateVault
+                || router.affiliateVault() != w.affiliateVault || router.reserveVault() != w.reserveVault
         ) revert BadWiring();
     }
 
     function _checkClaimVault(ClaimVault vault, Wiring memory w) private view {
         if (
-            address(vault.roles()) != w.roles || address(vault.usdt()) != w.usdt || vault.settlement() != address(this)
+            address(vault.roles()) != w.roles || address(vault.reserveVault()) != w.reserveVault
+                || vault.settlement() != address(this)
         ) revert BadWiring();
+    }
+
+    /// @dev `isOurs` for the constructor, which cannot read its immutables.
+    function _requireForeign(Wiring memory w, address account) private view {
+        if (account == address(0)) revert ZeroAddress();
+        if (
+            account == address(this) || account == w.usdt || account == w.roles || account == w.gameManager
+                || account == w.gameTreasury || account == w.reserveVault || account == w.prizeVault
+                || account == w.affiliateVault || account == w.charityVault || account == w.vrfReceiver
+                || account == w.claimRouter
+        ) revert AccountIsOurs(account);
     }
 }
