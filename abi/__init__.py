@@ -26,8 +26,8 @@ CONTRACT_NAMES: Final = (
     "ReserveVault",
     "Roles",
     "SettlementV4",
+    "TestCoordinator",
     "TestUSDT",
-    "VRFCoordinatorV2_5Mock",
     "VRFReceiver",
 )
 

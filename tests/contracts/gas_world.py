@@ -20,22 +20,20 @@ from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 
 from bo_engine.keccak import keccak256
-from bo_engine.units import POOL_IDS, DayId, Wallet, day_end, day_start, parse_wallet
-from core.deployment import RoleWallets
-from core.ruleset import RULESET_1, ruleset_hash
+from bo_engine.units import POOL_IDS, DayId, day_end, day_start
 from core.tickets import bonus_tips
 from core.tips import mask_of, pack_masks
 from local_world import processes
 from local_world.chain import CHAIN_ID, Chain, start_chain
-from local_world.deploy import DeployedContracts, LocalSender, contract_at, deploy_contracts, fulfil_vrf
+from local_world.deploy import LocalSender, contract_at
+from tests.contracts.gas_deployment import CHALLENGE_S, NUMBER_MAX, deploy
 
 FIRST_DAY = DayId(20_500)
-CHALLENGE_S = 600
-NUMBER_MAX = 38
 PAID_TIPS = (1, 10, 144)
 GAS_COST_ATOMS = 40_000
 MONEY_ATOMS = 10**12
 PROOF_LENGTH = 10  # about a thousand winners
+VOIDABLE_DAYS = 7  # a day without a VRF word can be voided by anyone so many days after its close
 AFFILIATE = "0x" + keccak256(b"affiliate").hex()[:40]
 # Longer than a measurement: blocks come with transactions only, so none is made while a snapshot is taken back.
 BLOCK_TIME_S = 3_600
@@ -75,21 +73,15 @@ class World:
 
     chain: Chain
     w3: Web3
-    deployed: DeployedContracts
+    addresses: dict[str, str]
     day: DayId = FIRST_DAY
     tickets: int = 0
+    nonce: bytes = b""  # of the last ticket's permit
     rows: dict[str, int] = field(default_factory=dict)
 
-    def at(self, name: str, wallet: Wallet) -> Any:
-        return contract_at(self.w3, name, wallet)
-
-    @property
-    def game(self) -> Any:
-        return self.at("GameManager", self.deployed.game_manager)
-
-    @property
-    def settlement(self) -> Any:
-        return self.at("SettlementV4", self.deployed.settlement)
+    def at(self, name: str) -> Any:
+        """web3's object for the contract of that name."""
+        return contract_at(self.w3, name, self.addresses[name])  # type: ignore[arg-type]
 
     def send(self, sender: str, call: Any) -> int:
         """Send as that account; returns the gas used. Raises: InvariantBroken if it is reverted."""
@@ -108,7 +100,7 @@ class World:
 
     def buy_direct(self, buyer: str, ticket: Ticket) -> int:
         permit, tips = self._permit(buyer, ticket, gas_cost_atoms=0)
-        return self.send(buyer, self.game.functions.buyTicket(tuple(permit.values()), tips))
+        return self.send(buyer, self.at("GameManager").functions.buyTicket(tuple(permit.values()), tips))
 
     def buy_relayed(self, buyer: str, ticket: Ticket) -> int:
         permit, tips = self._permit(buyer, ticket, gas_cost_atoms=GAS_COST_ATOMS)
@@ -116,11 +108,11 @@ class World:
             "name": "BO-Engine",
             "version": "1",
             "chainId": CHAIN_ID,
-            "verifyingContract": self.game.address,
+            "verifyingContract": self.addresses["GameManager"],
         }
         types = {"BuyPermit": [{"name": name, "type": kind} for name, kind in PERMIT_FIELDS]}
         signed = account(buyer).sign_typed_data(domain_data=domain, message_types=types, message_data=permit)
-        call = self.game.functions.buyTicketFor(tuple(permit.values()), tips, bytes(signed.signature))
+        call = self.at("GameManager").functions.buyTicketFor(tuple(permit.values()), tips, bytes(signed.signature))
         return self.send("relayer", call)
 
     def _permit(self, buyer: str, ticket: Ticket, *, gas_cost_atoms: int) -> tuple[dict[str, Any], bytes]:
@@ -129,6 +121,7 @@ class World:
         dice = random.Random(self.tickets)
         count = ticket.paid + bonus_tips(ticket.paid) + ticket.vouchers
         tips = pack_masks([mask_of(dice.sample(range(1, NUMBER_MAX + 1), 6), NUMBER_MAX) for _ in range(count)])
+        self.nonce = dice.randbytes(16)
         values = (
             account(buyer).address,
             self.day,
@@ -139,7 +132,7 @@ class World:
             Web3.to_checksum_address(AFFILIATE),
             gas_cost_atoms,
             day_end(self.day),
-            dice.randbytes(16),
+            self.nonce,
         )
         names = (name for name, _ in PERMIT_FIELDS)
         return dict(zip(names, values, strict=True)), tips
@@ -149,16 +142,18 @@ class World:
     def close(self) -> None:
         """Let the day end and bring its VRF word."""
         self.chain.advance_to(day_end(self.day))
-        receiver = self.at("VRFReceiver", self.deployed.vrf_receiver)
+        receiver = self.at("VRFReceiver")
         self.send("anyone", receiver.functions.requestSeed(self.day))
-        word = int.from_bytes(keccak256(f"word of day {self.day}".encode()))
-        fulfil_vrf(self.w3, self.deployed, account("anyone"), self.day, word)
+        request_id, _, _ = receiver.functions.requestOf(self.day).call()
+        words = [int.from_bytes(keccak256(f"word of day {self.day}".encode()))]
+        answer = self.at("TestCoordinator").functions.fulfillRandomWordsWithOverride
+        self.send("anyone", answer(request_id, receiver.address, words))
+        self.chain.advance_to(self.at("SettlementV4").functions.earliestCommit(self.day).call())
 
     def result(self, *, jackpot: bool, roots: Sequence[bytes]) -> tuple[Any, ...]:
         """A result that pays in each pool about half of the day's pot, and of one pool's reserve on a jackpot."""
-        sold = [pool_day[2] for pool_day in self.game.functions.poolDays(self.day).call()]
-        treasury = self.at("GameTreasury", self.deployed.game_treasury)
-        splits = [treasury.functions.splitStake(stake).call() for stake in sold]
+        sold = [pool_day[2] for pool_day in self.at("GameManager").functions.poolDays(self.day).call()]
+        splits = self.at("GameTreasury").functions.splitStakes(sold).call()
         payouts = [pot // 2 + 7 for *_, pot in splits]
         jackpots = [0] * len(POOL_IDS)
         if jackpot:
@@ -178,11 +173,11 @@ class World:
         )
 
     def commit(self, result: tuple[Any, ...]) -> int:
-        return self.send("settler", self.settlement.functions.commitMerkleSettlement(result))
+        return self.send("settler", self.at("SettlementV4").functions.commitMerkleSettlement(result))
 
     def release(self, result: tuple[Any, ...]) -> int:
         self.chain.advance_to(self.chain.now() + CHALLENGE_S)
-        return self.send("anyone", self.settlement.functions.release(result))
+        return self.send("anyone", self.at("SettlementV4").functions.release(result))
 
     def next_day(self) -> None:
         self.day = DayId(self.day + 1)
@@ -197,27 +192,18 @@ def started(folder: Path) -> Iterator[World]:
         w3 = Web3(HTTPProvider(chain.url, exception_retry_configuration=None))
         for name in ("owner", "relayer", "settler", "promotions", "buyer", "another buyer", "new buyer", "anyone"):
             chain.fund(account(name).address)
-        holders = [
-            parse_wallet(account(name).address) for name in ("owner", "guardian", "relayer", "settler", "promotions")
-        ]
-        deployed = deploy_contracts(
+        addresses = deploy(
             w3,
             account("owner"),
-            roles=RoleWallets(*holders),
-            number_max=NUMBER_MAX,
+            account=lambda name: account(name).address,
             first_day=FIRST_DAY,
-            ruleset_hash=ruleset_hash(RULESET_1),
-            challenge_period_s=CHALLENGE_S,
-            fee_receiver=parse_wallet(account("fee receiver").address),
-            gas_safe=parse_wallet(account("gas safe").address),
-            charity=parse_wallet(account("charity").address),
+            ruleset_hash=keccak256(b"ruleset"),
         )
-        world = World(chain, w3, deployed)
-        usdt = world.at("TestUSDT", deployed.usdt)
-        spender = Web3.to_checksum_address(deployed.reserve_vault)
+        world = World(chain, w3, addresses)
+        usdt = world.at("TestUSDT")
         for name in ("promotions", "buyer", "another buyer", "new buyer"):
             world.send(name, usdt.functions.mint(account(name).address, MONEY_ATOMS))
-            world.send(name, usdt.functions.approve(spender, 2**256 - 1))
+            world.send(name, usdt.functions.approve(addresses["ReserveVault"], 2**256 - 1))
         yield world
     finally:
         processes.end(chain.process)
@@ -227,13 +213,15 @@ def started(folder: Path) -> Iterator[World]:
 
 
 def measure(folder: Path) -> dict[str, int]:
-    """Play two days and return the gas of each row. ``folder`` takes the chain's files."""
+    """Play three days and return the gas of each row. ``folder`` takes the chain's files."""
     with started(folder) as world:
         give_it_a_past(world)
         world.next_day()
         world.buy_direct("another buyer", Ticket())
         measure_purchases(world)
         measure_settling(world)
+        world.next_day()
+        measure_refunds(world)
         return dict(sorted(world.rows.items()))
 
 
@@ -282,15 +270,26 @@ def measure_settling(world: World) -> None:
     world.rows["claim"] = claim(world, "buyer", 123_456, proofs[1])
 
 
+def measure_refunds(world: World) -> None:
+    """A voided day, on which the buyer had a ticket with vouchers."""
+    world.buy_direct("another buyer", Ticket())
+    world.buy_relayed("buyer", Ticket(vouchers=5))
+    world.chain.advance_to(day_end(DayId(world.day + VOIDABLE_DAYS)))
+    world.send("anyone", world.at("SettlementV4").functions.voidDay(world.day))
+    vault = world.at("ReserveVault").functions
+    world.rows["refund"] = world.send("anyone", vault.refund(account("buyer").address, [world.nonce]))
+    world.rows["refund of vouchers"] = world.send("anyone", vault.refundVouchers(world.day))
+
+
 def claim(world: World, name: str, amount_atoms: int, proof: list[bytes]) -> int:
-    vault = world.at("PrizeVault", world.deployed.prize_vault)
+    vault = world.at("PrizeVault")
     call = vault.functions.claim(world.day, account(name).address, amount_atoms, proof)
     return world.send("anyone", call)
 
 
 def tree(world: World, names: tuple[str, str], *, amount_atoms: int) -> tuple[bytes, list[list[bytes]]]:
     """The root and the proofs of two neighbours, each paid that amount, in a tree of ``2 ** PROOF_LENGTH`` leaves."""
-    leaf_of = world.at("PrizeVault", world.deployed.prize_vault).functions.leafOf
+    leaf_of = world.at("PrizeVault").functions.leafOf
     left, right = (bytes(leaf_of(world.day, account(name).address, amount_atoms).call()) for name in names)
     others = [keccak256(f"subtree {height}".encode()) for height in range(1, PROOF_LENGTH)]
     root = left
