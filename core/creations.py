@@ -29,7 +29,7 @@ CREATIONS: Final = (
     ("settlement", "SettlementV4"),
 )
 #: Those whose constructor asks a partner: it must stand already, also for a simulation.
-ASKS_PARTNERS: Final = frozenset({"game_manager", "settlement"})
+ASKS_PARTNERS: Final = frozenset({"reserve_vault", "game_manager", "prize_vault", "affiliate_vault", "settlement"})
 #: The fields of the contracts' struct Wiring, in its order.
 WIRING_ORDER: Final = (
     "usdt",
@@ -64,31 +64,28 @@ def wiring_of(terms: DeployTerms, at: Mapping[str, Wallet]) -> tuple[Wallet, ...
 
 def constructor_arguments(terms: DeployTerms, at: Mapping[str, Wallet]) -> dict[str, tuple[Any, ...]]:
     """The arguments of each contract's constructor, by key."""
-    usdt, roles, settlement = terms.money.usdt, at["roles"], at["settlement"]
+    usdt, roles, reserve_vault = terms.money.usdt, at["roles"], at["reserve_vault"]
     links = (
         usdt,
         at["game_manager"],
-        settlement,
         at["prize_vault"],
         at["affiliate_vault"],
         at["charity_vault"],
         terms.money.fee_receiver,
         terms.money.gas_safe,
+        terms.money.voucher_cap,
     )
     game, vrf = terms.game, terms.vrf
-    vrf_config = (vrf.key_hash, vrf.callback_gas_limit, vrf.confirmations, vrf.subscription_id)
+    vrf_config = (vrf.key_hash, vrf.callback_gas_limit, vrf.confirmations, vrf.link_per_request)
     return {
-        "roles": astuple(terms.roles),
-        "game_treasury": (at["game_manager"],),
+        "roles": (*astuple(terms.roles), at["settlement"]),
+        "game_treasury": (game.number_max,),
         "charity_vault": (usdt, roles),
         "reserve_vault": (roles, links),
-        "game_manager": (
-            *(roles, at["reserve_vault"], at["game_treasury"]),
-            *(game.number_max, game.first_day, game.ruleset_hash),
-        ),
-        "prize_vault": (usdt, roles, settlement),
-        "affiliate_vault": (usdt, roles, settlement),
-        "claim_router": (at["prize_vault"], at["affiliate_vault"]),
+        "game_manager": (roles, reserve_vault, at["game_treasury"], game.first_day, game.ruleset_hash),
+        "prize_vault": (reserve_vault, roles),
+        "affiliate_vault": (reserve_vault, roles),
+        "claim_router": (at["prize_vault"], at["affiliate_vault"], reserve_vault),
         "vrf_receiver": (vrf.coordinator, roles, at["game_manager"], vrf_config),
-        "settlement": (wiring_of(terms, at), game.challenge_period_s),
+        "settlement": (wiring_of(terms, at), game.challenge_period_s, terms.money.heir),
     }

@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import (
     MAX_DAY_ID,
-    MAX_UINT256,
     ZERO_HASH,
     ZERO_WALLET,
     DayId,
@@ -21,8 +20,11 @@ from bo_engine.units import (
 
 # What the contracts' own constructors refuse, said before anything is sent.
 NUMBER_MAX_RANGE: Final = range(6, 50)
-LONGEST_CHALLENGE_S: Final = 7 * 86_400
+CHALLENGE_S_RANGE: Final = range(600, 20 * 3_600 + 1)
+FIRST_DAY_AHEAD: Final = 30
 LEAST_CALLBACK_GAS: Final = 100_000
+MAX_VOUCHER_CAP: Final = 2**88 - 1
+MAX_LINK: Final = 2**96 - 1
 _MAX_CHARITY_NAME: Final = 80
 T = TypeVar("T")
 
@@ -57,6 +59,8 @@ class MoneyTerms:
     gas_safe: Wallet
     charity: Wallet
     charity_name: str
+    heir: Wallet  # receives the pools' money of an abandoned game
+    voucher_cap: int  # atoms of voucher stake on one day
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +68,10 @@ class VrfTerms:
     """Chainlink's coordinator, which exists already, and how words are asked for."""
 
     coordinator: Wallet
-    subscription_id: int
     key_hash: Hash32
     callback_gas_limit: int
     confirmations: int
+    link_per_request: int  # juels that must be there for each outstanding word
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ def terms_document(terms: DeployTerms) -> dict[str, Any]:
     document = asdict(terms)
     document["game"]["ruleset_hash"] = hex_of(terms.game.ruleset_hash)
     document["vrf"]["key_hash"] = hex_of(terms.vrf.key_hash)
-    document["vrf"]["subscription_id"] = str(terms.vrf.subscription_id)
+    document["money"]["voucher_cap"] = str(terms.money.voucher_cap)
+    document["vrf"]["link_per_request"] = str(terms.vrf.link_per_request)
     return document
 
 
@@ -167,11 +172,14 @@ def _positive(value: object) -> int:
     return _number(1, 2**63 - 1, "a whole number")(value)
 
 
-def _subscription(value: object) -> int:
-    # TOML's whole numbers end at 64 bits, so it stands there as text.
-    if not isinstance(value, str) or not re.fullmatch(r"[1-9][0-9]{0,77}", value) or int(value) > MAX_UINT256:
-        raise ValueError("a whole number in quotes, above 0 and below 2^256")
-    return int(value)
+def _amount(most: int, what: str) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        # TOML's whole numbers end at 64 bits, so an amount stands there as text.
+        if not isinstance(value, str) or not re.fullmatch(r"0|[1-9][0-9]{0,38}", value) or int(value) > most:
+            raise ValueError(f"{what} in quotes, a whole number from 0 to {most}")
+        return int(value)
+
+    return check
 
 
 def _name(value: object) -> str:
@@ -184,9 +192,10 @@ _RULES: Final[dict[str, Callable[[object], Any]]] = {
     "first_day": _number(1, MAX_DAY_ID, "a day id (whole days since 1970-01-01 UTC)"),
     "number_max": _number(NUMBER_MAX_RANGE[0], NUMBER_MAX_RANGE[-1], "the highest number of a tip,"),
     "ruleset_hash": _hash,
-    "challenge_period_s": _number(1, LONGEST_CHALLENGE_S, "seconds,"),
+    "challenge_period_s": _number(CHALLENGE_S_RANGE[0], CHALLENGE_S_RANGE[-1], "seconds,"),
     "charity_name": _name,
-    "subscription_id": _subscription,
+    "voucher_cap": _amount(MAX_VOUCHER_CAP, "atoms"),
+    "link_per_request": _amount(MAX_LINK, "juels of LINK"),
     "key_hash": _hash,
     "callback_gas_limit": _number(LEAST_CALLBACK_GAS, 2**32 - 1, "an amount of gas"),
     "confirmations": _number(1, 200, "a number of blocks"),

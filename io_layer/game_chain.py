@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from abi import is_code_of
-from bo_engine.errors import Unavailable, UsageError
+from bo_engine.errors import InvalidInput, Unavailable, UsageError
 from bo_engine.units import (
     ZERO_WALLET,
     Atoms,
@@ -68,7 +68,7 @@ class DayRecord:
     run_hash: Hash32
     committed_at_s: int
     released_at_s: int
-    vetoes: int
+    takebacks: int  # vetoes and all other ends of a commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +114,15 @@ class PurchasedTicket:
 
 @dataclass(frozen=True, slots=True)
 class Balances:
-    """USDT of the vaults at one block, for gate G12."""
+    """ReserveVault's USDT and debts at one block, for gate G12. It holds the money of all."""
 
-    reserve_vault_atoms: Atoms
+    balance_atoms: Atoms
+    held_atoms: Atoms  # the contract's own word for the sum of all debts
     accrued_fee_atoms: Atoms
     accrued_charity_atoms: Atoms
-    prize_vault_atoms: Atoms
+    accrued_gas_atoms: Atoms
+    refundable_atoms: Atoms  # stakes of voided days that are not refunded
     prize_owed_atoms: Atoms  # released - claimed
-    affiliate_vault_atoms: Atoms
     affiliate_owed_atoms: Atoms
 
 
@@ -212,19 +213,16 @@ class GameChain:
         return tuple(tuple(numbers) for numbers in self.chain.read(block, [call])[0])
 
     def read_balances(self, block: Block) -> Balances:
-        """Balances and debts of the vaults."""
-
-        def balance(holder: Wallet) -> Call:
-            return Call("IERC20", self.contracts.usdt, "balanceOf", (holder,))
-
-        reserve, prize, affiliate, fees, charity, p_released, p_claimed, a_released, a_claimed = self.chain.read(
+        """Balance and debts of ReserveVault, apart from the pools and the unsettled days."""
+        balance, held, fees, charity, gas, refundable, p_released, p_claimed, a_released, a_claimed = self.chain.read(
             block,
             [
-                balance(self.contracts.reserve_vault),
-                balance(self.contracts.prize_vault),
-                balance(self.contracts.affiliate_vault),
+                Call("IERC20", self.contracts.usdt, "balanceOf", (self.contracts.reserve_vault,)),
+                self.call("ReserveVault", "held"),
                 self.call("ReserveVault", "accruedFees"),
                 self.call("ReserveVault", "accruedCharity"),
+                self.call("ReserveVault", "accruedGas"),
+                self.call("ReserveVault", "refundableTotal"),
                 self.call("PrizeVault", "totalReleased"),
                 self.call("PrizeVault", "totalClaimed"),
                 self.call("AffiliateVault", "totalReleased"),
@@ -232,18 +230,30 @@ class GameChain:
             ],
         )
         return Balances(
-            reserve_vault_atoms=Atoms(reserve),
+            balance_atoms=Atoms(balance),
+            held_atoms=Atoms(held),
             accrued_fee_atoms=Atoms(fees),
             accrued_charity_atoms=Atoms(charity),
-            prize_vault_atoms=Atoms(prize),
+            accrued_gas_atoms=Atoms(gas),
+            refundable_atoms=Atoms(refundable),
             prize_owed_atoms=Atoms(p_released - p_claimed),
-            affiliate_vault_atoms=Atoms(affiliate),
             affiliate_owed_atoms=Atoms(a_released - a_claimed),
         )
 
     def require_settler(self, address: Wallet) -> None:
-        """Raises: UsageError ``wrong_key`` unless the address may commit."""
-        settler = parse_wallet(self.chain.read(self.chain.read_final_block(), [self.call("Roles", "settler")])[0])
+        """Raises: UsageError ``wrong_key`` unless the address is the SETTLER; InvalidInput ``settler_suspended`` while
+        the guardian has suspended it."""
+        final = self.chain.read_final_block()
+        acting, suspended = self.chain.read(
+            final, [self.call("Roles", "settler"), self.call("Roles", "isSuspended", address)]
+        )
+        if suspended:
+            raise InvalidInput(
+                "settler_suspended",
+                f"the guardian has suspended the SETTLER {address}: nothing is signed. Find out why; OWNER lifts it with "
+                "liftSuspension, or names another key (`contracts roles`)",
+            )
+        settler = parse_wallet(acting)
         if settler != address:
             raise UsageError(
                 "wrong_key", f"the key belongs to {address}, but the contracts' SETTLER is {settler}: use its key"
@@ -255,7 +265,7 @@ class GameChain:
 
     def read_ticket_count(self, block: Block) -> int:
         """Tickets ever sold."""
-        return int(self.chain.read(block, [self.call("GameManager", "ticketCount")])[0])
+        return int(self.chain.read(block, [self.call("GameManager", "sales")])[0][0])
 
     def read_affiliate_rates(self, block: Block, affiliates: Sequence[Wallet], day_id: DayId) -> dict[Wallet, Bps]:
         """The rates in force on a day, of all these affiliates. A rate is fixed before its day begins, so a later
@@ -403,8 +413,8 @@ def _logs_of_receipt(answer: object) -> list[dict[str, Any]]:
 
 
 def _day_record(values: tuple[Any, ...]) -> DayRecord:
-    status, settlement_hash, run_hash, committed_at, released_at, vetoes = values
-    return DayRecord(status, Hash32(settlement_hash), Hash32(run_hash), committed_at, released_at, vetoes)
+    status, settlement_hash, run_hash, committed_at, released_at, takebacks = values
+    return DayRecord(status, Hash32(settlement_hash), Hash32(run_hash), committed_at, released_at, takebacks)
 
 
 _ATTRIBUTE: Final = {

@@ -17,7 +17,7 @@ class Purpose(NamedTuple):
     contract: Wallet
     selector: bytes  # 4
     day_id: DayId
-    round: int  # vetoes of the day so far
+    round: int  # takebacks of the day so far
 
 
 class JournalTx(NamedTuple):

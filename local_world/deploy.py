@@ -13,7 +13,6 @@ from eth_account.signers.local import LocalAccount
 from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
-from web3.logs import DISCARD
 from web3.types import TxReceipt
 
 import abi
@@ -36,6 +35,8 @@ VRF_BASE_FEE = 10**17
 VRF_GAS_PRICE = 10**9
 VRF_WEI_PER_UNIT_LINK = 4 * 10**15
 VRF_FUNDS = 10**6 * 10**18  # juels; a word costs about a quarter LINK
+VRF_LINK_PER_REQUEST = 10**18
+VOUCHER_CAP = 10**10  # atoms: 10,000 USDT a day
 WORDS = 2**256  # a VRF word is one of so many
 
 
@@ -59,6 +60,7 @@ class DeployedContracts:
     fee_receiver: Wallet
     gas_safe: Wallet
     charity: Wallet
+    heir: Wallet
     from_block: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -88,41 +90,42 @@ def deploy_contracts(
     fee_receiver: Wallet,
     gas_safe: Wallet,
     charity: Wallet,
+    heir: Wallet,
     charity_name: str = "Local charity",
 ) -> DeployedContracts:
-    """Deploy everything as the owner, fund the VRF subscription, register the charity.
+    """Deploy everything as the owner, fund the VRF subscription, announce the charity (in force two days later).
 
-    The owner pays the gas and deploys, so his nonce decides the addresses: nobody else may send from his account
-    meanwhile. Raises: InvariantBroken ``deploy_failed`` if a transaction fails or a contract names another partner.
+    The owner pays the gas and deploys, so his nonce decides the addresses: his account must send nothing else meanwhile.
+    Raises: InvariantBroken ``deploy_failed`` if a transaction fails or a contract names another partner.
     """
     deployer = LocalSender(w3, owner_account)
     usdt, vrf_coordinator = (create_address(deployer.wallet, deployer.nonce + place) for place in range(2))
-    coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", vrf_coordinator)
+    coordinator = contract_at(w3, "TestCoordinator", vrf_coordinator)
     first = [
         deployer.send_creation("TestUSDT", ()),
-        deployer.send_creation("VRFCoordinatorV2_5Mock", (VRF_BASE_FEE, VRF_GAS_PRICE, VRF_WEI_PER_UNIT_LINK)),
-        deployer.send_call(coordinator.functions.createSubscription()),
+        deployer.send_creation("TestCoordinator", (VRF_BASE_FEE, VRF_GAS_PRICE, VRF_WEI_PER_UNIT_LINK)),
     ]
-    from_block, _, subscription = deployer.wait_all(first)
-    # Its id is the coordinator's to choose.
-    (created,) = coordinator.events.SubscriptionCreated().process_receipt(subscription, errors=DISCARD)
-    subscription_id = int(created["args"]["subId"])
     terms = DeployTerms(
         chain_id=int(w3.eth.chain_id),
         roles=roles,
         game=GameTerms(first_day, number_max, ruleset_hash, challenge_period_s),
-        money=MoneyTerms(usdt, fee_receiver, gas_safe, charity, charity_name),
-        vrf=VrfTerms(vrf_coordinator, subscription_id, VRF_KEY_HASH, VRF_CALLBACK_GAS, VRF_CONFIRMATIONS),
+        money=MoneyTerms(usdt, fee_receiver, gas_safe, charity, charity_name, heir, VOUCHER_CAP),
+        vrf=VrfTerms(vrf_coordinator, VRF_KEY_HASH, VRF_CALLBACK_GAS, VRF_CONFIRMATIONS, VRF_LINK_PER_REQUEST),
     )
     at = creation_addresses(deployer.wallet, deployer.nonce)
     arguments = constructor_arguments(terms, at)
+    from_block = deployer.wait_all(
+        [*first, *(deployer.send_creation(name, arguments[key]) for key, name in CREATIONS)]
+    )[0]
+    receiver = contract_at(w3, "VRFReceiver", at["vrf_receiver"])
+    # The receiver makes its subscription itself; the id is the coordinator's to choose.
+    subscription_id = int(receiver.functions.subscriptionId().call())
     charity_vault = contract_at(w3, "CharityVault", at["charity_vault"])
     deployer.wait_all(
         [
-            *(deployer.send_creation(name, arguments[key]) for key, name in CREATIONS),
+            deployer.send_call(coordinator.functions.setProvingKey(VRF_KEY_HASH, True)),
             deployer.send_call(coordinator.functions.fundSubscription(subscription_id, VRF_FUNDS)),
-            deployer.send_call(coordinator.functions.addConsumer(subscription_id, *_checksum(at["vrf_receiver"]))),
-            deployer.send_call(charity_vault.functions.registerCharity(*_checksum(charity), charity_name)),
+            deployer.send_call(charity_vault.functions.announceCharity(*_checksum(charity), charity_name)),
         ]
     )
     deployed = DeployedContracts(
@@ -133,6 +136,7 @@ def deploy_contracts(
         fee_receiver=fee_receiver,
         gas_safe=gas_safe,
         charity=charity,
+        heir=heir,
         from_block=from_block["blockNumber"],
     )
     stands = contract_at(w3, "SettlementV4", deployed.settlement).functions.contracts().call()
@@ -151,9 +155,9 @@ def fulfil_vrf(
     """
     receiver = contract_at(w3, "VRFReceiver", deployed.vrf_receiver)
     request_id, requested_at, _ = receiver.functions.requestOf(day_id).call()
-    require_input(requested_at != 0, "no_vrf_request", f"nobody has requested a word for day {day_id} yet")
+    require_input(requested_at != 0, "no_vrf_request", f"no word of day {day_id} is requested yet")
     word = secrets.randbelow(WORDS) if word is None else word
-    coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", deployed.vrf_coordinator)
+    coordinator = contract_at(w3, "TestCoordinator", deployed.vrf_coordinator)
     deployer = LocalSender(w3, sender)
     deployer.wait(
         deployer.send_call(

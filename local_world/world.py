@@ -38,7 +38,7 @@ from local_world.rpc_proxy import ENDPOINTS, RpcProxy, start_rpc_proxy
 
 SCHEMA: Final = "bo-engine/world/1"
 ROLES: Final = ("owner", "guardian", "relayer", "settler", "promotions")
-_RECEIVERS: Final = ("fee_receiver", "gas_safe", "charity")
+_RECEIVERS: Final = ("fee_receiver", "gas_safe", "charity", "heir")
 _RECORD: Final = "world.json"
 _ENV_FILE: Final = "world.env"
 _RULESET_FILE: Final = "ruleset.json"
@@ -127,7 +127,7 @@ class World:
         return dict(self.record["env"])
 
     def account(self, role: str) -> LocalAccount:
-        """The key of owner, guardian, relayer, settler, promotions, fee_receiver, gas_safe or charity."""
+        """The key of owner, guardian, relayer, settler, promotions, fee_receiver, gas_safe, charity or heir."""
         account: LocalAccount = Account.from_key(self.record["accounts"][role]["private_key"])
         return account
 

@@ -10,7 +10,7 @@ from io_layer.database import Conn
 from io_layer.pipeline_store import PipelineDay, rewind_day, select_day, wait_day
 from io_layer.run_store import Run, select_live_run, supersede_run
 from services.artifacts import remove_input_copies
-from services.commit_day import commit_purpose, known_vetoes
+from services.commit_day import commit_purpose, known_takebacks
 from services.engine import Engine
 from services.engine_version import engine_version
 from services.follow_transaction import transaction_hash
@@ -44,7 +44,7 @@ def take_over_day(engine: Engine, lease: Lease, row: PipelineDay | None) -> Pipe
         return row
     day_id = row.day_id
     run = select_live_run(engine.conn, day_id)
-    signed = transaction_hash(engine, commit_purpose(engine, day_id, known_vetoes(engine.conn, day_id)))
+    signed = transaction_hash(engine, commit_purpose(engine, day_id, known_takebacks(engine.conn, day_id)))
     if row.commit_ok or not may_begin_anew(run) or signed is not None:
         return row
     remove_input_copies(engine, day_id)

@@ -61,7 +61,7 @@ def check_coordinator(lines: Checklist, here: Installation, vrf: VrfTerms, consu
         else:
             lines.add("VRF key hash", known, hex_of(vrf.key_hash), "the coordinator does not know it: look it up anew")
     with lines.asking("VRF subscription"):
-        call = Call("VRFCoordinatorV2_5Mock", vrf.coordinator, "getSubscription", (vrf.subscription_id,))
+        call = Call("TestCoordinator", vrf.coordinator, "getSubscription", (vrf.subscription_id,))
         try:
             juels, wei, _, owner, consumers = here.chain.read(here.block, [call])[0]
         except UsageError:
@@ -85,7 +85,7 @@ def _check_request(lines: Checklist, here: Installation, vrf: VrfTerms, consumer
         request = (
             vrf.key_hash, vrf.subscription_id, vrf.confirmations, vrf.callback_gas_limit, 1, _PAY_IN_LINK,
         )  # fmt: skip
-        data = codec("VRFCoordinatorV2_5Mock").call_data("requestRandomWords", (request,))
+        data = codec("TestCoordinator").call_data("requestRandomWords", (request,))
         simulate(here.chain, consumer, vrf.coordinator, data)
         lines.add("VRF request", True, "the coordinator would take one")
 

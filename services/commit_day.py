@@ -43,7 +43,7 @@ from services.sign_manifest import ensure_manifest
 
 WAIT_S = 60.0
 RESUMED: Final = "day_resumed"  # the audit log's word for a person's resume
-VETOES: Final = "vetoes"  # and its detail: how many vetoes of the day the person knew of
+TAKEBACKS: Final = "takebacks"  # and its detail: how many takebacks of the day the person knew of
 _POLL_S: Final = 0.25
 _POLL_AT_MOST_S: Final = 5.0
 _RESEND_S: Final = 20.0  # a broadcast that the network forgot is offered again
@@ -121,14 +121,14 @@ def rebuilt_settlement(engine: Engine, run: Run) -> SettlementStruct:
     return struct
 
 
-def commit_purpose(engine: Engine, day_id: DayId, vetoes: int) -> Purpose:
+def commit_purpose(engine: Engine, day_id: DayId, takebacks: int) -> Purpose:
     """The one commit of a day and round."""
-    return Purpose("SettlementV4", engine.game.contracts.settlement, "commitMerkleSettlement", day_id, vetoes)
+    return Purpose("SettlementV4", engine.game.contracts.settlement, "commitMerkleSettlement", day_id, takebacks)
 
 
-def release_purpose(engine: Engine, day_id: DayId, vetoes: int) -> Purpose:
+def release_purpose(engine: Engine, day_id: DayId, takebacks: int) -> Purpose:
     """The one release of a day and round."""
-    return Purpose("SettlementV4", engine.game.contracts.settlement, "release", day_id, vetoes)
+    return Purpose("SettlementV4", engine.game.contracts.settlement, "release", day_id, takebacks)
 
 
 def _approved_run(engine: Engine, day_id: DayId) -> Run:
@@ -151,24 +151,24 @@ def _ensure_committed(
         raise Unavailable(
             "day_before_pending", f"the contract settles day {opened.facts.next_day} next; day {day_id} waits for it"
         )
-    purpose = commit_purpose(engine, day_id, record.vetoes)
+    purpose = commit_purpose(engine, day_id, record.takebacks)
     send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, day_id))
     record = _wait_for(engine, lease, run, purpose, (COMMITTED, RELEASED), deadline)
     _adopt(engine, lease, run, record)
     return record
 
 
-def known_vetoes(conn: Conn, day_id: DayId) -> int:
+def known_takebacks(conn: Conn, day_id: DayId) -> int:
     """Vetoes of the day that are answered for: by a run of ours that became vetoed, or by a person who resumed the day
     after the veto of a commit that was not ours."""
     ours = sum(1 for run in select_runs(conn, day_id) if run.status == "vetoed")
-    resumed = [int(row.details.get(VETOES, 0)) for row in select_audit(conn, day_id) if row.action == RESUMED]
+    resumed = [int(row.details.get(TAKEBACKS, 0)) for row in select_audit(conn, day_id) if row.action == RESUMED]
     return max([ours, *resumed])
 
 
 def _refuse_vetoed(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
     """A veto that no run of ours has answered for yet ends this run. Raises: InvariantBroken ``vetoed``."""
-    if record.vetoes <= known_vetoes(engine.conn, run.day_id):
+    if record.takebacks <= known_takebacks(engine.conn, run.day_id):
         return
     with lease.transaction():
         mark_committed(engine.conn, run.run_id)
@@ -186,7 +186,7 @@ def _ensure_released(
     record = engine.game.read_record(engine.game.chain.read_final_block(), opened.day_id)
     if record.status == RELEASED and _is_ours(record, run):
         return record
-    purpose = release_purpose(engine, opened.day_id, record.vetoes)
+    purpose = release_purpose(engine, opened.day_id, record.takebacks)
     send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, opened.day_id))
     return _wait_for(engine, lease, run, purpose, (RELEASED,), deadline)
 
@@ -218,7 +218,7 @@ def _adopt(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
     """Mark the run committed; a commit that our journal did not send is adopted with an audit row."""
     if run.status != "approved":
         return
-    sent_by_us = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.vetoes))
+    sent_by_us = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.takebacks))
     with lease.transaction():
         remember_final_block(engine)
         if mark_committed(engine.conn, run.run_id) and sent_by_us is None:
@@ -230,8 +230,8 @@ def _mark_settled(
     engine: Engine, lease: Lease, opened: Opened, run: Run, record: DayRecord
 ) -> tuple[Hash32 | None, Hash32 | None]:
     """Mark the run settled; our commit and our release, None where another sender's was adopted."""
-    sent_by_us = close_purpose(engine, lease, release_purpose(engine, run.day_id, record.vetoes))
-    commit_tx = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.vetoes))
+    sent_by_us = close_purpose(engine, lease, release_purpose(engine, run.day_id, record.takebacks))
+    commit_tx = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.takebacks))
     purchases = stream_purchase_places(engine.conn, run.day_id)
     provenance = render_provenance(opened.facts, record, purchases, commit_tx=commit_tx, release_tx=sent_by_us)
     with lease.transaction():

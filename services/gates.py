@@ -227,19 +227,15 @@ def _g11(seen: Evidence) -> Iterator[str]:
 def _g12(seen: Evidence) -> Iterator[str]:
     game, block = seen.engine.game, seen.opened.facts.block
     balances = game.read_balances(block)
-    owed = balances.accrued_fee_atoms + balances.accrued_charity_atoms
+    owed = balances.accrued_fee_atoms + balances.accrued_charity_atoms + balances.accrued_gas_atoms
+    owed += balances.refundable_atoms + balances.prize_owed_atoms + balances.affiliate_owed_atoms
     for state in game.read_opening_state(block):
         owed += state.carry_atoms + state.reserve_atoms + state.last_rollover_atoms
     unsettled = [DayId(day) for day in range(seen.opened.facts.next_day, block.timestamp_s // 86_400 + 1)]
     owed += sum(pool.stake_atoms for pools in game.read_pool_days(block, unsettled) for pool in pools)
-    if balances.reserve_vault_atoms < owed:
-        yield f"ReserveVault holds {balances.reserve_vault_atoms} atoms and owes {owed}"
-    for name, held, debt in (
-        ("PrizeVault", balances.prize_vault_atoms, balances.prize_owed_atoms),
-        ("AffiliateVault", balances.affiliate_vault_atoms, balances.affiliate_owed_atoms),
-    ):
-        if held < debt:
-            yield f"{name} holds {held} atoms and owes {debt}"
+    yield from unequal("held() of ReserveVault", balances.held_atoms, owed)
+    if balances.balance_atoms < owed:
+        yield f"ReserveVault has {balances.balance_atoms} atoms and owes {owed}"
 
 
 def _g13(seen: Evidence) -> Iterator[str]:

@@ -26,7 +26,7 @@ def render_provenance(
             "vrf_requested_block": facts.vrf_requested_block,
             "committed_at_s": record.committed_at_s,
             "released_at_s": record.released_at_s,
-            "vetoes": record.vetoes,
+            "takebacks": record.takebacks,
             "settlement_hash": hex_of(record.settlement_hash),
             "commit_tx": hex_of(commit_tx) if commit_tx is not None else None,
             "release_tx": hex_of(release_tx) if release_tx is not None else None,

@@ -11,7 +11,7 @@ from io_layer.pipeline_store import select_day
 from io_layer.run_store import select_live_run
 from services.artifacts import remove_input_copies
 from services.begin_anew import begin_anew, may_begin_anew
-from services.commit_day import RESUMED, VETOES
+from services.commit_day import RESUMED, TAKEBACKS
 from services.engine import Engine
 from services.final_block import AHEAD, CHANGED, take_chain_as_it_is
 from services.known_nonces import UNKNOWN, known_nonces
@@ -31,7 +31,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
             status == "HALTED", "day_not_halted", f"day {day_id} is {status}; only a HALTED day can be resumed"
         )
         run = select_live_run(engine.conn, day_id)
-        vetoes = engine.game.read_record(engine.game.chain.read_final_block(), day_id).vetoes
+        takebacks = engine.game.read_record(engine.game.chain.read_final_block(), day_id).takebacks
         nonces = known_nonces(engine)
         begins_anew = may_begin_anew(run)
         if begins_anew:
@@ -48,7 +48,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
             # Whoever resumes has looked at what failed on the chain, too: it may be tried anew.
             prepare_failed(engine.conn, f"resumed by {by}", day_id=day_id)
             details = {"error_code": row.error_code if row else None, "reason": row.reason if row else None}
-            known: dict[str, Any] = {VETOES: vetoes} if begins_anew else {}
+            known: dict[str, Any] = {TAKEBACKS: takebacks} if begins_anew else {}
             if details["error_code"] == UNKNOWN:
                 known |= nonces
             insert_audit(engine.conn, actor=by, action=RESUMED, day_id=day_id, details={**details, **known})

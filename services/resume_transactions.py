@@ -124,7 +124,7 @@ def _stands_on_chain(engine: Engine, stored: JournalTx, final: Block) -> bool:
         return bool(facts.vrf_requested_block) or facts.record.status == VOIDED
     record = engine.game.read_record(final, stored.day_id)
     ends = (RELEASED, VOIDED) if kind.function == "release" else (COMMITTED, RELEASED, VOIDED)
-    return record.vetoes > stored.round or record.status in ends
+    return record.takebacks > stored.round or record.status in ends
 
 
 def _would(engine: Engine, stored: JournalTx, final: Block) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from io_layer.run_store import select_live_run
 from services.approve_day import approve_day
 from services.artifacts import mirror_artifacts
 from services.begin_anew import ENGINE_CHANGED, take_over_day
-from services.commit_day import ChallengeRuns, commit_day, commit_purpose, known_vetoes, release_purpose
+from services.commit_day import ChallengeRuns, commit_day, commit_purpose, known_takebacks, release_purpose
 from services.compute_day import compute_day, compute_stored, refuse_other_result
 from services.day_work import Opened, open_day, seeds_of_day
 from services.engine import Engine, require_writable
@@ -298,9 +298,9 @@ def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
 def _outcome(engine: Engine, day_id: DayId, exit_code: int) -> DayOutcome:
     row = select_day(engine.conn, day_id)
     run = select_live_run(engine.conn, day_id)
-    vetoes = known_vetoes(engine.conn, day_id)
-    commit_tx = transaction_hash(engine, commit_purpose(engine, day_id, vetoes))
-    release_tx = transaction_hash(engine, release_purpose(engine, day_id, vetoes))
+    takebacks = known_takebacks(engine.conn, day_id)
+    commit_tx = transaction_hash(engine, commit_purpose(engine, day_id, takebacks))
+    release_tx = transaction_hash(engine, release_purpose(engine, day_id, takebacks))
     return DayOutcome(
         day_id=day_id,
         status=row.status if row else "NEW",

@@ -106,13 +106,13 @@ def promotions_on_chain(day: Day, facts: Facts) -> str:
 
 
 def provenance_on_chain(day: Day, facts: Facts) -> str:
-    """Times and vetoes that provenance.json tells."""
+    """The times and takebacks in provenance.json."""
     if "provenance.json" not in day.docs:
         raise NotTold("provenance.json is not there; no hash names it")
     told = day.doc("provenance")
-    for name in ("committed_at_s", "released_at_s", "vetoes"):
+    for name in ("committed_at_s", "released_at_s", "takebacks"):
         require_equal(told[name], getattr(facts, name), f"{name} of provenance.json")
-    return "times of commit and release, vetoes"
+    return "times of commit and release, takebacks"
 
 
 def closing_on_chain(day: Day, facts: Facts) -> str:

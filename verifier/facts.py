@@ -57,7 +57,7 @@ class Facts:
     settlement_hash: bytes
     committed_at_s: int
     released_at_s: int
-    vetoes: int
+    takebacks: int
     void_announced_at_s: int
     prize_vault: Vault
     affiliate_vault: Vault

@@ -132,7 +132,7 @@ _FILES = (
     Forgery("form", "white space that a reader would overlook", bytes_lies={
         "checksums.json": lambda data: json.dumps(json.loads(data), sort_keys=True, indent=1).encode()}),
     Forgery("form", "a key stands twice, and readers disagree which counts", bytes_lies={
-        "provenance.json": lambda data: data.replace(b'"vetoes":0', b'"vetoes":1,"vetoes":0')}),
+        "provenance.json": lambda data: data.replace(b'"takebacks":0', b'"takebacks":1,"takebacks":0')}),
     Forgery("identity", "one file is of another chain", telling(result=at("chain_id", to=plus(1)))),
     Forgery("checksums", "checksums.json lists another file's sha256", telling(
         checksums=put("files", swap("inputs.json", "affiliates.json")))),
@@ -142,7 +142,7 @@ _FILES = (
         found[0], {**found[1], "tx_hash": found[0]["tx_hash"], "log_index": found[0]["log_index"]}, *found[2:]]))),
     Forgery("provenance", "provenance.json names another settlement hash", telling(
         provenance=at("settlement_hash", to=instead(keccak256(b"another result"))))),
-    Forgery("provenance_on_chain", "a veto is kept quiet", chain_lie=lambda facts: replace(facts, vetoes=1)),
+    Forgery("provenance_on_chain", "a veto is kept quiet", chain_lie=lambda facts: replace(facts, takebacks=1)),
     Forgery("provenance_on_chain", "the release is dated earlier than it was", telling(
         provenance=at("released_at_s", to=plus(-3600)))),
     Forgery("form", "a tree's header without a tree", telling(

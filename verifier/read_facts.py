@@ -156,7 +156,7 @@ def _read(node: Node, day: Day, block: int) -> Facts:
         run_hash=record[2],
         committed_at_s=_int(record[3]),
         released_at_s=_int(record[4]),
-        vetoes=_int(record[5]),
+        takebacks=_int(record[5]),
         void_announced_at_s=_int(announced[0]),
         prize_vault=_vault(node, wiring["prize_vault"], wiring["usdt"], day, result["payouts"], block),
         affiliate_vault=_vault(

@@ -239,7 +239,7 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
         settlement_hash=bytes.fromhex(found["settlement_hash"]),
         committed_at_s=found["committed_at_s"],
         released_at_s=found["released_at_s"],
-        vetoes=0,
+        takebacks=0,
         void_announced_at_s=0,
         prize_vault=vaults["prize_vault"],
         affiliate_vault=vaults["affiliate_vault"],

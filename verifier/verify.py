@@ -154,7 +154,7 @@ _CHAIN_END = (
     _chain(check_chain.closing_on_chain, "the next day opens with what this one left"),
     _chain(check_chain.vaults, "roots, totals and balances of both vaults"),
     _chain(check_chain.claims, "what was claimed are listed payouts"),
-    _chain(check_chain.provenance_on_chain, "what provenance.json tells of times and vetoes"),
+    _chain(check_chain.provenance_on_chain, "the times and takebacks in provenance.json"),
     _chain(check_chain.purchases, "purchase events stand where the files say"),
 )
 

@@ -86,7 +86,7 @@ def test_the_check_finds_what_the_owner_or_a_thief_has_changed(described: Deploy
 def test_the_check_finds_a_receiver_that_may_not_ask_for_words(described: Deploying) -> None:
     contracts = described.played.world.contracts
     arguments = (contracts.vrf_subscription_id, contracts.vrf_receiver)
-    described.act("owner", "VRFCoordinatorV2_5Mock", contracts.vrf_coordinator, "removeConsumer", *arguments)
+    described.act("owner", "TestCoordinator", contracts.vrf_coordinator, "removeConsumer", *arguments)
     assert checked(described) == (EXIT_FAILED, {"VRF consumer": "wrong"})
 
 

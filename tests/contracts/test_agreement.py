@@ -100,8 +100,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
     chain = start_chain(tmp_path_factory.mktemp("chain"), genesis_s=day_start(DAY))
     try:
         w3 = Web3(HTTPProvider(chain.url, exception_retry_configuration=None))
-        owner, guardian, relayer, settler, promotions, player, fee, gas, charity = (
-            Account.from_key(secrets.token_bytes(32)) for _ in range(9)
+        owner, guardian, relayer, settler, promotions, player, fee, gas, charity, heir = (
+            Account.from_key(secrets.token_bytes(32)) for _ in range(10)
         )
         for account in (owner, relayer, settler, promotions, player):
             chain.fund(account.address)
@@ -117,6 +117,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Here]:
             fee_receiver=parse_wallet(fee.address),
             gas_safe=parse_wallet(gas.address),
             charity=parse_wallet(charity.address),
+            heir=parse_wallet(heir.address),
         )
         world = Here(w3, chain, deployed, owner, relayer, settler, player)
         usdt = world.at("TestUSDT", deployed.usdt)

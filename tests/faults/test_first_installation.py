@@ -127,8 +127,8 @@ def outside_world(host: Host) -> dict[str, Any]:
     sender = LocalSender(w3, host.accounts["link"])
     token = sender.wait(sender.send_creation("TestUSDT", ()))["contractAddress"]
     prices = (VRF_BASE_FEE, VRF_GAS_PRICE, VRF_WEI_PER_UNIT_LINK)
-    at = sender.wait(sender.send_creation("VRFCoordinatorV2_5Mock", prices))["contractAddress"]
-    coordinator = contract_at(w3, "VRFCoordinatorV2_5Mock", parse_wallet(str(at)))
+    at = sender.wait(sender.send_creation("TestCoordinator", prices))["contractAddress"]
+    coordinator = contract_at(w3, "TestCoordinator", parse_wallet(str(at)))
     receipt = sender.wait(sender.send_call(coordinator.functions.createSubscription()))
     (created,) = coordinator.events.SubscriptionCreated().process_receipt(receipt, errors=DISCARD)
     subscription = int(created["args"]["subId"])
@@ -189,7 +189,7 @@ def do_what_is_left(host: Host, contracts: DeployedContracts, done: dict[str, An
     wrong = {one["name"] for one in json.loads(unfinished)["checks"] if one["verdict"] == "wrong"}
     assert wrong == {"VRF consumer", "charity"}
     consumer = (contracts.vrf_subscription_id, contracts.vrf_receiver)
-    host.act("link", contracts.vrf_coordinator, "VRFCoordinatorV2_5Mock", "addConsumer", *consumer)
+    host.act("link", contracts.vrf_coordinator, "TestCoordinator", "addConsumer", *consumer)
     (charity,) = (one["todo"] for one in done["todo"] if one["name"] == "charity")
     owner = ChainAccount(host.chain, host.accounts["owner"])
     owner.execute(contracts.charity_vault, bytes.fromhex(charity.rpartition("0x")[2]))

@@ -147,7 +147,7 @@ def test_a_veto_halts_the_day_at_once_and_a_resumed_day_commits_again_in_the_nex
     assert (second.run_status, second.run_hash) == ("committed", first.run_hash)
     assert second.commit_tx not in (None, first.commit_tx)
     assert run_states(played) == ["vetoed", "committed"]
-    assert record_of(played).vetoes == 1
+    assert record_of(played).takebacks == 1
     played.pass_challenge()
     (done,) = played.settle()
     assert (done.status, done.run_hash) == ("DONE", first.run_hash)
@@ -163,7 +163,7 @@ def test_a_second_veto_halts_the_day_again(played: PlayedWorld) -> None:
         halts(played, "vetoed")
         resume(played)
         assert played.settle()[0].run_status == "committed"
-        assert record_of(played).vetoes == vetoes
+        assert record_of(played).takebacks == vetoes
     assert run_states(played) == ["vetoed", "vetoed", "committed"]
 
 

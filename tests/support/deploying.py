@@ -122,7 +122,7 @@ class Deploying:
         contracts = self.played.world.contracts
         subscription = contracts.vrf_subscription_id
         self.act(
-            "owner", "VRFCoordinatorV2_5Mock", contracts.vrf_coordinator, "addConsumer", subscription,
+            "owner", "TestCoordinator", contracts.vrf_coordinator, "addConsumer", subscription,
             self.at("vrf_receiver"),
         )  # fmt: skip
         self.act("owner", "CharityVault", "charity_vault", "registerCharity", contracts.charity, "Charity of the test")

@@ -252,7 +252,7 @@ def _provenance(tickets: list[Ticket], committed: Hash32) -> bytes:
                 "vrf_requested_block": 3_000,
                 "committed_at_s": (DAY + 1) * 86_400 + 1_800,
                 "released_at_s": (DAY + 1) * 86_400 + 9_000,
-                "vetoes": 0,
+                "takebacks": 0,
                 "settlement_hash": "0x" + committed.hex(),
                 "commit_tx": "0x" + sha256_of(b"commit").hex(),
                 "release_tx": "0x" + sha256_of(b"release").hex(),

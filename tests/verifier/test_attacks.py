@@ -143,6 +143,6 @@ def test_what_one_node_does_not_have_another_may_tell_but_they_must_not_differ()
     poor = replace(FACTS, past_settlers=None, promotions=None, purchases=replace(asked, unseen=28))
     rich = replace(FACTS, promotions=PROMOTIONS, purchases=asked)
     assert _agreed(poor, rich) == _agreed(rich, poor) == rich
-    for other in (replace(rich, promotions="0x" + "5e" * 20), replace(rich, status=1), replace(rich, vetoes=1)):
+    for other in (replace(rich, promotions="0x" + "5e" * 20), replace(rich, status=1), replace(rich, takebacks=1)):
         with pytest.raises(NodeSilent, match="different facts"):
             _agreed(rich, other)
