@@ -20,15 +20,18 @@ from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 
 from bo_engine.keccak import keccak256
-from bo_engine.units import POOL_IDS, DayId, day_end, day_start
+from bo_engine.units import POOL_IDS, DayId, Wallet, day_end, day_start, parse_wallet
+from core.deployment import RoleWallets
+from core.ruleset import RULESET_1, ruleset_hash
 from core.tickets import bonus_tips
 from core.tips import mask_of, pack_masks
 from local_world import processes
 from local_world.chain import CHAIN_ID, Chain, start_chain
-from local_world.deploy import LocalSender, contract_at
-from tests.contracts.gas_deployment import CHALLENGE_S, NUMBER_MAX, deploy
+from local_world.deploy import DeployedContracts, LocalSender, contract_at, deploy_contracts, fulfil_vrf
 
 FIRST_DAY = DayId(20_500)
+CHALLENGE_S = 600
+NUMBER_MAX = 38
 PAID_TIPS = (1, 10, 144)
 GAS_COST_ATOMS = 40_000
 MONEY_ATOMS = 10**12
@@ -58,6 +61,10 @@ def account(name: str) -> LocalAccount:
     return found
 
 
+def wallet(name: str) -> Wallet:
+    return parse_wallet(account(name).address)
+
+
 @dataclass(frozen=True)
 class Ticket:
     """What a purchase asks for."""
@@ -73,15 +80,27 @@ class World:
 
     chain: Chain
     w3: Web3
-    addresses: dict[str, str]
+    deployed: DeployedContracts
     day: DayId = FIRST_DAY
     tickets: int = 0
     nonce: bytes = b""  # of the last ticket's permit
     rows: dict[str, int] = field(default_factory=dict)
 
-    def at(self, name: str) -> Any:
-        """web3's object for the contract of that name."""
-        return contract_at(self.w3, name, self.addresses[name])  # type: ignore[arg-type]
+    @property
+    def game(self) -> Any:
+        return contract_at(self.w3, "GameManager", self.deployed.game_manager)
+
+    @property
+    def reserve(self) -> Any:
+        return contract_at(self.w3, "ReserveVault", self.deployed.reserve_vault)
+
+    @property
+    def prizes(self) -> Any:
+        return contract_at(self.w3, "PrizeVault", self.deployed.prize_vault)
+
+    @property
+    def settlement(self) -> Any:
+        return contract_at(self.w3, "SettlementV4", self.deployed.settlement)
 
     def send(self, sender: str, call: Any) -> int:
         """Send as that account; returns the gas used. Raises: InvariantBroken if it is reverted."""
@@ -100,7 +119,7 @@ class World:
 
     def buy_direct(self, buyer: str, ticket: Ticket) -> int:
         permit, tips = self._permit(buyer, ticket, gas_cost_atoms=0)
-        return self.send(buyer, self.at("GameManager").functions.buyTicket(tuple(permit.values()), tips))
+        return self.send(buyer, self.game.functions.buyTicket(tuple(permit.values()), tips))
 
     def buy_relayed(self, buyer: str, ticket: Ticket) -> int:
         permit, tips = self._permit(buyer, ticket, gas_cost_atoms=GAS_COST_ATOMS)
@@ -108,11 +127,11 @@ class World:
             "name": "BO-Engine",
             "version": "1",
             "chainId": CHAIN_ID,
-            "verifyingContract": self.addresses["GameManager"],
+            "verifyingContract": self.game.address,
         }
         types = {"BuyPermit": [{"name": name, "type": kind} for name, kind in PERMIT_FIELDS]}
         signed = account(buyer).sign_typed_data(domain_data=domain, message_types=types, message_data=permit)
-        call = self.at("GameManager").functions.buyTicketFor(tuple(permit.values()), tips, bytes(signed.signature))
+        call = self.game.functions.buyTicketFor(tuple(permit.values()), tips, bytes(signed.signature))
         return self.send("relayer", call)
 
     def _permit(self, buyer: str, ticket: Ticket, *, gas_cost_atoms: int) -> tuple[dict[str, Any], bytes]:
@@ -142,18 +161,17 @@ class World:
     def close(self) -> None:
         """Let the day end and bring its VRF word."""
         self.chain.advance_to(day_end(self.day))
-        receiver = self.at("VRFReceiver")
+        receiver = contract_at(self.w3, "VRFReceiver", self.deployed.vrf_receiver)
         self.send("anyone", receiver.functions.requestSeed(self.day))
-        request_id, _, _ = receiver.functions.requestOf(self.day).call()
-        words = [int.from_bytes(keccak256(f"word of day {self.day}".encode()))]
-        answer = self.at("TestCoordinator").functions.fulfillRandomWordsWithOverride
-        self.send("anyone", answer(request_id, receiver.address, words))
-        self.chain.advance_to(self.at("SettlementV4").functions.earliestCommit(self.day).call())
+        word = int.from_bytes(keccak256(f"word of day {self.day}".encode()))
+        fulfil_vrf(self.w3, self.deployed, account("anyone"), self.day, word)
+        self.chain.advance_to(self.settlement.functions.earliestCommit(self.day).call())
 
     def result(self, *, jackpot: bool, roots: Sequence[bytes]) -> tuple[Any, ...]:
         """A result that pays in each pool about half of the day's pot, and of one pool's reserve on a jackpot."""
-        sold = [pool_day[2] for pool_day in self.at("GameManager").functions.poolDays(self.day).call()]
-        splits = self.at("GameTreasury").functions.splitStakes(sold).call()
+        sold = [pool_day[2] for pool_day in self.game.functions.poolDays(self.day).call()]
+        treasury = contract_at(self.w3, "GameTreasury", self.deployed.game_treasury)
+        splits = treasury.functions.splitStakes(sold).call()
         payouts = [pot // 2 + 7 for *_, pot in splits]
         jackpots = [0] * len(POOL_IDS)
         if jackpot:
@@ -173,11 +191,11 @@ class World:
         )
 
     def commit(self, result: tuple[Any, ...]) -> int:
-        return self.send("settler", self.at("SettlementV4").functions.commitMerkleSettlement(result))
+        return self.send("settler", self.settlement.functions.commitMerkleSettlement(result))
 
     def release(self, result: tuple[Any, ...]) -> int:
         self.chain.advance_to(self.chain.now() + CHALLENGE_S)
-        return self.send("anyone", self.at("SettlementV4").functions.release(result))
+        return self.send("anyone", self.settlement.functions.release(result))
 
     def next_day(self) -> None:
         self.day = DayId(self.day + 1)
@@ -192,18 +210,25 @@ def started(folder: Path) -> Iterator[World]:
         w3 = Web3(HTTPProvider(chain.url, exception_retry_configuration=None))
         for name in ("owner", "relayer", "settler", "promotions", "buyer", "another buyer", "new buyer", "anyone"):
             chain.fund(account(name).address)
-        addresses = deploy(
+        offices = (wallet(office) for office in ("owner", "guardian", "relayer", "settler", "promotions"))
+        deployed = deploy_contracts(
             w3,
             account("owner"),
-            account=lambda name: account(name).address,
+            roles=RoleWallets(*offices),
+            number_max=NUMBER_MAX,
             first_day=FIRST_DAY,
-            ruleset_hash=keccak256(b"ruleset"),
+            ruleset_hash=ruleset_hash(RULESET_1),
+            challenge_period_s=CHALLENGE_S,
+            fee_receiver=wallet("fee receiver"),
+            gas_safe=wallet("gas safe"),
+            charity=wallet("charity"),
+            heir=wallet("heir"),
         )
-        world = World(chain, w3, addresses)
-        usdt = world.at("TestUSDT")
+        world = World(chain, w3, deployed)
+        usdt = contract_at(w3, "TestUSDT", deployed.usdt).functions
         for name in ("promotions", "buyer", "another buyer", "new buyer"):
-            world.send(name, usdt.functions.mint(account(name).address, MONEY_ATOMS))
-            world.send(name, usdt.functions.approve(addresses["ReserveVault"], 2**256 - 1))
+            world.send(name, usdt.mint(account(name).address, MONEY_ATOMS))
+            world.send(name, usdt.approve(world.reserve.address, 2**256 - 1))
         yield world
     finally:
         processes.end(chain.process)
@@ -275,21 +300,20 @@ def measure_refunds(world: World) -> None:
     world.buy_direct("another buyer", Ticket())
     world.buy_relayed("buyer", Ticket(vouchers=5))
     world.chain.advance_to(day_end(DayId(world.day + VOIDABLE_DAYS)))
-    world.send("anyone", world.at("SettlementV4").functions.voidDay(world.day))
-    vault = world.at("ReserveVault").functions
+    world.send("anyone", world.settlement.functions.voidDay(world.day))
+    vault = world.reserve.functions
     world.rows["refund"] = world.send("anyone", vault.refund(account("buyer").address, [world.nonce]))
     world.rows["refund of vouchers"] = world.send("anyone", vault.refundVouchers(world.day))
 
 
 def claim(world: World, name: str, amount_atoms: int, proof: list[bytes]) -> int:
-    vault = world.at("PrizeVault")
-    call = vault.functions.claim(world.day, account(name).address, amount_atoms, proof)
+    call = world.prizes.functions.claim(world.day, account(name).address, amount_atoms, proof)
     return world.send("anyone", call)
 
 
 def tree(world: World, names: tuple[str, str], *, amount_atoms: int) -> tuple[bytes, list[list[bytes]]]:
     """The root and the proofs of two neighbours, each paid that amount, in a tree of ``2 ** PROOF_LENGTH`` leaves."""
-    leaf_of = world.at("PrizeVault").functions.leafOf
+    leaf_of = world.prizes.functions.leafOf
     left, right = (bytes(leaf_of(world.day, account(name).address, amount_atoms).call()) for name in names)
     others = [keccak256(f"subtree {height}".encode()) for height in range(1, PROOF_LENGTH)]
     root = left
