@@ -266,21 +266,24 @@ contract GameManager is RoleBound, EIP712 {
         if (tips.length != 8 * tipCount) revert WrongTipsLength(8 * tipCount, tips.length);
         if (keccak256(tips) != tipsHash) revert TipsHashMismatch();
         uint256 range = numberMax;
-        for (uint256 i = 0; i < tipCount; ++i) {
-            uint64 mask = uint64(bytes8(tips[8 * i:8 * i + 8]));
-            uint256 five = mask;
-            uint256 six;
-            // Each step clears the lowest set bit; zero stays zero. So exactly six bits are set when something is left
-            // after five steps and nothing after six.
-            unchecked {
+        uint256 word;
+        // Unchecked, because zero minus one wraps on purpose; nothing else can, with at most 255 tips.
+        unchecked {
+            for (uint256 i = 0; i < tipCount; ++i) {
+                // Four tips at a time: a slice of calldata costs as much as the check of a tip.
+                if (i % 4 == 0) word = uint256(bytes32(tips[8 * i:]));
+                uint256 mask = word >> 192;
+                word <<= 64;
+                // Each step clears the lowest set bit; zero stays zero. So exactly six bits are set when something is
+                // left after five steps and nothing after six.
+                uint256 five = mask;
                 five &= five - 1;
                 five &= five - 1;
                 five &= five - 1;
                 five &= five - 1;
                 five &= five - 1;
-                six = five & (five - 1);
+                if (five == 0 || five & (five - 1) != 0 || mask >> range != 0) revert BadTip(i, uint64(mask));
             }
-            if (five == 0 || six != 0 || mask >> range != 0) revert BadTip(i, mask);
         }
     }
 
