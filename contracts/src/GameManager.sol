@@ -235,7 +235,7 @@ contract GameManager is RoleBound, EIP712 {
         Note storage note = _notes[permit.buyer][permit.nonce];
         if (note.stake != 0) revert NonceUsed(permit.buyer, permit.nonce);
         // At most 144 tips of 10 USDT.
-        _notes[permit.buyer][permit.nonce] = Note(uint64(permit.dayId), uint128(paid), false);
+        (note.dayId, note.stake) = (uint64(permit.dayId), uint128(paid));
 
         Sale memory sale;
         sale.stake = paid + vouchers;
@@ -289,10 +289,8 @@ contract GameManager is RoleBound, EIP712 {
 
     /// @dev Adds the ticket to its pool's day and returns the new running digest.
     function _count(BuyPermit calldata permit, uint256 tipCount, Sale memory sale) private returns (bytes32 digest) {
-        PackedPoolDay storage sold = _poolDays[permit.dayId][permit.poolId];
-        sold.ticketCount += 1;
-        sold.tipCount += uint64(tipCount);
-        sold.stake += uint128(sale.stake);
+        PackedPoolDay storage poolDay = _poolDays[permit.dayId][permit.poolId];
+        PackedPoolDay memory sold = poolDay;
         digest = keccak256(
             abi.encode(
                 sold.digest,
@@ -305,7 +303,12 @@ contract GameManager is RoleBound, EIP712 {
                 permit.tipsHash
             )
         );
-        sold.digest = digest;
+        sold.ticketCount += 1;
+        sold.tipCount += uint64(tipCount);
+        sold.stake += uint128(sale.stake);
+        // Written together, because three of them share a word.
+        (poolDay.ticketCount, poolDay.tipCount, poolDay.stake, poolDay.digest) =
+            (sold.ticketCount, sold.tipCount, sold.stake, digest);
     }
 
     function _announce(BuyPermit calldata permit, bytes calldata tips, Sale memory sale) private {
