@@ -30,7 +30,7 @@ def proof(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     if json:
         print_json(document)
         return EXIT_DONE
-    print_facts(f"Day {day}", {name: document[name] for name in ("wallet", "run_hash", "run_status", "run_kind")})
+    print_facts(f"Day {day}", {name: document[name] for name in ("wallet", "run_hash", "run_status")})
     for kind in ("winner", "affiliate"):
         if document[kind] is not None:
             facts = {name: value for name, value in document[kind].items() if name != "proof"}
@@ -63,8 +63,8 @@ def doctor(day: OneDay, json: JsonOption = False) -> int:
 
 
 def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
-    """Show a wallet's way from tickets over matches and shares to its leaf, from players to its commission, or to its
-    refund. Reads only."""
+    """Show a wallet's way from tickets over matches and shares to its leaf, and from players to its commission; of a
+    voided day the stakes that it gets back. Reads only."""
     from services.explain import explain as account_for
 
     day_id, address = parse_day(day), ask_wallet(wallet)
@@ -73,7 +73,7 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     if json:
         print_json(facts)
         return EXIT_DONE
-    if facts.get("mode") == "void":
+    if facts.get("status") == "VOIDED":
         _print_refund(day, facts)
         return EXIT_DONE
     rows = [
@@ -97,10 +97,11 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
 
 
 def _print_refund(day: int, facts: dict[str, Any]) -> None:
-    print_facts(f"Day {day}, voided", {name: facts[name] for name in ("wallet", "void_reason", "tickets")})
-    rows = [(row["ticket_id"], row["pool_id"], row["part"], row["refund"]) for row in facts["refunds"]]
-    print_table("Refunds", ("ticket", "pool", "part", "atoms given back"), rows)
-    _print_leaf(facts)
+    how = "refund(buyer, nonces) of ReserveVault, called by anyone, pays these stakes once; it needs no proof"
+    shown = {"wallet": facts["wallet"], "sum": f"{facts['sum']} atoms = {facts['shown_sum']}", "how": how}
+    print_facts(f"Day {day}, voided", shown)
+    rows = [(row["ticket_id"], row["pool_id"], row["nonce"], row["stake"]) for row in facts["refunds"]]
+    print_table("Stakes", ("ticket", "pool", "nonce", "atoms"), rows)
 
 
 def _print_leaf(facts: dict[str, Any]) -> None:

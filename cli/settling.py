@@ -117,8 +117,7 @@ def resume(
 
 
 def void_plan(day: OneDay, json: JsonOption = False) -> int:
-    """What the owner signs to void and refund a day: root, total, calldata, and what allows it. Reads only; refuses
-    while the day cannot be voided."""
+    """Who may void a day, from when, and the call voidDay(uint256) that a wallet signs. Reads only, sends nothing."""
     from services.plan_void import plan_void
 
     with opened_engine() as engine:
@@ -126,7 +125,7 @@ def void_plan(day: OneDay, json: JsonOption = False) -> int:
     if json:
         print_json(facts)
     else:
-        print_facts(f"Void of day {day}, for the owner to sign", facts)
+        print_facts(f"Void of day {day}", facts)
     return EXIT_DONE
 
 

@@ -9,8 +9,8 @@ from bo_engine.errors import EXIT_DONE, EXIT_FAILED, Unavailable, UsageError
 from cli.output import DayOption, JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
+    from verifier.report import Report
     from verifier.selftest import Result
-    from verifier.verify import Report
 
 
 def register(app: typer.Typer) -> None:
@@ -65,9 +65,8 @@ def _print(report: "Report") -> None:
     failed = len(report.failed)
     checked = sum(1 for one in report.findings if one.verdict != "not checked")
     held = f"{checked - failed} of {checked} checks hold"
-    print_table(
-        "Verdict", ("", ""), [("verdict", f"{report.verdict} ({held})"), ("run hash", report.run_hash)], header=False
-    )
+    verdict = [("verdict", f"{report.verdict} ({held})"), *([("run hash", report.run_hash)] if report.run_hash else [])]
+    print_table("Verdict", ("", ""), verdict, header=False)
     print_table("What this run could not tell", ("",), [(text,) for text in report.untold], header=False)
 
 

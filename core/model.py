@@ -101,7 +101,6 @@ class PoolResult:
     jackpot_payout_atoms: Atoms
     jackpot_hit: bool
     closing: PoolState
-    refund_atoms: Atoms  # the whole stake on a voided day, else nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +139,12 @@ class DayResult:
 
 @dataclass(frozen=True, slots=True)
 class VoidedDay:
-    """A day that is refunded instead of settled (rule 2.12), in the shape of any other day.
+    """A voided day as its DayVoided event tells it, and where on the chain that event stands."""
 
-    The refunds stand where payouts do, so that one tree, one table and one proof serve both; nothing is drawn, split
-    or earned. ``promotions`` got the voucher part; None on a day without voucher tips.
-    """
-
-    result: DayResult
-    promotions: Wallet | None
-    voucher_refund_atoms: Atoms
+    day_id: DayId
+    stake_atoms: Atoms  # owed to the buyers and, for vouchers, to the promotions account
+    closing: tuple[PoolState, ...]
+    block_number: int
+    block_hash: str
+    block_time_s: int
+    tx_hash: Hash32

@@ -121,18 +121,17 @@ def settle_pool(
         jackpot_payout_atoms=jackpot.payout_atoms,
         jackpot_hit=hit,
         closing=closing,
-        refund_atoms=Atoms(0),
     )
     check_conservation(result)
     return result
 
 
 def check_conservation(result: PoolResult) -> None:
-    """Rules 2.11 and 2.12 for one pool: what came went or stays. Raises: InvariantBroken ``pool_leak``."""
+    """Rule 2.11 for one pool: what came went or stays. Raises: InvariantBroken ``pool_leak``."""
     before, after, split = result.opening, result.closing, result.split
     came = before.carry_atoms + before.reserve_atoms + before.last_rollover_atoms + result.sold.stake_atoms
     stays = after.carry_atoms + after.reserve_atoms + after.last_rollover_atoms
-    went = result.payout_atoms + result.jackpot_payout_atoms + result.refund_atoms + split.fee_atoms
+    went = result.payout_atoms + result.jackpot_payout_atoms + split.fee_atoms
     nothing_negative = min(after.carry_atoms, after.reserve_atoms, after.last_rollover_atoms) >= 0
     require_invariant(
         came == went + stays and nothing_negative,

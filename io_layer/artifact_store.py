@@ -123,6 +123,14 @@ def select_digests(conn: Conn, day_id: DayId, run_id: int | None) -> dict[str, H
     return {one.name: one.sha256 for one in select_artifacts(conn, day_id, run_id)}
 
 
+SELECT_COPIES = "SELECT DISTINCT name, sha256 FROM settlement_artifacts WHERE day_id = %(day_id)s"
+
+
+def select_copies(conn: Conn, day_id: DayId) -> list[tuple[str, Hash32]]:
+    """Name and sha256 of every file that is stored for the day, those of superseded and vetoed runs too."""
+    return [(name, Hash32(sha256)) for name, sha256 in conn.execute(SELECT_COPIES, {"day_id": day_id}).fetchall()]
+
+
 SELECT_FORMER = "SELECT sha256 FROM settlement_artifacts WHERE day_id = %(day_id)s AND name = %(name)s"
 
 

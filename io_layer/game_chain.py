@@ -29,6 +29,7 @@ from io_layer.contract_codec import codec
 COMMITTED: Final = 1
 RELEASED: Final = 2
 VOIDED: Final = 3
+ON_CHAIN: Final = ("nothing", "committed", "released", "voided")  # by status, for people
 _RATES_PER_CALL: Final = 1_000
 _NONCES_PER_CALL: Final = 250
 
@@ -250,14 +251,18 @@ class GameChain:
         if suspended:
             raise InvalidInput(
                 "settler_suspended",
-                f"the guardian has suspended the SETTLER {address}: nothing is signed. Find out why; OWNER lifts it with "
-                "liftSuspension, or names another key (`contracts roles`)",
+                f"the guardian has suspended the SETTLER {address}: nothing is signed. Find out why; OWNER lifts it "
+                "with liftSuspension, or names another key (`contracts roles`)",
             )
         settler = parse_wallet(acting)
         if settler != address:
             raise UsageError(
                 "wrong_key", f"the key belongs to {address}, but the contracts' SETTLER is {settler}: use its key"
             )
+
+    def read_earliest_commit_s(self, block: Block, day_id: DayId) -> int:
+        """The time of the day's earliest commit: the draw delay after the later of its close and its VRF request."""
+        return int(self.chain.read(block, [self.call("SettlementV4", "earliestCommit", day_id)])[0])
 
     def read_challenge_period_s(self, block: Block) -> int:
         """Seconds between a commit and the earliest release."""

@@ -6,18 +6,20 @@ from typing import Final, Literal, NamedTuple
 from psycopg.rows import args_row
 
 from bo_engine.blots import told
-from bo_engine.units import DayId
+from bo_engine.units import Atoms, DayId, Hash32
+from core.model import VoidedDay
 from io_layer.database import Conn
 
 Step = Literal["export", "affiliate", "compute", "approve", "commit", "stats"]
 STEPS: Final[tuple[Step, ...]] = ("export", "affiliate", "compute", "approve", "commit", "stats")
+ENDED: Final = frozenset({"DONE", "VOIDED"})  # for ever
 
 
 class PipelineDay(NamedTuple):
     """One row of settlement_pipeline_runs."""
 
     day_id: DayId
-    status: str  # RUNNING WAITING DONE FAILED HALTED
+    status: str  # RUNNING WAITING DONE FAILED HALTED VOIDED
     reason: str | None
     error_code: str | None
     not_before: int | None  # chain timestamp
@@ -31,6 +33,11 @@ class PipelineDay(NamedTuple):
     approved_by: str | None
     attempts: int
     engine: str | None = None  # version of the engine that works on it
+    void_stake_atoms: Atoms | None = None  # these five on a VOIDED day only
+    void_block: int | None = None
+    void_block_hash: Hash32 | None = None
+    void_at_s: int | None = None
+    void_tx: Hash32 | None = None
 
     def is_done(self, step: Step) -> bool:
         return bool(getattr(self, f"{step}_ok"))
@@ -53,7 +60,7 @@ def insert_day(conn: Conn, day_id: DayId) -> bool:
 
 SELECT_DAY = """
     SELECT day_id, status, reason, error_code, not_before, export_ok, affiliate_ok, compute_ok, approve_ok, commit_ok,
-           stats_ok, run_id, approved_by, attempts, engine
+           stats_ok, run_id, approved_by, attempts, engine, void_stake, void_block, void_block_hash, void_at_s, void_tx
       FROM settlement_pipeline_runs WHERE day_id = %(day_id)s
 """
 
@@ -64,12 +71,12 @@ def select_day(conn: Conn, day_id: DayId) -> PipelineDay | None:
         return cur.execute(SELECT_DAY, {"day_id": day_id}).fetchone()
 
 
-SELECT_LAST_DONE = "SELECT max(day_id) FROM settlement_pipeline_runs WHERE status = 'DONE'"
+SELECT_LAST_ENDED = "SELECT max(day_id) FROM settlement_pipeline_runs WHERE status IN ('DONE', 'VOIDED')"
 
 
-def select_last_done(conn: Conn) -> DayId | None:
-    """The latest day that is DONE."""
-    row = conn.execute(SELECT_LAST_DONE).fetchone()
+def select_last_ended(conn: Conn) -> DayId | None:
+    """The latest day that is DONE or VOIDED."""
+    row = conn.execute(SELECT_LAST_ENDED).fetchone()
     return DayId(row[0]) if row and row[0] is not None else None
 
 
@@ -83,7 +90,7 @@ START_DAY = """
 
 
 def start_day(conn: Conn, day_id: DayId, engine: str | None = None) -> bool:
-    """WAITING, FAILED or a RUNNING left by a killed run -> RUNNING. Hold the lease. False when DONE or HALTED.
+    """WAITING, FAILED or a RUNNING left by a killed run -> RUNNING. Hold the lease. False when DONE, VOIDED or HALTED.
 
     ``engine``: the version that works on the day from now on."""
     return conn.execute(START_DAY, {"day_id": day_id, "engine": engine}).rowcount == 1
@@ -188,20 +195,20 @@ def resume_day(conn: Conn, day_id: DayId, by: str) -> bool:
 REWIND_DAY: Final[dict[Step, str]] = {
     "export": """UPDATE settlement_pipeline_runs SET export_ok = false, affiliate_ok = false, compute_ok = false,
                         approve_ok = false, commit_ok = false, stats_ok = false, run_id = NULL, approved_by = NULL
-                  WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+                  WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
     "affiliate": """UPDATE settlement_pipeline_runs SET affiliate_ok = false, compute_ok = false, approve_ok = false,
                            commit_ok = false, stats_ok = false, run_id = NULL, approved_by = NULL
-                     WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+                     WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
     "compute": """UPDATE settlement_pipeline_runs SET compute_ok = false, approve_ok = false, commit_ok = false,
                          stats_ok = false, run_id = NULL, approved_by = NULL
-                   WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+                   WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
     "approve": """UPDATE settlement_pipeline_runs SET approve_ok = false, commit_ok = false, stats_ok = false,
                          approved_by = NULL
-                   WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+                   WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
     "commit": """UPDATE settlement_pipeline_runs SET commit_ok = false, stats_ok = false
-                  WHERE day_id = %(day_id)s AND NOT commit_ok AND status <> 'DONE'""",
+                  WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
     "stats": """UPDATE settlement_pipeline_runs SET stats_ok = false
-                 WHERE day_id = %(day_id)s AND status <> 'DONE'""",
+                 WHERE day_id = %(day_id)s AND status NOT IN ('DONE', 'VOIDED')""",
 }
 
 
@@ -219,3 +226,28 @@ FINISH_DAY = """
 def finish_day(conn: Conn, day_id: DayId) -> bool:
     """All flags -> DONE, for ever. A day whose last file could not be written is not RUNNING any more."""
     return conn.execute(FINISH_DAY, {"day_id": day_id}).rowcount == 1
+
+
+VOID_DAY = """
+    UPDATE settlement_pipeline_runs
+       SET status = 'VOIDED', reason = NULL, error_code = NULL, not_before = NULL, void_stake = %(stake)s,
+           void_block = %(block)s, void_block_hash = %(block_hash)s, void_at_s = %(at_s)s, void_tx = %(tx_hash)s
+     WHERE day_id = %(day_id)s AND status IN ('RUNNING', 'WAITING', 'FAILED')
+"""
+
+
+def void_day(conn: Conn, voided: VoidedDay) -> bool:
+    """-> VOIDED, for ever: the contract has voided the day at a final block. Set its settlement aside before.
+
+    False when it is DONE, VOIDED or HALTED. Raises: InvariantBroken ``day_not_voided`` while a run or a step of the day
+    stands, or voided.json is not stored.
+    """
+    given = {
+        "day_id": voided.day_id,
+        "stake": voided.stake_atoms,
+        "block": voided.block_number,
+        "block_hash": bytes.fromhex(voided.block_hash[2:]),
+        "at_s": voided.block_time_s,
+        "tx_hash": voided.tx_hash,
+    }
+    return conn.execute(VOID_DAY, given).rowcount == 1

@@ -173,40 +173,6 @@ def recount_day(
     )
 
 
-RECOUNT_REFUNDS = """
-    WITH prices AS (
-        SELECT (place - 1)::smallint AS pool_id, price
-          FROM unnest(%(prices)s::numeric[]) WITH ORDINALITY AS p (price, place)
-    ), parts AS (
-        SELECT t.buyer::text AS wallet, p.price * t.paid_tips AS amount
-          FROM tickets AS t JOIN prices AS p USING (pool_id) WHERE t.day_id = %(day_id)s
-         UNION ALL
-        SELECT %(promotions)s::text, p.price * t.voucher_tips
-          FROM tickets AS t JOIN prices AS p USING (pool_id) WHERE t.day_id = %(day_id)s
-    )
-    SELECT wallet, sum(amount) FROM parts GROUP BY wallet HAVING sum(amount) > 0
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class RefundRecount:
-    """What the second opinion found of a voided day. Rows by wallet, ascending; atoms."""
-
-    total: int
-    rows: tuple[tuple[str, int], ...]
-    root: bytes
-
-
-def recount_refunds(
-    conn: Conn, day_id: int, prices: Sequence[int], *, promotions: Wallet, chain_id: int, prize_vault: str
-) -> RefundRecount:
-    """Recount the refunds of a voided day from the ticket rows: paid tips to the buyer, voucher tips to promotions."""
-    given = {"day_id": day_id, "prices": list(prices), "promotions": promotions}
-    rows = tuple(sorted((name, amount) for name, amount in conn.execute(RECOUNT_REFUNDS, given).fetchall()))
-    total = sum(amount for _, amount in rows)
-    return RefundRecount(total=total, rows=rows, root=_root(chain_id, prize_vault, day_id, rows))
-
-
 def _root(chain_id: int, vault: str, day_id: int, rows: Sequence[tuple[str, int]]) -> bytes:
     """The root over one leaf per row: leaves in falling order at the end of the array, parents before children."""
     if not rows:

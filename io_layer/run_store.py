@@ -10,11 +10,9 @@ from bo_engine.blots import told
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import Atoms, DayId, Hash32, PoolId, Wallet
 from core.model import DayResult, Payout, PoolDay, PoolResult, PoolState, StakeSplit, TierResult
-from core.void import VoidReason
 from io_layer.database import Conn
 
 Kind = Literal["winner", "affiliate"]
-RunKind = Literal["settlement", "void"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +27,6 @@ class NewRun:
     affiliate_root: Hash32
     winner_nodes: bytes  # packed trees, 32 bytes a node; empty without leaves
     affiliate_nodes: bytes
-    void_reason: VoidReason | None = None  # set on a voided day, and only there
-    promotions: Wallet | None = None
-
-    @property
-    def kind(self) -> RunKind:
-        """What became of the day."""
-        return "settlement" if self.void_reason is None else "void"
 
 
 class Run(NamedTuple):
@@ -59,9 +50,6 @@ class Run(NamedTuple):
     winner_count: int
     affiliate_count: int
     approved_by: str | None
-    kind: RunKind
-    void_reason: VoidReason | None
-    promotions: Wallet | None
 
 
 SUPERSEDE_RUNS = """
@@ -69,13 +57,12 @@ SUPERSEDE_RUNS = """
      WHERE day_id = %(day_id)s AND status IN ('dry_run', 'approved') RETURNING run_id
 """
 INSERT_RUN = """
-    INSERT INTO settlement_runs (day_id, kind, run_hash, ruleset_hash, total_payout, affiliate_total, charity_total,
+    INSERT INTO settlement_runs (day_id, run_hash, ruleset_hash, total_payout, affiliate_total, charity_total,
                                  net_fee, pool_payout, pool_jackpot_payout, jackpot_hit, winner_root, affiliate_root,
-                                 settlement_hash, winner_count, affiliate_count, void_reason, promotions)
-    VALUES (%(day_id)s, %(kind)s, %(run_hash)s, %(ruleset_hash)s, %(total_payout)s, %(affiliate_total)s,
-            %(charity_total)s, %(net_fee)s, %(pool_payout)s::numeric[], %(pool_jackpot_payout)s::numeric[],
-            %(jackpot_hit)s::boolean[], %(winner_root)s, %(affiliate_root)s, %(settlement_hash)s, %(winner_count)s,
-            %(affiliate_count)s, %(void_reason)s, %(promotions)s)
+                                 settlement_hash, winner_count, affiliate_count)
+    VALUES (%(day_id)s, %(run_hash)s, %(ruleset_hash)s, %(total_payout)s, %(affiliate_total)s, %(charity_total)s,
+            %(net_fee)s, %(pool_payout)s::numeric[], %(pool_jackpot_payout)s::numeric[], %(jackpot_hit)s::boolean[],
+            %(winner_root)s, %(affiliate_root)s, %(settlement_hash)s, %(winner_count)s, %(affiliate_count)s)
     RETURNING run_id
 """
 INSERT_TREE = "INSERT INTO settlement_trees (run_id, kind, nodes) VALUES (%(run_id)s, %(kind)s, %(nodes)s)"
@@ -95,7 +82,6 @@ def insert_run(conn: Conn, run: NewRun) -> int:
         INSERT_RUN,
         {
             "day_id": result.day_id,
-            "kind": run.kind,
             "run_hash": run.run_hash,
             "ruleset_hash": run.ruleset_hash,
             "total_payout": result.total_payout_atoms,
@@ -110,8 +96,6 @@ def insert_run(conn: Conn, run: NewRun) -> int:
             "settlement_hash": run.settlement_hash,
             "winner_count": len(result.payouts),
             "affiliate_count": len(result.affiliate_payouts),
-            "void_reason": run.void_reason,
-            "promotions": run.promotions,
         },
     ).fetchone()
     if row is None:
@@ -136,14 +120,14 @@ INSERT_POOL = """
     INSERT INTO settlement_pool_results (
         run_id, pool_id, ticket_count, tip_count, stake, digest, fee, rollover, jackpot, pot, carry, reserve,
         last_rollover, streak, budget, winning_numbers, tier_matches, tier_winning_tips, tier_share, tier_each,
-        jackpot_matches, jackpot_each, payout, jackpot_payout, jackpot_hit, refund, closing_carry, closing_reserve,
+        jackpot_matches, jackpot_each, payout, jackpot_payout, jackpot_hit, closing_carry, closing_reserve,
         closing_last_rollover, closing_streak)
     VALUES (
         %(run_id)s, %(pool_id)s, %(ticket_count)s, %(tip_count)s, %(stake)s, %(digest)s, %(fee)s, %(rollover)s,
         %(jackpot)s, %(pot)s, %(carry)s, %(reserve)s, %(last_rollover)s, %(streak)s, %(budget)s,
         %(winning_numbers)s::smallint[], %(tier_matches)s::smallint[], %(tier_winning_tips)s::integer[],
         %(tier_share)s::numeric[], %(tier_each)s::numeric[], %(jackpot_matches)s, %(jackpot_each)s, %(payout)s,
-        %(jackpot_payout)s, %(jackpot_hit)s, %(refund)s, %(closing_carry)s, %(closing_reserve)s,
+        %(jackpot_payout)s, %(jackpot_hit)s, %(closing_carry)s, %(closing_reserve)s,
         %(closing_last_rollover)s, %(closing_streak)s)
 """
 
@@ -174,7 +158,6 @@ def _pool_columns(pool: PoolResult) -> dict[str, Any]:
         "payout": pool.payout_atoms,
         "jackpot_payout": pool.jackpot_payout_atoms,
         "jackpot_hit": pool.jackpot_hit,
-        "refund": pool.refund_atoms,
         "closing_carry": pool.closing.carry_atoms,
         "closing_reserve": pool.closing.reserve_atoms,
         "closing_last_rollover": pool.closing.last_rollover_atoms,
@@ -185,7 +168,7 @@ def _pool_columns(pool: PoolResult) -> dict[str, Any]:
 SELECT_RUNS = """
     SELECT run_id, day_id, run_hash, status, ruleset_hash, total_payout, affiliate_total, charity_total, net_fee,
            pool_payout, pool_jackpot_payout, jackpot_hit, winner_root, affiliate_root, settlement_hash, winner_count,
-           affiliate_count, approved_by, kind, void_reason, promotions
+           affiliate_count, approved_by
       FROM settlement_runs WHERE day_id = %(day_id)s ORDER BY run_id
 """
 
@@ -199,7 +182,7 @@ def select_runs(conn: Conn, day_id: DayId) -> list[Run]:
 SELECT_LIVE_RUN = """
     SELECT run_id, day_id, run_hash, status, ruleset_hash, total_payout, affiliate_total, charity_total, net_fee,
            pool_payout, pool_jackpot_payout, jackpot_hit, winner_root, affiliate_root, settlement_hash, winner_count,
-           affiliate_count, approved_by, kind, void_reason, promotions
+           affiliate_count, approved_by
       FROM settlement_runs WHERE day_id = %(day_id)s AND status NOT IN ('superseded', 'vetoed')
 """
 
@@ -213,7 +196,7 @@ def select_live_run(conn: Conn, day_id: DayId) -> Run | None:
 SELECT_OPEN_RUNS = """
     SELECT run_id, day_id, run_hash, status, ruleset_hash, total_payout, affiliate_total, charity_total, net_fee,
            pool_payout, pool_jackpot_payout, jackpot_hit, winner_root, affiliate_root, settlement_hash, winner_count,
-           affiliate_count, approved_by, kind, void_reason, promotions
+           affiliate_count, approved_by
       FROM settlement_runs WHERE day_id = %(day_id)s AND status IN ('dry_run', 'approved') ORDER BY run_id
 """
 
@@ -327,8 +310,8 @@ def select_tree(conn: Conn, run_id: int, kind: Kind = "winner") -> bytes | None:
 SELECT_POOLS = """
     SELECT pool_id, ticket_count, tip_count, stake, digest, fee, rollover, jackpot, pot, carry, reserve, last_rollover,
            streak, budget, winning_numbers, tier_matches, tier_winning_tips, tier_share, tier_each, jackpot_matches,
-           jackpot_each, payout, jackpot_payout, jackpot_hit, refund, closing_carry, closing_reserve,
-           closing_last_rollover, closing_streak
+           jackpot_each, payout, jackpot_payout, jackpot_hit, closing_carry, closing_reserve, closing_last_rollover,
+           closing_streak
       FROM settlement_pool_results WHERE run_id = %(run_id)s ORDER BY pool_id
 """
 
@@ -347,7 +330,7 @@ def _pool_result(*row: Any) -> PoolResult:
     budget = Atoms(next(values))
     numbers = tuple(next(values))
     tiers = tuple(TierResult(*tier) for tier in zip(*(next(values) for _ in range(4)), strict=True))
-    jackpot_matches, jackpot_each, payout, jackpot_payout, hit, refund = (next(values) for _ in range(6))
+    jackpot_matches, jackpot_each, payout, jackpot_payout, hit = (next(values) for _ in range(5))
     closing = PoolState(*(next(values) for _ in range(4)))
     return PoolResult(
         pool_id=pool_id,
@@ -363,5 +346,4 @@ def _pool_result(*row: Any) -> PoolResult:
         jackpot_payout_atoms=jackpot_payout,
         jackpot_hit=hit,
         closing=closing,
-        refund_atoms=refund,
     )

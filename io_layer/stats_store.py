@@ -10,7 +10,7 @@ from io_layer.database import Conn
 
 
 class GlobalStats(NamedTuple):
-    """Totals over all settled days. A voided day counts as a day; what it sold was given back and does not count."""
+    """Totals over all settled days. A voided day counts as a day; its stakes go back and do not count."""
 
     last_day: DayId | None
     day_count: int
@@ -37,14 +37,13 @@ class PotSize(NamedTuple):
 
 
 REFRESH_STATS = """
+      WITH voided AS (SELECT day_id FROM settlement_pipeline_runs WHERE status = 'VOIDED')
     INSERT INTO global_stats (last_day, day_count, ticket_count, tip_count, stake, payout, jackpot_payout,
                               affiliate_total, charity_total, net_fee, winner_count, updated_at)
-    SELECT max(r.day_id), count(*), coalesce(sum(p.ticket_count) FILTER (WHERE r.kind = 'settlement'), 0),
-           coalesce(sum(p.tip_count) FILTER (WHERE r.kind = 'settlement'), 0),
-           coalesce(sum(p.stake) FILTER (WHERE r.kind = 'settlement'), 0),
-           coalesce(sum(r.total_payout) FILTER (WHERE r.kind = 'settlement'), 0), coalesce(sum(p.jackpot_payout), 0),
-           coalesce(sum(r.affiliate_total), 0), coalesce(sum(r.charity_total), 0), coalesce(sum(r.net_fee), 0),
-           coalesce(sum(r.winner_count) FILTER (WHERE r.kind = 'settlement'), 0), now()
+    SELECT greatest(max(r.day_id), (SELECT max(day_id) FROM voided)), count(*) + (SELECT count(*) FROM voided),
+           coalesce(sum(p.ticket_count), 0), coalesce(sum(p.tip_count), 0), coalesce(sum(p.stake), 0),
+           coalesce(sum(r.total_payout), 0), coalesce(sum(p.jackpot_payout), 0), coalesce(sum(r.affiliate_total), 0),
+           coalesce(sum(r.charity_total), 0), coalesce(sum(r.net_fee), 0), coalesce(sum(r.winner_count), 0), now()
       FROM settlement_runs AS r
       JOIN (SELECT run_id, sum(ticket_count) AS ticket_count, sum(tip_count) AS tip_count, sum(stake) AS stake,
                    sum(jackpot_payout) AS jackpot_payout
@@ -65,7 +64,7 @@ SELECT_STATS = """
 
 
 def refresh_global_stats(conn: Conn) -> GlobalStats:
-    """Recompute the totals from the settled runs and return them. Safe to repeat."""
+    """Recompute the totals from the settled runs and the voided days and return them. Safe to repeat."""
     conn.execute(REFRESH_STATS)
     return select_global_stats(conn)
 

@@ -95,7 +95,7 @@ def deploy_contracts(
 ) -> DeployedContracts:
     """Deploy everything as the owner, fund the VRF subscription, announce the charity (in force two days later).
 
-    The owner pays the gas and deploys, so his nonce decides the addresses: his account must send nothing else meanwhile.
+    The owner pays the gas and deploys, so his nonce decides the addresses: it must send nothing else meanwhile.
     Raises: InvariantBroken ``deploy_failed`` if a transaction fails or a contract names another partner.
     """
     deployer = LocalSender(w3, owner_account)

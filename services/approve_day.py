@@ -12,7 +12,6 @@ from services.day_work import Opened
 from services.engine import Engine
 from services.gates import Finding, check_gates, require_gates
 from services.lease import Lease
-from services.void_gates import check_void_gates, require_void_gates
 
 APPROVED: Final = "run_approved"  # the audit log's word
 ROWS: Final = "rows_sha256"  # and its detail: the digest of the rows that were approved
@@ -21,26 +20,22 @@ ROWS: Final = "rows_sha256"  # and its detail: the digest of the rows that were 
 def approve_day(engine: Engine, lease: Lease, opened: Opened, *, by: str | None = None) -> dict[str, Any]:
     """Run all gates and approve the open run if every one holds; warnings do not stop it.
 
-    A voided day needs no other yes: the owner has said it on-chain.
-    Raises: InvariantBroken ``gates_failed`` with all findings, ``refund_differs``; Unavailable ``approval_wanted``
-    while APPROVAL_MODE=manual and nobody has said yes.
+    Raises: InvariantBroken ``gates_failed`` with all findings; Unavailable ``approval_wanted`` while
+    APPROVAL_MODE=manual and no person has said yes.
     """
     seen = _digest(engine, opened.day_id)
-    findings = findings_of(engine, opened)
-    if opened.is_voided:
-        require_void_gates(opened.day_id, findings)
-    else:
-        require_gates(opened.day_id, findings)
+    findings = check_gates(engine, opened)
+    require_gates(opened.day_id, findings)
     run = select_live_run(engine.conn, opened.day_id)
     if run is None:
         raise InvariantBroken("gates_failed", f"day {opened.day_id} lost its run while the gates looked at it")
-    if by is None and engine.settings.approval_mode == "manual" and not opened.is_voided:
+    if by is None and engine.settings.approval_mode == "manual":
         raise Unavailable(
             "approval_wanted",
             f"all gates hold for run_hash {hex_of(run.run_hash)}; a person says yes with `bo-engine approve --day "
             f"{opened.day_id} --by NAME`",
         )
-    approver = by or ("voidDay" if opened.is_voided else "gates")
+    approver = by or "gates"
     with lease.transaction():
         digest = select_run_digest(engine.conn, opened.day_id, run.run_id)
         require_invariant(
@@ -87,11 +82,6 @@ def _way_out(run: Run) -> str:
     return "restore the database (docs/operations.md): what is committed is not computed anew"
 
 
-def findings_of(engine: Engine, opened: Opened) -> list[Finding]:
-    """All gates that the day's open run must pass."""
-    return check_void_gates(engine, opened) if opened.is_voided else check_gates(engine, opened)
-
-
 def documents(findings: list[Finding]) -> list[dict[str, Any]]:
     """The findings for tables and machines."""
     return [
@@ -107,8 +97,6 @@ def documents(findings: list[Finding]) -> list[dict[str, Any]]:
 
 
 def _severity(finding: Finding) -> str:
-    if not finding.applies:
-        return "not applicable"
     return "ok" if finding.holds else "warning" if finding.is_warning else "FAILED"
 
 

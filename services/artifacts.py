@@ -6,7 +6,13 @@ from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId, hex_of
-from io_layer.artifact_store import StoredArtifact, select_artifacts, select_former_digests, stream_artifact
+from io_layer.artifact_store import (
+    StoredArtifact,
+    select_artifacts,
+    select_copies,
+    select_former_digests,
+    stream_artifact,
+)
 from io_layer.artifact_writer import day_folder, remove_copy, remove_leftovers, sha256_stored, write_artifact
 from io_layer.database import Conn
 from io_layer.run_store import select_live_run
@@ -62,10 +68,10 @@ def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
     return list(lacking)
 
 
-def remove_input_copies(engine: Engine, day_id: DayId) -> None:
-    """Take the copies of the day's input files off the disk, before they are made anew. Changed ones are left."""
-    for artifact in select_artifacts(engine.conn, day_id, None):
-        remove_copy(engine.artifacts_dir, day_id, artifact.name, artifact.sha256)
+def remove_copies(engine: Engine, day_id: DayId) -> None:
+    """Take every copy of the day's files off the disk, before they are made anew or given up. Changed ones are left."""
+    for name, sha256 in select_copies(engine.conn, day_id):
+        remove_copy(engine.artifacts_dir, day_id, name, sha256)
 
 
 def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from io_layer.audit_store import insert_audit
 from io_layer.database import Conn
 from io_layer.pipeline_store import PipelineDay, rewind_day, select_day, wait_day
 from io_layer.run_store import Run, select_live_run, supersede_run
-from services.artifacts import remove_input_copies
+from services.artifacts import remove_copies
 from services.commit_day import commit_purpose, known_takebacks
 from services.engine import Engine
 from services.engine_version import engine_version
@@ -47,7 +47,7 @@ def take_over_day(engine: Engine, lease: Lease, row: PipelineDay | None) -> Pipe
     signed = transaction_hash(engine, commit_purpose(engine, day_id, known_takebacks(engine.conn, day_id)))
     if row.commit_ok or not may_begin_anew(run) or signed is not None:
         return row
-    remove_input_copies(engine, day_id)
+    remove_copies(engine, day_id)
     with lease.transaction():
         begin_anew(engine.conn, day_id, run)
         # What it waited for, a person's yes perhaps, was for the result that is gone.

@@ -50,15 +50,14 @@ _RESEND_S: Final = 20.0  # a broadcast that the network forgot is offered again
 
 
 @dataclass(frozen=True, slots=True)
-class ChallengeRuns:
-    """The commit is final and its challenge period still runs: nothing is due before ``not_before_s`` (chain time)."""
+class NotDue:
+    """The contract does not allow the next transaction before ``not_before_s`` (chain time): nothing is due yet."""
 
+    reason: str
     not_before_s: int
 
 
-def commit_day(
-    engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | None = None
-) -> dict[str, Any] | ChallengeRuns:
+def commit_day(engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | None = None) -> dict[str, Any] | NotDue:
     """Bring the approved run on-chain and release it. Waits at most ``wait_s`` (``WAIT_S``) for the chain.
 
     Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``settlement_differs``, ``would_revert``; Unavailable
@@ -69,11 +68,13 @@ def commit_day(
     struct = rebuilt_settlement(engine, run)
     deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
     record = _ensure_committed(engine, lease, opened, run, struct, deadline)
+    if isinstance(record, NotDue):
+        return record
     manifest = ensure_manifest(engine, lease, run)
     if record.status == COMMITTED:
         not_before = record.committed_at_s + engine.game.read_challenge_period_s(opened.facts.block)
         if engine.game.chain.read_final_block().timestamp_s < not_before:
-            return ChallengeRuns(not_before)
+            return NotDue("the challenge period runs", not_before)
         record = _ensure_released(engine, lease, opened, run, struct, deadline)
     commit_tx, release_tx = _mark_settled(engine, lease, opened, run, record)
     return {
@@ -140,9 +141,10 @@ def _approved_run(engine: Engine, day_id: DayId) -> Run:
 
 def _ensure_committed(
     engine: Engine, lease: Lease, opened: Opened, run: Run, struct: SettlementStruct, deadline: float
-) -> DayRecord:
+) -> DayRecord | NotDue:
     day_id = opened.day_id
-    record = engine.game.read_record(engine.game.chain.read_final_block(), day_id)
+    block = engine.game.chain.read_final_block()
+    record = engine.game.read_record(block, day_id)
     if _is_ours(record, run):
         _adopt(engine, lease, run, record)
         return record
@@ -151,6 +153,10 @@ def _ensure_committed(
         raise Unavailable(
             "day_before_pending", f"the contract settles day {opened.facts.next_day} next; day {day_id} waits for it"
         )
+    not_before = engine.game.read_earliest_commit_s(block, day_id)
+    if block.timestamp_s < not_before:
+        # A day with tips has its drand beacon by now, and that is no earlier; one without tips waits here.
+        return NotDue("the draw delay runs", not_before)
     purpose = commit_purpose(engine, day_id, record.takebacks)
     send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, day_id))
     record = _wait_for(engine, lease, run, purpose, (COMMITTED, RELEASED), deadline)
@@ -201,7 +207,7 @@ def _is_ours(record: DayRecord, run: Run) -> bool:
     if record.status == VOIDED:
         raise Unavailable(
             "day_voided",
-            f"day {run.day_id} was voided on-chain in this moment: its run is not committed, the next tick refunds it",
+            f"day {run.day_id} was voided on-chain in this moment: its run is not committed, the next tick notes it",
         )
     if record.status not in (COMMITTED, RELEASED):
         return False

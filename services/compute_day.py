@@ -1,4 +1,4 @@
-"""Step 3: draw, winners, payouts, both trees, the commit bundle and its hash (rule 4.3); or a voided day's refunds."""
+"""Step 3: draw, winners, payouts, both trees, the commit bundle and its hash (rule 4.3)."""
 
 from typing import Any
 
@@ -30,7 +30,6 @@ from services.day_work import (
 )
 from services.engine import Engine
 from services.lease import Lease
-from services.void_work import ComputedVoid, compute_void
 
 
 def compute_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
@@ -50,7 +49,7 @@ def compute_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
     return facts_of(computed)
 
 
-def compute_stored(engine: Engine, opened: Opened) -> Computed | ComputedVoid:
+def compute_stored(engine: Engine, opened: Opened) -> Computed:
     """Compute the day and compare its inputs with those that were exported.
 
     Raises: InvariantBroken ``inputs_missing``, ``inputs_differ`` (what was exported is not what is there now).
@@ -67,10 +66,8 @@ def compute_stored(engine: Engine, opened: Opened) -> Computed | ComputedVoid:
     return computed
 
 
-def compute_in_memory(engine: Engine, opened: Opened) -> Computed | ComputedVoid:
+def compute_in_memory(engine: Engine, opened: Opened) -> Computed:
     """Compute the whole day without a single write; a dry run and a real run give the same run_hash."""
-    if opened.is_voided:
-        return compute_void(engine, opened)
     seeds = seeds_of_day(engine, opened)
     referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
     return compute(
@@ -83,7 +80,7 @@ def compute_in_memory(engine: Engine, opened: Opened) -> Computed | ComputedVoid
     )
 
 
-def refuse_other_result(live: Run | None, computed: Computed | ComputedVoid) -> None:
+def refuse_other_result(live: Run | None, computed: Computed) -> None:
     """Raises: InvariantBroken ``result_differs`` for a committed or settled day with another result."""
     if (
         live is not None
@@ -97,20 +94,9 @@ def refuse_other_result(live: Run | None, computed: Computed | ComputedVoid) -> 
         )
 
 
-def facts_of(computed: Computed | ComputedVoid) -> dict[str, Any]:
+def facts_of(computed: Computed) -> dict[str, Any]:
     """What a person or a script wants to know of a computed day. Amounts are decimal strings."""
     result = computed.result
-    if isinstance(computed, ComputedVoid):
-        return {
-            "mode": "void",
-            "void_reason": computed.reason,
-            "run_hash": computed.run_hash,
-            "refund_root": hex_of(computed.winner_tree.root),
-            "refunds": len(result.payouts),
-            "refund_total": str(result.total_payout_atoms),
-            "voucher_refund": str(computed.voided.voucher_refund_atoms),
-            "promotions": computed.voided.promotions,
-        }
     return {
         "run_hash": computed.run_hash,
         "winner_root": hex_of(computed.winner_tree.root),
@@ -123,12 +109,11 @@ def facts_of(computed: Computed | ComputedVoid) -> dict[str, Any]:
     }
 
 
-def _is_stored(engine: Engine, opened: Opened, live: Run, computed: Computed | ComputedVoid) -> bool:
+def _is_stored(engine: Engine, opened: Opened, live: Run, computed: Computed) -> bool:
     """Whether the live run is this result, row for row: rows that were changed by hand are computed anew."""
     wanted, result = _new_run(opened, computed), computed.result
     return (
-        (live.kind, live.void_reason, live.promotions) == (wanted.kind, wanted.void_reason, wanted.promotions)
-        and (live.run_hash, live.ruleset_hash, live.settlement_hash, live.winner_root, live.affiliate_root)
+        (live.run_hash, live.ruleset_hash, live.settlement_hash, live.winner_root, live.affiliate_root)
         == (wanted.run_hash, wanted.ruleset_hash, wanted.settlement_hash, wanted.winner_root, wanted.affiliate_root)
         and (live.total_payout_atoms, live.affiliate_total_atoms, live.charity_total_atoms, live.net_fee_atoms)
         == (
@@ -147,7 +132,7 @@ def _is_stored(engine: Engine, opened: Opened, live: Run, computed: Computed | C
     )
 
 
-def _store(engine: Engine, lease: Lease, opened: Opened, computed: Computed | ComputedVoid) -> None:
+def _store(engine: Engine, lease: Lease, opened: Opened, computed: Computed) -> None:
     day_id = opened.day_id
     with lease.transaction():
         run_id = insert_run(engine.conn, _new_run(opened, computed))
@@ -159,8 +144,7 @@ def _store(engine: Engine, lease: Lease, opened: Opened, computed: Computed | Co
         finish_step(engine.conn, day_id, "compute", run_id=run_id)
 
 
-def _new_run(opened: Opened, computed: Computed | ComputedVoid) -> NewRun:
-    void = computed if isinstance(computed, ComputedVoid) else None
+def _new_run(opened: Opened, computed: Computed) -> NewRun:
     return NewRun(
         result=computed.result,
         run_hash=parse_hash32(computed.run_hash),
@@ -170,6 +154,4 @@ def _new_run(opened: Opened, computed: Computed | ComputedVoid) -> NewRun:
         affiliate_root=computed.affiliate_tree.root,
         winner_nodes=computed.winner_tree.nodes,
         affiliate_nodes=computed.affiliate_tree.nodes,
-        void_reason=void.reason if void else None,
-        promotions=void.voided.promotions if void else None,
     )

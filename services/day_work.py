@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bo_engine.errors import InvalidInput, InvariantBroken, Unavailable
+from bo_engine.errors import InvalidInput, InvariantBroken, Unavailable, require_input
 from bo_engine.units import POOL_IDS, Bps, DayId, Hash32, PoolId, RunHash, Wallet
 from core.affiliates import FeeSplit, referred_stakes, split_fee
 from core.bundle import SettlementStruct, bundle_bytes, commit_bundle, run_hash, settlement_hash, settlement_struct
@@ -48,11 +48,6 @@ class Opened:
         """The day."""
         return self.facts.day_id
 
-    @property
-    def is_voided(self) -> bool:
-        """Whether the owner has voided the day on-chain: its stakes go back (rule 2.12)."""
-        return self.facts.record.status == VOIDED
-
 
 @dataclass(frozen=True, slots=True)
 class Computed:
@@ -79,12 +74,22 @@ class Computed:
 
 
 def open_day(engine: Engine, day_id: DayId) -> Opened:
-    """Read a closed day and check it against what we know.
+    """Read a closed day and check it against what we know. Raises: InvalidInput ``day_not_closed``,
+    ``day_before_first``; as ``check_day``."""
+    return check_day(engine, engine.read_closed_day(day_id))
 
-    Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_out_of_order``; UsageError
-    ``unknown_ruleset``; InvariantBroken ``state_differs``, ``late_seal``; Unavailable ``tickets_missing``.
+
+def check_day(engine: Engine, facts: DayOnChain) -> Opened:
+    """Check a closed day against what we know.
+
+    Raises: InvalidInput ``day_voided``, ``day_out_of_order``; UsageError ``unknown_ruleset``; InvariantBroken
+    ``state_differs``, ``late_seal``; Unavailable ``tickets_missing``.
     """
-    facts = engine.read_closed_day(day_id)
+    require_input(
+        facts.record.status != VOIDED,
+        "day_voided",
+        f"day {facts.day_id} is voided on-chain: it is not settled, its buyers take their stakes back",
+    )
     opened = Opened(facts, engine.ruleset_of(facts), engine.opening_state(facts))
     check_ticket_count(engine, facts)
     check_sealed_before_seed(engine, facts)
@@ -202,12 +207,12 @@ def affiliates_document(engine: Engine, opened: Opened, referred: Sequence[Refer
 
 
 def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
-    """The stored seeds, verified again; none on a day without tips or one that is voided.
+    """The stored seeds, verified again; none on a day without tips.
 
     Raises: Unavailable ``seeds_missing``; InvariantBroken ``seed_differs``; InvalidInput ``forged_beacon``.
     """
     facts = opened.facts
-    if facts.tip_count == 0 or opened.is_voided:
+    if facts.tip_count == 0:
         return None
     row = select_seeds(engine.conn, opened.day_id)
     seeds = row.complete() if row else None

@@ -8,6 +8,7 @@ from bo_engine.errors import EngineError, Stopped
 from bo_engine.settings import Settings
 from bo_engine.units import DayId, day_end, hex_of
 from io_layer.database import Conn, connect
+from io_layer.game_chain import ON_CHAIN
 from io_layer.lease_store import select_lease
 from io_layer.pipeline_store import PipelineDay, select_day
 from io_layer.run_store import select_live_run
@@ -102,7 +103,7 @@ def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
         ours = select_pool_totals(engine.conn, day_id)
         found: dict[str, Any] = {
             "closed": block.timestamp_s >= day_end(day_id),
-            "on_chain": ("nothing", "committed", "released", "voided")[facts.record.status],
+            "on_chain": ON_CHAIN[facts.record.status],
             "tickets": f"{sum(pool.ticket_count for pool in ours)} here, {facts.ticket_count} on the chain",
         }
         # Equal totals prove nothing about a single row; a day that is HALTED is worth reading ticket by ticket.
@@ -123,12 +124,14 @@ def _next(engine: Engine, row: PipelineDay | None, states: dict[str, str], facts
         return f"find out who changed the files; then `bo-engine artifacts restore --day {day_id}`"
     if row is not None and row.status == "DONE":
         return "nothing: the day is settled"
+    if row is not None and row.status == "VOIDED":
+        return "nothing: the day is voided; `refund(buyer, nonces)` pays its stakes back, without a proof"
     if row is not None and row.status == "HALTED" and "first_difference" in facts:
         return f"`bo-engine db rebuild-tickets --day {day_id}`, then `bo-engine resume --day {day_id} --by NAME`"
     if row is not None and row.status == "HALTED":
         return f"look at the reason; then `bo-engine resume --day {day_id} --by NAME`"
     if facts.get("on_chain") == "voided":
-        return "`bo-engine settle`: it takes the refunds over"
+        return "`bo-engine settle`: it notes the void"
     if facts.get("closed") is False:
         return "wait: the day is not closed"
     if engine.game.chain.warnings:

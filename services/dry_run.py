@@ -5,21 +5,22 @@ from typing import Any
 from bo_engine.errors import Unavailable
 from bo_engine.units import DayId, hex_of
 from io_layer.database import read_only
+from io_layer.game_chain import ON_CHAIN, VOIDED
 from io_layer.run_store import select_live_run, select_open_runs
-from services.approve_day import documents, findings_of
+from services.approve_day import documents
 from services.compute_day import compute_in_memory, facts_of
 from services.day_work import (
     affiliates_document,
+    check_day,
     check_sold,
     inputs_document,
-    open_day,
     rates_in_force,
     referred_of_day,
     sha256_of,
 )
 from services.engine import Engine, require_writable
+from services.gates import check_gates
 from services.settle_days import due_days
-from services.void_work import void_affiliates_document
 
 
 def dry_run_days(engine: Engine, *, day: DayId | None) -> tuple[list[dict[str, Any]], str | None]:
@@ -42,8 +43,11 @@ def dry_run_days(engine: Engine, *, day: DayId | None) -> tuple[list[dict[str, A
 def dry_run_step(engine: Engine, step: str, day_id: DayId) -> dict[str, Any]:
     """What the step would find. Raises: as the step itself."""
     with read_only(engine.conn):
-        opened = open_day(engine, day_id)
         facts: dict[str, Any] = {"day_id": day_id, "dry_run": True}
+        found = engine.read_closed_day(day_id)
+        if step == "settle" and found.record.status == VOIDED:
+            return {**facts, "on_chain": ON_CHAIN[VOIDED]}
+        opened = check_day(engine, found)
         if step == "export":
             return {
                 **facts,
@@ -52,9 +56,6 @@ def dry_run_step(engine: Engine, step: str, day_id: DayId) -> dict[str, Any]:
                 "inputs_sha256": hex_of(sha256_of(inputs_document(engine, opened))),
             }
         if step == "affiliates":
-            if opened.is_voided:
-                digest = sha256_of(void_affiliates_document(engine, opened))
-                return {**facts, "referred_players": 0, "affiliates_sha256": hex_of(digest)}
             referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
             digest = sha256_of(affiliates_document(engine, opened, referred))
             return {**facts, "referred_players": len(referred), "affiliates_sha256": hex_of(digest)}
@@ -62,15 +63,12 @@ def dry_run_step(engine: Engine, step: str, day_id: DayId) -> dict[str, Any]:
         check_sold([pool.sold for pool in computed.result.pools], opened)
         facts.update(facts_of(computed))
         if step in ("approve", "settle") and select_open_runs(engine.conn, day_id):
-            findings = findings_of(engine, opened)
+            findings = check_gates(engine, opened)
             facts["findings"] = documents(findings)
             facts["gates_hold"] = all(finding.holds or finding.is_warning for finding in findings)
         if step in ("commit", "settle"):
             run = select_live_run(engine.conn, day_id)
             facts["settlement_hash"] = hex_of(computed.settlement_hash)
             facts["run_status"] = run.status if run else None
-            facts["on_chain"] = _STATUS[opened.facts.record.status]
+            facts["on_chain"] = ON_CHAIN[opened.facts.record.status]
         return facts
-
-
-_STATUS = ("nothing", "committed", "released", "voided")

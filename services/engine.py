@@ -13,10 +13,12 @@ from bo_engine.units import Atoms, DayId, Hash32, day_end, hex_of
 from core.bundle import state_hash
 from core.model import PoolState
 from core.ruleset import RULESET_1, Ruleset, parse_ruleset, ruleset_hash
+from core.void import closing_of_void
 from io_layer.artifact_writer import day_folder
 from io_layer.database import Conn, connect
 from io_layer.game_chain import DayOnChain, GameChain, open_game
 from io_layer.open_chain import open_chain
+from io_layer.pipeline_store import select_day
 from io_layer.run_store import select_closing_state
 from services.own_database import require_own_database
 from services.stop import Stop
@@ -67,14 +69,11 @@ class Engine:
     def opening_state(self, facts: DayOnChain) -> tuple[PoolState, ...]:
         """The five pools' states that the day meets, checked against the chain's hash of them.
 
-        Raises: InvalidInput ``day_out_of_order`` while the day before is not settled; InvariantBroken
+        Raises: InvalidInput ``day_out_of_order`` while the day before has not ended here; InvariantBroken
         ``state_differs`` when our closing state of the day before is not the chain's.
         """
         day_id = facts.day_id
-        if day_id == self.game.first_day:
-            states: tuple[PoolState, ...] | None = (EMPTY_STATE,) * 5
-        else:
-            states = select_closing_state(self.conn, DayId(day_id - 1))
+        states = self._state_after(DayId(day_id - 1))
         if states is None:
             raise InvalidInput(
                 "day_out_of_order", f"day {day_id - 1} is not settled yet; settle it first: days go in order"
@@ -84,6 +83,17 @@ class Engine:
                 "state_differs", f"our closing state of day {day_id - 1} is not what the chain opens day {day_id} with"
             )
         return states
+
+    def _state_after(self, day_id: DayId) -> tuple[PoolState, ...] | None:
+        """The state that a day left; None if it has not ended here. Voided days in a row leave what one does."""
+        before = day_id
+        while (row := select_day(self.conn, before)) is not None and row.status == "VOIDED":
+            before = DayId(before - 1)
+        if before < self.game.first_day:
+            states: tuple[PoolState, ...] | None = (EMPTY_STATE,) * 5
+        else:
+            states = select_closing_state(self.conn, before)
+        return states if states is None or before == day_id else closing_of_void(states)
 
 
 @contextmanager

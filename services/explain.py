@@ -1,33 +1,35 @@
-"""Shows a wallet's day down to the leaf: tickets -> matches -> share -> floor; players -> rate -> floor; or refunds."""
+"""Shows a wallet's day down to the leaf: tickets -> matches -> share -> floor; players -> rate -> floor; or stakes."""
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from bo_engine.errors import InvalidInput
 from bo_engine.units import DayId, Wallet, usdt
-from core.model import PoolResult, Ticket
+from core.model import PoolResult
 from core.tickets import own_stake_of
 from core.tips import mask_of, numbers_of, unpack_masks
 from io_layer.artifact_store import select_artifact, stream_artifact
+from io_layer.database import Conn
+from io_layer.pipeline_store import select_day
 from io_layer.run_store import Kind, Run, select_live_run, select_pool_results
-from io_layer.ticket_store import select_tickets_of, stream_tickets
+from io_layer.ticket_store import select_ticket_rows, select_tickets_of
 from services.engine import Engine
 from services.make_proof import make_proofs
 
 
 def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
     """Every winning tip of the wallet with its matches and its share, and the leaf that they add up to; every player
-    that it brought, with the commission, and the other leaf. On a voided day every ticket with what it gives back to
-    the wallet.
+    that it brought, with the commission, and the other leaf. On a voided day every ticket with the nonce and the stake
+    that ``refund(buyer, nonces)`` of ReserveVault pays back, once and without a proof.
 
     Raises: InvalidInput ``no_run``.
     """
+    row = select_day(engine.conn, day_id)
+    if row is not None and row.status == "VOIDED":
+        return _explain_refund(engine.conn, day_id, wallet)
     run = select_live_run(engine.conn, day_id)
     if run is None:
         raise InvalidInput("no_run", f"day {day_id} is not computed yet")
-    if run.kind == "void":
-        return _explain_refund(engine, run, wallet)
     pools = select_pool_results(engine.conn, run.run_id)
     tickets = select_tickets_of(engine.conn, day_id, wallet)
     rows = []
@@ -84,38 +86,27 @@ def _agrees(total: int, leaf: dict[str, Any] | None) -> bool:
     return str(total) == (leaf["amount"] if leaf else "0")
 
 
-def _explain_refund(engine: Engine, run: Run, wallet: Wallet) -> dict[str, Any]:
-    rows = []
-    total = 0
-    is_promotions = run.promotions == wallet
-    # Vouchers stand on anybody's tickets.
-    tickets: Iterable[Ticket] = (
-        stream_tickets(engine.conn, run.day_id) if is_promotions else select_tickets_of(engine.conn, run.day_id, wallet)
-    )
-    for ticket in tickets:
-        own = own_stake_of(ticket)
-        parts = {
-            "stake": own if ticket.buyer == wallet else 0,
-            "vouchers": ticket.stake_atoms - own if is_promotions else 0,
-        }
-        for part, amount in parts.items():
-            if amount:
-                total += amount
-                rows.append(
-                    {"ticket_id": ticket.ticket_id, "pool_id": ticket.pool_id, "part": part, "refund": str(amount)}
-                )
-    leaf = _leaf(engine, run.day_id, wallet, "winner")
+def _explain_refund(conn: Conn, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
+    tickets = [ticket.ticket_id for ticket in select_tickets_of(conn, day_id, wallet)]
+    notes = [
+        (row.ticket, row.nonce, own) for row in select_ticket_rows(conn, tickets) if (own := own_stake_of(row.ticket))
+    ]
+    total = sum(own for _, _, own in notes)
     return {
-        "day_id": run.day_id,
+        "day_id": day_id,
         "wallet": wallet,
-        "mode": "void",
-        "void_reason": run.void_reason,
-        "tickets": len({row["ticket_id"] for row in rows}),
-        "refunds": rows,
+        "status": "VOIDED",
+        "refunds": [
+            {
+                "ticket_id": ticket.ticket_id,
+                "pool_id": ticket.pool_id,
+                "nonce": f"0x{nonce.hex()}",
+                "stake": str(own),
+            }
+            for ticket, nonce, own in notes
+        ],
         "sum": str(total),
         "shown_sum": usdt(total),
-        "leaf": leaf,
-        "agrees": _agrees(total, leaf),
     }
 
 

@@ -7,21 +7,11 @@ from io_layer.pipeline_store import finish_step
 from services.day_work import Opened, affiliates_document, rates_in_force, referred_of_day
 from services.engine import Engine
 from services.lease import Lease
-from services.void_work import void_affiliates_document
 
 
 def export_affiliates(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
-    """Read the rates from the chain and store affiliates.json.
-
-    A voided day has no fee to share, and its file says so.
-    Raises: InvariantBroken ``tickets_differ``, ``artifact_conflict``.
-    """
-    if opened.is_voided:
-        with lease.transaction():
-            document = void_affiliates_document(engine, opened)
-            sha256, _ = put_artifact(engine.conn, opened.day_id, None, "affiliates.json", document)
-            finish_step(engine.conn, opened.day_id, "affiliate")
-        return {"referred_players": 0, "affiliates_sha256": f"0x{sha256.hex()}"}
+    """Read the rates from the chain and store affiliates.json. Raises: InvariantBroken ``tickets_differ``,
+    ``artifact_conflict``."""
     rates = rates_in_force(engine, opened)
     with lease.transaction():
         referred = referred_of_day(engine, opened, rates)

@@ -38,7 +38,7 @@ _TRIES = 2  # transactions that may fail on the chain before a person must look
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What is to be done on-chain, once: a function of a contract, for a day, in a round (the day's takebacks so far)."""
+    """What is to be done on-chain, once: a function of a contract, for a day, in a round (the day's takebacks)."""
 
     contract: str
     address: Wallet

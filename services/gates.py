@@ -1,6 +1,6 @@
 """The gates before a commit (docs/rules.md section 6). Each looks; none writes; all findings are listed."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,7 +42,6 @@ GATE_TEXTS: Final = {
     "G13": "an independent recount gives the same totals and roots",
     "W1": "the charity's share is plausible",
 }
-VOID_GATE_TEXTS: Final = {"V1": "the refund is the one that the chain holds"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,6 @@ class Finding:
     gate: str
     holds: bool
     detail: str = ""
-    applies: bool = True  # some have nothing to look at on a voided day
 
     @property
     def is_warning(self) -> bool:
@@ -62,7 +60,7 @@ class Finding:
     @property
     def text(self) -> str:
         """The gate's claim."""
-        return GATE_TEXTS.get(self.gate) or VOID_GATE_TEXTS[self.gate]
+        return GATE_TEXTS[self.gate]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +82,8 @@ class Evidence:
 Check = Callable[[Evidence], Iterator[str]]
 
 
-def check_gates(engine: Engine, opened: Opened, checks: Mapping[str, Check] | None = None) -> list[Finding]:
-    """Run all gates (or G1, G2 and those given) for the day's open run, at the final block of ``opened``.
+def check_gates(engine: Engine, opened: Opened) -> list[Finding]:
+    """Run all gates for the day's open run, at the final block of ``opened``.
 
     A gate that cannot even look is a finding; only a node or a database that does not answer (Unavailable) and the
     wish to end (Stopped) are passed on, because the next tick may well succeed.
@@ -95,8 +93,8 @@ def check_gates(engine: Engine, opened: Opened, checks: Mapping[str, Check] | No
     findings.append(Finding("G2", len(runs) <= 1, "" if len(runs) <= 1 else f"{len(runs)} runs are open"))
     if len(runs) != 1:
         return findings
-    evidence = gather(engine, opened, runs[0])
-    for gate, check in (checks or SETTLEMENT_CHECKS).items():
+    evidence = _gather(engine, opened, runs[0])
+    for gate, check in _CHECKS.items():
         try:
             details = list(check(evidence))
         except (Unavailable, Stopped):
@@ -121,7 +119,7 @@ def require_gates(day_id: DayId, findings: list[Finding]) -> None:
         )
 
 
-def gather(engine: Engine, opened: Opened, run: Run) -> Evidence:
+def _gather(engine: Engine, opened: Opened, run: Run) -> Evidence:
     """The rows of one run."""
     return Evidence(
         engine=engine,
@@ -297,7 +295,7 @@ def unequal(name: str, found: object, expected: object) -> Iterator[str]:
         yield f"{name}: {found}, expected {expected}"
 
 
-SETTLEMENT_CHECKS: Final[dict[str, Check]] = {
+_CHECKS: Final[dict[str, Check]] = {
     "G3": _g3,
     "G4": _g4,
     "G5": _g5,

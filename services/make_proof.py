@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from bo_engine.errors import InvalidInput, InvariantBroken
+from bo_engine.errors import InvalidInput, InvariantBroken, require_input
 from bo_engine.units import DayId, Hash32, Wallet, hex_of
 from core.documents.merkle_dumps import affiliate_domain, winner_domain
 from core.model import Deployment
 from io_layer.database import Conn
+from io_layer.pipeline_store import select_day
 from io_layer.run_store import Kind, Run, select_live_run, select_payout, select_tree
 from merkle.leaf import leaf_hash
 from merkle.proof import verify_proof
@@ -38,8 +39,16 @@ class Proof:
 def make_proofs(conn: Conn, deployment: Deployment, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
     """The wallet's proofs of both trees, null where it has no leaf.
 
-    Raises: InvalidInput ``no_run`` (the day is not computed), ``no_leaf`` (the wallet won and earned nothing).
+    Raises: InvalidInput ``no_run`` (the day is not computed), ``day_voided``, ``no_leaf`` (the wallet won and earned
+    nothing).
     """
+    row = select_day(conn, day_id)
+    require_input(
+        row is None or row.status != "VOIDED",
+        "day_voided",
+        f"day {day_id} was voided: there are no prizes, and a refund needs no proof; `bo-engine explain --day {day_id} "
+        f"--wallet {wallet}` lists what the wallet gets back",
+    )
     run = select_live_run(conn, day_id)
     if run is None:
         raise InvalidInput("no_run", f"day {day_id} is not computed yet: there is nothing to prove")
@@ -52,7 +61,6 @@ def make_proofs(conn: Conn, deployment: Deployment, day_id: DayId, wallet: Walle
         "wallet": wallet,
         "run_hash": hex_of(run.run_hash),
         "run_status": run.status,
-        "run_kind": run.kind,
         "winner": winner.document() if winner else None,
         "affiliate": affiliate.document() if affiliate else None,
     }

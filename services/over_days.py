@@ -10,7 +10,7 @@ from typing import Final
 from bo_engine.units import DayId, day_of
 from io_layer.database import Conn
 from io_layer.job_store import select_now
-from io_layer.pipeline_store import select_last_done
+from io_layer.pipeline_store import select_last_ended
 from io_layer.seed_store import select_seeds
 from io_layer.stats_store import pots_stand
 
@@ -18,25 +18,25 @@ _LOOK_AT_DAYS: Final = 7
 _POTS_STAND_MINUTES: Final = 60  # a purchase that recover-intents has not brought home is not missed for longer
 
 
-def all_days_done(conn: Conn) -> bool:
-    """Whether yesterday is settled."""
-    last_done = select_last_done(conn)
-    return last_done is not None and last_done >= _last_over(conn)
+def all_days_ended(conn: Conn) -> bool:
+    """Whether yesterday is settled or voided."""
+    last_ended = select_last_ended(conn)
+    return last_ended is not None and last_ended >= _last_over(conn)
 
 
 def all_seeds_known(conn: Conn) -> bool:
-    """Whether every day up to yesterday is settled or has both its seeds."""
-    last_done, last_over = select_last_done(conn), _last_over(conn)
-    if last_done is None or last_over - last_done > _LOOK_AT_DAYS:
+    """Whether every day up to yesterday is settled or voided, or has both its seeds."""
+    last_ended, last_over = select_last_ended(conn), _last_over(conn)
+    if last_ended is None or last_over - last_ended > _LOOK_AT_DAYS:
         return False
-    seeds = [select_seeds(conn, DayId(day)) for day in range(last_done + 1, last_over + 1)]
+    seeds = [select_seeds(conn, DayId(day)) for day in range(last_ended + 1, last_over + 1)]
     return all(one is not None and one.complete() is not None for one in seeds)
 
 
 def pots_are_shown(conn: Conn) -> bool:
-    """Whether nothing that we know of has changed a pot since it was shown: no ticket, no settled day."""
-    last_done = select_last_done(conn)
-    return last_done is not None and pots_stand(conn, DayId(last_done + 1), _POTS_STAND_MINUTES)
+    """Whether nothing that we know of has changed a pot since it was shown: no ticket, no day that has ended."""
+    last_ended = select_last_ended(conn)
+    return last_ended is not None and pots_stand(conn, DayId(last_ended + 1), _POTS_STAND_MINUTES)
 
 
 def _last_over(conn: Conn) -> DayId:

@@ -9,7 +9,7 @@ from io_layer.journal_store import prepare_failed
 from io_layer.pipeline_store import resume_day as resume_row
 from io_layer.pipeline_store import select_day
 from io_layer.run_store import select_live_run
-from services.artifacts import remove_input_copies
+from services.artifacts import remove_copies
 from services.begin_anew import begin_anew, may_begin_anew
 from services.commit_day import RESUMED, TAKEBACKS
 from services.engine import Engine
@@ -35,7 +35,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
         nonces = known_nonces(engine)
         begins_anew = may_begin_anew(run)
         if begins_anew:
-            remove_input_copies(engine, day_id)
+            remove_copies(engine, day_id)
         with lease.transaction():
             if not resume_row(engine.conn, day_id, by):
                 raise InvalidInput("day_not_halted", f"day {day_id} was resumed by somebody else")

@@ -16,6 +16,7 @@ from bo_engine.log import get_logger
 from bo_engine.units import DayId, hex_of
 from io_layer.game_chain import COMMITTED, RELEASED, VOIDED
 from io_layer.pipeline_store import (
+    ENDED,
     STEPS,
     PipelineDay,
     Step,
@@ -29,9 +30,9 @@ from io_layer.run_store import select_live_run
 from services.approve_day import approve_day
 from services.artifacts import mirror_artifacts
 from services.begin_anew import ENGINE_CHANGED, take_over_day
-from services.commit_day import ChallengeRuns, commit_day, commit_purpose, known_takebacks, release_purpose
+from services.commit_day import NotDue, commit_day, commit_purpose, known_takebacks, release_purpose
 from services.compute_day import compute_day, compute_stored, refuse_other_result
-from services.day_work import Opened, open_day, seeds_of_day
+from services.day_work import Opened, check_day, open_day, seeds_of_day
 from services.engine import Engine, require_writable
 from services.engine_version import engine_version
 from services.export_affiliates import export_affiliates
@@ -42,10 +43,10 @@ from services.follow_transaction import transaction_hash
 from services.guard_day import guarded
 from services.known_nonces import require_known_nonces
 from services.lease import Lease, held_lease
+from services.note_void import note_void
 from services.refresh_stats import refresh_stats
 from services.send_transaction import checked_signer
 from services.sign_manifest import ensure_manifest
-from services.void_day import commit_void, set_settlement_aside
 
 JOB: Final = "settle"
 _LOG = get_logger("settle")
@@ -56,13 +57,12 @@ class DayOutcome:
     """Where a day stands after a run, and the exit code that this means."""
 
     day_id: DayId
-    status: str  # DONE WAITING FAILED HALTED RUNNING
+    status: str  # DONE VOIDED WAITING FAILED HALTED RUNNING
     exit_code: int = EXIT_DONE
     reason: str | None = None
     not_before: int | None = None
     run_hash: str | None = None
     run_status: str | None = None
-    run_kind: str | None = None  # settlement, void
     commit_tx: str | None = None
     release_tx: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +74,6 @@ class DayOutcome:
             "status": self.status,
             "run_hash": self.run_hash,
             "run_status": self.run_status,
-            "run_kind": self.run_kind,
             "commit_tx": self.commit_tx,
             "release_tx": self.release_tx,
             "reason": self.reason,
@@ -84,10 +83,10 @@ class DayOutcome:
 
 
 def settle_days(engine: Engine, *, day: DayId | None) -> list[DayOutcome]:
-    """Settle every closed, unsettled day, or one day; stop at the first that cannot go on.
+    """Settle every closed, unsettled day, or one day; stop at the first that cannot go on. A voided one is noted.
 
     What is wrong before a day has begun leaves database, chain and disk as they were.
-    Raises: UsageError, InvalidInput ``day_settled`` ``day_not_closed`` ``day_out_of_order``, Unavailable
+    Raises: UsageError, InvalidInput ``day_settled`` ``day_voided`` ``day_not_closed`` ``day_out_of_order``, Unavailable
     ``seeds_missing`` ``tickets_missing`` ``lease_held``, InvalidInput ``artifact_tampered``.
     """
     with held_lease(engine.conn, JOB, engine.stop) as lease:
@@ -106,7 +105,7 @@ def settle_due(engine: Engine, lease: Lease, *, day: DayId | None) -> list[DayOu
             error.done_before = [one.document() for one in outcomes]
             raise
         outcomes.append(outcome)
-        if outcome.status != "DONE":
+        if outcome.status not in ENDED:
             break
     return outcomes
 
@@ -114,8 +113,8 @@ def settle_due(engine: Engine, lease: Lease, *, day: DayId | None) -> list[DayOu
 def due_days(engine: Engine, day: DayId | None) -> list[DayId]:
     """The days to settle, ascending; only the asked one if there is one.
 
-    Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_settled``, ``day_out_of_order``; as
-    ``first_unsettled_day``.
+    Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_settled``, ``day_voided``,
+    ``day_out_of_order``; as ``first_unsettled_day``.
     """
     block = engine.game.chain.read_final_block()
     first = first_unsettled_day(engine, block)
@@ -124,6 +123,7 @@ def due_days(engine: Engine, day: DayId | None) -> list[DayId]:
         return [DayId(one) for one in range(first, last + 1)]
     engine.read_closed_day(day)
     if day < first:
+        _require_not_voided(select_day(engine.conn, day))
         run = select_live_run(engine.conn, day)
         shown = f" with run_hash {hex_of(run.run_hash)}" if run else ""
         raise InvalidInput("day_settled", f"day {day} is settled already{shown}; nothing was changed")
@@ -141,6 +141,7 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
     require_writable(engine.artifacts_dir, day_id)
     with held_lease(engine.conn, JOB, engine.stop) as lease:
         row = select_day(engine.conn, day_id)
+        _require_not_voided(row)
         _require_earlier_steps(row, name, day_id)
         if row is not None and row.status == "DONE":
             return _done_again(engine, lease, row, name)
@@ -160,9 +161,6 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
         def work() -> DayOutcome:
             require_final_blocks(engine, lease)
             opened = open_day(engine, day_id)
-            if opened.is_voided:
-                set_settlement_aside(engine, lease, opened)
-                _require_earlier_steps(select_day(engine.conn, day_id), name, day_id)
             if name == "compute":
                 seeds_of_day(engine, opened)
             if name == "commit":
@@ -213,9 +211,12 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
 
     def work() -> DayOutcome:
         require_final_blocks(engine, lease)
-        opened = open_day(engine, day_id)
-        if opened.is_voided:
-            set_settlement_aside(engine, lease, opened)
+        facts = engine.read_closed_day(day_id)
+        if facts.record.status == VOIDED:
+            engine.tell(f"day {day_id}: voided on-chain")
+            note_void(engine, lease, facts)
+            return _outcome(engine, day_id, EXIT_DONE)
+        opened = check_day(engine, facts)
         require_known_nonces(engine, lease)
         seeds_of_day(engine, opened)
         _require_key(engine, opened)
@@ -240,27 +241,25 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
 
 
 def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | None) -> DayOutcome:
-    """Run one step; the day is RUNNING afterwards, or WAITING for the challenge period."""
+    """Run one step; the day is RUNNING afterwards, or WAITING for a time of the contract."""
     day_id = opened.day_id
     lease.renew()
     with lease.transaction():
         insert_day(engine.conn, day_id)
         remember_final_block(engine)
         if not start_day(engine.conn, day_id, engine_version()):
-            raise InvalidInput("day_not_startable", f"day {day_id} is DONE or HALTED")
+            raise InvalidInput("day_not_startable", f"day {day_id} is DONE, VOIDED or HALTED")
     engine.tell(f"day {day_id}: {step}")
     if step == "approve":
-        result: dict[str, Any] | ChallengeRuns = approve_day(engine, lease, opened, by=by)
-    elif step == "commit" and opened.is_voided:
-        result = commit_void(engine, lease, opened)
+        result: dict[str, Any] | NotDue = approve_day(engine, lease, opened, by=by)
     else:
         result = _WORK[step](engine, lease, opened)
-    if isinstance(result, ChallengeRuns):
+    if isinstance(result, NotDue):
         # The manifest is there since the commit: who wants to check the day may do so before it is released.
         mirror_artifacts(engine, day_id)
         with lease.transaction():
             remember_final_block(engine)
-            wait_day(engine.conn, day_id, "the challenge period runs", not_before=result.not_before_s)
+            wait_day(engine.conn, day_id, result.reason, not_before=result.not_before_s)
         return _outcome(engine, day_id, EXIT_DONE)
     mirror_artifacts(engine, day_id)
     _LOG.info("step_done", extra={"step": step, "day_id": day_id, "facts": result})
@@ -274,7 +273,7 @@ def _require_key(engine: Engine, opened: Opened) -> None:
 
     Raises: UsageError ``missing_setting``, ``plain_key``, ``key_file_exposed``, ``bad_keystore``, ``wrong_key``.
     """
-    if opened.facts.record.status not in (RELEASED, VOIDED):
+    if opened.facts.record.status != RELEASED:
         checked_signer(engine)
 
 
@@ -309,10 +308,17 @@ def _outcome(engine: Engine, day_id: DayId, exit_code: int) -> DayOutcome:
         not_before=row.not_before if row else None,
         run_hash=hex_of(run.run_hash) if run else None,
         run_status=run.status if run else None,
-        run_kind=run.kind if run else None,
         commit_tx=hex_of(commit_tx) if commit_tx else None,
         release_tx=hex_of(release_tx) if release_tx else None,
+        facts=_void_facts(row),
     )
+
+
+def _void_facts(row: PipelineDay | None) -> dict[str, Any]:
+    """Where a VOIDED day was voided, and what is paid back of it; nothing of another."""
+    if row is None or row.void_tx is None:
+        return {}
+    return {"void_tx": hex_of(row.void_tx), "void_block": row.void_block, "stake": str(row.void_stake_atoms)}
 
 
 def _step_name(step: str) -> Step:
@@ -335,6 +341,11 @@ def _require_earlier_steps(row: PipelineDay | None, step: Step, day_id: DayId) -
             raise InvalidInput("step_missing", f"day {day_id}: {earlier} is not done yet; it comes before {step}")
 
 
+def _require_not_voided(row: PipelineDay | None) -> None:
+    if row is not None and row.status == "VOIDED":
+        raise InvalidInput("day_voided", f"day {row.day_id} is VOIDED: it has no steps; nothing was changed")
+
+
 def _require_not_halted(row: PipelineDay | None, day_id: DayId) -> None:
     if row is not None and row.status == "HALTED":
         raise InvalidInput(
@@ -351,7 +362,7 @@ def _done_again(engine: Engine, lease: Lease, row: PipelineDay, step: Step) -> D
         live = select_live_run(engine.conn, row.day_id)
         refuse_other_result(live, compute_stored(engine, open_day(engine, row.day_id)))
     if step == "commit" and (run := select_live_run(engine.conn, row.day_id)) is not None:
-        # A day that was released or voided without our key has no manifest yet.
+        # A day that was released without our key has no manifest yet.
         facts["manifest"] = ensure_manifest(engine, lease, run)
     mirror_artifacts(engine, row.day_id)
     outcome = _outcome(engine, row.day_id, EXIT_DONE)
@@ -359,7 +370,7 @@ def _done_again(engine: Engine, lease: Lease, row: PipelineDay, step: Step) -> D
     return outcome
 
 
-_WORK: Final[dict[Step, Callable[[Engine, Lease, Opened], dict[str, Any] | ChallengeRuns]]] = {
+_WORK: Final[dict[Step, Callable[[Engine, Lease, Opened], dict[str, Any] | NotDue]]] = {
     "export": export_day,
     "affiliate": export_affiliates,
     "compute": compute_day,

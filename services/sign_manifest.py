@@ -19,7 +19,7 @@ def ensure_manifest(engine: Engine, lease: Lease, run: Run) -> str:
     """Sign the run's files once; ``signed``, or why they are not.
 
     The stored one stays, whatever key is loaded today. A run whose day needs no key any more (released by somebody
-    else, voided) does not wait for one: then the manifest is missing, and `bo-engine commit --day N` with the key in
+    else) does not wait for one: then the manifest is missing, and `bo-engine commit --day N` with the key in
     place brings it later. Made from the stored digests alone, and deterministic: a run killed here signs the same.
     Raises: InvariantBroken ``manifest_differs`` when the stored bundle is not the run's.
     """

@@ -21,7 +21,6 @@ Lies = Mapping[str, Callable[[Any], Any]]
 
 _AMOUNTS = frozenset(
     {
-        *("refund", "refund_total", "voucher_refund"),
         *("carry", "reserve", "last_rollover", "stake", "amount", "commission", "prices", "vrf_word", "vrf_request_id"),
         *("affiliate_total", "charity_total", "net_fee", "fee", "rollover", "jackpot", "pot", "affiliate", "charity"),
         *("budget", "share", "each", "jackpot_each", "payout", "jackpot_payout"),
@@ -243,9 +242,8 @@ def signed_files(
     )
     secret = stage("secret", sources.secret)
     manifest["signature"] = stage("signature", sign_with(secret, signed_hash(as_json(manifest))))
-    told = {**sources.provenance, "day_id": head["day_id"]}
-    if "total_payout" in bundle:  # that of a voided day names nothing that was committed
-        told["settlement_hash"] = settlement_hash_of(bundle, sums["commit_bundle.json"], head["day_id"])
+    committed = settlement_hash_of(bundle, sums["commit_bundle.json"], head["day_id"])
+    told = {**sources.provenance, "day_id": head["day_id"], "settlement_hash": committed}
     provenance = stage("provenance", told)
     return {
         "checksums.json": as_bytes(stage("checksums", checksums)),

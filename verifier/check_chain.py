@@ -2,11 +2,8 @@
 
 from verifier.checking import Differs, NotTold, differ, require, require_equal
 from verifier.encodings import settlement_hash, state_hash
-from verifier.facts import COMMITTED, RELEASED, VOIDED, Facts, Vault
+from verifier.facts import COMMITTED, RELEASED, Facts, Vault
 from verifier.folder import Day
-from verifier.hashing import ZERO_WORD
-
-DAY_S = 86400
 
 
 def deployment(day: Day, facts: Facts) -> str:
@@ -84,27 +81,6 @@ def release(_: Day, facts: Facts) -> str:
     return "status at the final block"
 
 
-def void(day: Day, facts: Facts) -> str:
-    """The day is voided on the chain, for the reason that the files name."""
-    require(facts.status == VOIDED, "the day is not voided on the chain")
-    close_s, void_s, announced_s = (day.day_id + 1) * DAY_S, facts.released_at_s, facts.void_announced_at_s
-    is_announced = announced_s and void_s >= close_s + 30 * DAY_S and void_s >= announced_s + 7 * DAY_S
-    reason = "announced" if is_announced else "vrf_missing"
-    require_equal(day.doc("settlement_result")["void_reason"], reason, "void_reason")
-    return f"status; reason {reason}"
-
-
-def promotions_on_chain(day: Day, facts: Facts) -> str:
-    """The voucher part went to the account that was in force at the void."""
-    named = day.doc("settlement_result")["promotions"]
-    if named is None:
-        return "none on a day without voucher tips"
-    if facts.promotions is None:
-        raise NotTold(f"whether {named} was the promotions account: the nodes do not show the events of Roles")
-    require_equal(named, facts.promotions, "promotions account at the void")
-    return "PromotionsSet before DayVoided"
-
-
 def provenance_on_chain(day: Day, facts: Facts) -> str:
     """The times and takebacks in provenance.json."""
     if "provenance.json" not in day.docs:
@@ -124,13 +100,10 @@ def closing_on_chain(day: Day, facts: Facts) -> str:
 def vaults(day: Day, facts: Facts) -> str:
     """Both vaults hold the root and the total, and the money that they owe."""
     bundle = day.doc("commit_bundle")
-    if day.is_void:
-        expected = [(bundle["refund_root"], bundle["refund_total"]), (ZERO_WORD, 0)]
-    else:
-        expected = [
-            (bundle["winner_root"], bundle["total_payout"]),
-            (bundle["affiliate_root"], bundle["affiliate_total"]),
-        ]
+    expected = [
+        (bundle["winner_root"], bundle["total_payout"]),
+        (bundle["affiliate_root"], bundle["affiliate_total"]),
+    ]
     for name, vault, (root, total) in zip(("PrizeVault", "AffiliateVault"), _vaults(facts), expected, strict=True):
         require_equal(root, vault.root, f"root of {name}")
         require_equal(total, vault.total, f"total of {name}")

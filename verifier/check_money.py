@@ -121,7 +121,7 @@ def affiliate_tree(day: Day) -> str:
 def roots(day: Day) -> str:
     """The bundle's roots are those of the trees."""
     document = day.doc("commit_bundle")
-    names = {"refund_root": "winners"} if day.is_void else {"winner_root": "winners", "affiliate_root": "affiliate"}
+    names = {"winner_root": "winners", "affiliate_root": "affiliate"}
     for name, tree in names.items():
         require_equal(document[name], trees.root_of(day.doc(f"{tree}_merkle")["tree"]), f"{name} of commit_bundle.json")
     return ", ".join(names)

@@ -1,4 +1,4 @@
-"""Affiliates, charity and the fee (rules 2.8 and 2.9); refunds of a voided day (rule 2.12)."""
+"""Affiliates, charity and the fee (rules 2.8 and 2.9)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -36,18 +36,3 @@ def fee_parts(fee: int, affiliate_total: int, rules: Mapping[str, Any]) -> dict[
     """Rule 2.9."""
     charity = (fee - affiliate_total) * rules["charity_bps"] // 10000
     return {"charity_total": charity, "net_fee": fee - affiliate_total - charity}
-
-
-def refunds_of(
-    tickets: Iterable[Entry], rules: Mapping[str, Any], promotions: str | None
-) -> tuple[list[dict[str, Any]], int]:
-    """Refunds by wallet, and the part that goes to the promotions account."""
-    given: Counter[str] = Counter()
-    vouchers = 0
-    for ticket in tickets:
-        price = rules["prices"][ticket["pool_id"]]
-        given[ticket["buyer"]] += price * ticket["paid_tips"]
-        vouchers += price * ticket["voucher_tips"]
-    if vouchers and promotions is not None:
-        given[promotions] += vouchers
-    return listed(given), vouchers

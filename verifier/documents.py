@@ -15,7 +15,6 @@ from verifier.shapes import (
     items,
     maybe,
     octets,
-    one_of,
     positive_amount,
     text,
     wallet,
@@ -30,7 +29,8 @@ DETERMINISTIC = (
     "commit_bundle.json",
 )
 REQUIRED = (*DETERMINISTIC, "checksums.json")
-ALL_FILES = (*REQUIRED, "manifest.json", "provenance.json")
+VOIDED_FILE = "voided.json"
+SETTLED_FILES = (*REQUIRED, "manifest.json", "provenance.json")
 
 contracts = fields(settlement=wallet, game_manager=wallet, prize_vault=wallet, affiliate_vault=wallet)
 state = fields(carry=amount, reserve=amount, last_rollover=amount, streak=integer)
@@ -77,14 +77,6 @@ def pool_number(value: Any, path: str) -> int:
     return found
 
 
-def account(value: Any, path: str) -> str:
-    """A wallet that somebody can hold: not the zero address."""
-    found = wallet(value, path)
-    if not int(found, 16):
-        raise Differs(f"{path} is the zero address, which no account has")
-    return found
-
-
 def ball(value: Any, path: str) -> int:
     """A number that a draw can give."""
     found = integer(value, path)
@@ -115,20 +107,19 @@ inputs = fields(
     pools=items(sold, 5),
     tickets=items(ticket),
 )
-_affiliates: dict[str, Shape] = {
-    "day_id": integer,
-    "chain_id": integer,
-    "referred": items(
+affiliates = fields(
+    schema=exactly("bo-engine/affiliates/1"),
+    day_id=integer,
+    chain_id=integer,
+    referred=items(
         fields(affiliate=wallet, player=wallet, stake=amount, rate_bps=integer, commission=amount),
     ),
-    "affiliates": items(payout),
-    "affiliate_total": amount,
-    "charity_total": amount,
-    "net_fee": amount,
-    "fee": amount,
-}
-affiliates = fields(schema=exactly("bo-engine/affiliates/1"), **_affiliates)
-void_affiliates = fields(schema=exactly("bo-engine/void-affiliates/1"), mode=exactly("void"), **_affiliates)
+    affiliates=items(payout),
+    affiliate_total=amount,
+    charity_total=amount,
+    net_fee=amount,
+    fee=amount,
+)
 pool_result = fields(
     **_sold,
     split=fields(fee=amount, rollover=amount, jackpot=amount, pot=amount),
@@ -153,21 +144,6 @@ result = fields(
     payouts=items(payout),
     affiliate_payouts=items(payout),
     totals=fields(stake=amount, payout=amount, affiliate=amount, charity=amount, net_fee=amount, fee=amount),
-)
-_VOID_REASONS = one_of("vrf_missing", "announced")
-void_result = fields(
-    schema=exactly("bo-engine/void-result/1"),
-    mode=exactly("void"),
-    void_reason=_VOID_REASONS,
-    day_id=integer,
-    chain_id=integer,
-    contracts=contracts,
-    promotions=maybe(account),
-    seeds=exactly(None),
-    pools=items(fields(**_sold, refund=amount, opening=state, closing=state), 5),
-    payouts=items(payout),
-    affiliate_payouts=items(payout),
-    totals=fields(stake=amount, refund=amount, voucher_refund=amount),
 )
 _full_dump = fields(
     format=exactly("standard-v1"),
@@ -199,24 +175,6 @@ bundle = fields(
     winner_root=hash32,
     affiliate_root=hash32,
 )
-void_bundle = fields(
-    schema=exactly("bo-engine/void-bundle/1"),
-    mode=exactly("void"),
-    void_reason=_VOID_REASONS,
-    day_id=integer,
-    chain_id=integer,
-    contracts=contracts,
-    ruleset_hash=hash32,
-    promotions=maybe(account),
-    inputs_sha256=hash32,
-    affiliates_sha256=hash32,
-    pools=items(sold, 5),
-    opening_state=items(state, 5),
-    closing_state=items(state, 5),
-    refund_total=amount,
-    voucher_refund=amount,
-    refund_root=hash32,
-)
 _six = fields(**dict.fromkeys(DETERMINISTIC, hash32))
 checksums = fields(schema=exactly("bo-engine/checksums/1"), day_id=integer, files=_six)
 manifest = fields(
@@ -243,6 +201,16 @@ provenance = fields(
     release_tx=maybe(hash32),
     purchases=items(fields(ticket_id=integer, tx_hash=hash32, log_index=integer, block=integer)),
 )
+voided = fields(
+    schema=exactly("bo-engine/voided/1"),
+    day_id=integer,
+    chain_id=integer,
+    settlement=wallet,
+    stake=amount,
+    closing_state=items(state, 5),
+    block=fields(number=integer, hash=hash32, time_s=integer),
+    tx_hash=hash32,
+)
 
 
 def dump(value: Any, path: str) -> Any:
@@ -254,7 +222,7 @@ def dump(value: Any, path: str) -> Any:
     return found
 
 
-SETTLED: dict[str, Shape] = {
+SHAPES: dict[str, Shape] = {
     "inputs.json": inputs,
     "affiliates.json": affiliates,
     "settlement_result.json": result,
@@ -264,17 +232,12 @@ SETTLED: dict[str, Shape] = {
     "checksums.json": checksums,
     "manifest.json": manifest,
     "provenance.json": provenance,
-}
-VOIDED: dict[str, Shape] = {
-    **SETTLED,
-    "affiliates.json": void_affiliates,
-    "settlement_result.json": void_result,
-    "commit_bundle.json": void_bundle,
+    VOIDED_FILE: voided,
 }
 
 
-def read_document(name: str, value: Any, *, is_void: bool) -> Any:
+def read_document(name: str, value: Any) -> Any:
     """The document of a file. Raises: Differs with the place that is wrong."""
     if type(value) is not dict:
         raise Differs("it is no object")
-    return (VOIDED if is_void else SETTLED)[name](value, "")
+    return SHAPES[name](value, "")

@@ -51,14 +51,12 @@ class Facts:
     settler: str
     past_settlers: frozenset[str] | None  # everybody who ever was; None where no node shows it
     committer: str | None  # who sent the day's commit, if its receipt shows it
-    promotions: str | None  # in force at the void; None on other days, or where no node shows it
     status: int
     run_hash: bytes
     settlement_hash: bytes
     committed_at_s: int
     released_at_s: int
     takebacks: int
-    void_announced_at_s: int
     prize_vault: Vault
     affiliate_vault: Vault
     purchases: Purchases | None  # None: the files name none

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.checking import CannotVerify, Differs
-from verifier.documents import ALL_FILES, REQUIRED, read_document
+from verifier.documents import REQUIRED, SETTLED_FILES, VOIDED_FILE, read_document
 from verifier.hashing import sha256
 from verifier.strict_json import read_strict
 
@@ -23,7 +23,6 @@ class Day:
     docs: Mapping[str, Any]
     ruleset_json: Mapping[str, Any]
     problems: Mapping[str, str]  # by file: why it could not be read
-    is_void: bool
     cache: dict[str, Any] = field(default_factory=dict)
 
     def doc(self, name: str) -> Any:
@@ -31,12 +30,22 @@ class Day:
         return self.docs[f"{name}.json"]
 
 
+@dataclass(frozen=True)
+class VoidedFolder:
+    """The folder of a voided day."""
+
+    day_id: int
+    document: Any  # of voided.json; None if it cannot be read
+    problem: str | None  # why not
+    others: tuple[str, ...]  # files of a settlement that stand beside it
+
+
 def read_folder(folder: Path) -> dict[str, bytes | str]:
     """The bytes of each file that is there, or why it cannot be read. Raises: CannotVerify."""
     if not folder.is_dir():
         raise CannotVerify(f"there is no folder {folder}; name the day's folder with --dir")
     left, files = MAX_ALL_BYTES, {}
-    for name in ALL_FILES:
+    for name in (VOIDED_FILE, *SETTLED_FILES):
         found = _read_file(folder / name, left)
         if found is not None:
             files[name] = found
@@ -75,12 +84,10 @@ def read_day(day_id: int, files: Mapping[str, bytes | str]) -> Day:
         except Differs as error:
             problems[name] = str(error)
     problems.update({name: "it is not there" for name in REQUIRED if name not in files})
-    bundle = values.get("commit_bundle.json")
-    is_void = isinstance(bundle, dict) and bundle.get("schema") == "bo-engine/void-bundle/1"
     docs: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            docs[name] = read_document(name, value, is_void=is_void)
+            docs[name] = read_document(name, value)
         except Differs as error:
             problems[name] = str(error)
     return Day(
@@ -90,5 +97,15 @@ def read_day(day_id: int, files: Mapping[str, bytes | str]) -> Day:
         # The JSON, because its hash is taken of what stands in the file.
         ruleset_json=values["inputs.json"]["ruleset"] if "inputs.json" in docs else {},
         problems=problems,
-        is_void=is_void,
     )
+
+
+def read_voided(day_id: int, files: Mapping[str, bytes | str]) -> VoidedFolder:
+    """The voided day that a folder with voided.json tells of. Never raises: what cannot be read is the ``problem``."""
+    found, others = files[VOIDED_FILE], tuple(sorted(name for name in files if name != VOIDED_FILE))
+    try:
+        if isinstance(found, str):
+            raise Differs(found)
+        return VoidedFolder(day_id, read_document(VOIDED_FILE, read_strict(found)), None, others)
+    except Differs as error:
+        return VoidedFolder(day_id, None, str(error), others)

@@ -42,7 +42,6 @@ class Forgery:
     bytes_lies: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     chain_lie: Callable[[Facts], Facts] = _same
     is_offline: bool = False
-    is_void: bool = False  # of the voided day
 
 
 def telling(**lies: Change) -> Callable[[Tools], Lies]:

@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifier.checking import NodeRefuses
-from verifier.folder import Day
-from verifier.hashing import hex_of, keccak256, number_word
+from verifier.hashing import hex_of, keccak256
 from verifier.node import Node, hex_number
 from verifier.tickets import ZERO_WALLET
 
 _SETTLER_SET = keccak256(b"SettlerSet(address,address)")
-_PROMOTIONS_SET = keccak256(b"PromotionsSet(address,address)")
-_VOIDED = keccak256(b"DayVoided(uint256,bytes32,uint256,(uint256,uint256,uint256,uint256)[5])")
 
 
 @dataclass(frozen=True)
@@ -25,18 +22,6 @@ def settlers_ever(node: Node, roles: str, now: str, block: int) -> frozenset[str
     """Everybody who was ever SETTLER; None if the node does not show it."""
     changes = _changes(node, roles, _SETTLER_SET, now, block)
     return None if changes is None else frozenset(change.current for change in changes)
-
-
-def promotions_at_void(node: Node, roles: str, settlement: str, day: Day, now: str, block: int) -> str | None:
-    """The promotions account in force at the day's void (rule 2.12); None if the node does not show it."""
-    changes = _changes(node, roles, _PROMOTIONS_SET, now, block)
-    if changes is None or len(changes) == 1:
-        return changes[0].current if changes else None
-    voids = _logs(node, settlement, [hex_of(_VOIDED), hex_of(number_word(day.day_id))], block)
-    if voids is None or len(voids) != 1:
-        return None
-    before = [change.current for change in changes if change.place < _place(voids[0], node)]
-    return before[-1] if before else None
 
 
 def _changes(node: Node, roles: str, topic: bytes, now: str, block: int) -> list[_Change] | None:

@@ -9,29 +9,31 @@ check in question stands in the forger's way. In a second run the true commit st
 
 import json
 from collections.abc import Collection, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from importlib.resources import files as package_files
 from typing import Any
 
-from verifier.builder import Sources, build_files
-from verifier.builder_void import build_void_files, voided_facts, voided_sources
+from verifier.builder import Sources, as_bytes, build_files
+from verifier.documents import VOIDED_FILE
 from verifier.documents import inputs as inputs_shape
 from verifier.documents import provenance as provenance_shape
 from verifier.documents import seeds as seeds_shape
 from verifier.encodings import settlement_hash, state_hash
 from verifier.facts import Facts, Purchases, Vault
-from verifier.folder import Day, read_day
+from verifier.folder import Day, read_day, read_voided
 from verifier.forgeries_book import BOOK_FORGERIES
 from verifier.forgeries_game import GAME_FORGERIES
-from verifier.forgeries_void import VOID_FORGERIES
+from verifier.forgeries_voided import DAY, HONEST, VOID_FORGERIES, VoidForgery, void_facts
 from verifier.forging import Forgery, Tools
-from verifier.hashing import ZERO_WORD
-from verifier.verify import Report, verify_day
+from verifier.report import ANCHORED, VOIDED_ANCHORED, Report
+from verifier.verify import verify_day
+from verifier.verify_voided import verify_void
 
 #: The test key of the self-test; it belongs to nobody.
 SECRET = (0xB0E).to_bytes(32, "big")
 
-FORGERIES: tuple[Forgery, ...] = (*GAME_FORGERIES, *BOOK_FORGERIES, *VOID_FORGERIES)
+FORGERIES: tuple[Forgery, ...] = (*GAME_FORGERIES, *BOOK_FORGERIES)
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Result:
     @property
     def holds(self) -> bool:
         """Whether the good day passed and no forgery did."""
-        return self.honest_verdict == "anchored" and self.caught == len(self.trials)
+        return self.honest_verdict == ANCHORED and self.caught == len(self.trials)
 
     def document(self) -> dict[str, Any]:
         """For machines."""
@@ -97,13 +99,12 @@ def run_selftest() -> Result:
     # The forger must be a good one: without a lie he builds the recorded day, byte for byte.
     is_faithful = build_files(sources, {}) == honest
     verdict = report.verdict if is_faithful else "the forger cannot rebuild the recorded day"
-    honest_void = verify_forgery(Forgery("", "nothing", is_void=True), sources, facts, tools)
-    if honest_void.verdict != "anchored":
+    honest_void = verify_void_forgery(VoidForgery("", "nothing"))
+    if honest_void.verdict != VOIDED_ANCHORED:
         verdict = f"the voided day is {honest_void.verdict}"
-    return Result(
-        honest_verdict=verdict,
-        trials=tuple(_trial(number, forgery, sources, facts, tools) for number, forgery in enumerate(FORGERIES, 1)),
-    )
+    trials = [_trial(number, forgery, sources, facts, tools) for number, forgery in enumerate(FORGERIES, 1)]
+    trials += [_void_trial(number, forgery) for number, forgery in enumerate(VOID_FORGERIES, len(trials) + 1)]
+    return Result(honest_verdict=verdict, trials=tuple(trials))
 
 
 def _trial(number: int, forgery: Forgery, sources: Sources, facts: Facts, tools: Tools) -> Trial:
@@ -120,6 +121,23 @@ def _trial(number: int, forgery: Forgery, sources: Sources, facts: Facts, tools:
     )
 
 
+def _void_trial(number: int, forgery: VoidForgery) -> Trial:
+    failed = tuple(verify_void_forgery(forgery).failed)
+    truly = verify_void_forgery(forgery, void_follows=False)
+    is_caught = failed == (forgery.check,) and forgery.check in truly.failed
+    return Trial(number, forgery.story, forgery.check, failed, is_caught, fails_on_true_commit=False)
+
+
+def verify_void_forgery(forgery: VoidForgery, *, void_follows: bool = True, without: Collection[str] = ()) -> Report:
+    """The report on a forged voided.json. ``void_follows``: the void stands on the chain as the file says."""
+    document = forgery.lie(deepcopy(dict(HONEST)))
+    files: dict[str, bytes | str] = {VOIDED_FILE: as_bytes(document)}
+    for name, change in forgery.bytes_lies.items():
+        files[name] = change(as_bytes(document))
+    facts = forgery.chain_lie(void_facts(document if void_follows else HONEST))
+    return verify_void(read_voided(DAY, files), None if forgery.is_offline else facts, without=without)
+
+
 def verify_forgery(
     forgery: Forgery,
     sources: Sources,
@@ -130,12 +148,7 @@ def verify_forgery(
     without: Collection[str] = (),
 ) -> Report:
     """The report on a forged day."""
-    if forgery.is_void:
-        sources, facts = voided_sources(sources), voided_facts(facts, sources.day_id)
-    build = build_void_files if forgery.is_void else build_files
-    files: dict[str, bytes | str] = dict(build(sources, forgery.lies(tools)))
-    if forgery.is_void and not commit_follows:
-        facts = following(facts, read_day(sources.day_id, dict(build(sources, {}))))
+    files: dict[str, bytes | str] = dict(build_files(sources, forgery.lies(tools)))
     for name, change in forgery.bytes_lies.items():
         changed = change(files[name])
         if changed is None:
@@ -154,13 +167,6 @@ def following(facts: Facts, day: Day) -> Facts:
     if bundle is None:
         return facts
     prize, affiliate = facts.prize_vault, facts.affiliate_vault
-    if day.is_void:
-        return replace(
-            facts,
-            closing_hash=state_hash(bundle["closing_state"]),
-            prize_vault=_unclaimed(prize, bundle["refund_root"], bundle["refund_total"]),
-            affiliate_vault=_unclaimed(affiliate, ZERO_WORD, 0),
-        )
     return replace(
         facts,
         run_hash=day.sha256s["commit_bundle.json"],
@@ -233,14 +239,12 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
         settler=found["settlers"][0],
         past_settlers=frozenset(found["settlers"]),
         committer=None,
-        promotions=None,
         status=found["status"],
         run_hash=bytes.fromhex(found["run_hash"]),
         settlement_hash=bytes.fromhex(found["settlement_hash"]),
         committed_at_s=found["committed_at_s"],
         released_at_s=found["released_at_s"],
         takebacks=0,
-        void_announced_at_s=0,
         prize_vault=vaults["prize_vault"],
         affiliate_vault=vaults["affiliate_vault"],
         purchases=Purchases(found["purchases"], found["purchases"], ()),

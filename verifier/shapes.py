@@ -93,17 +93,6 @@ def maybe(shape: Shape) -> Shape:
     return lambda value, path: None if value is None else shape(value, path)
 
 
-def one_of(*values: str) -> Shape:
-    """One of these texts."""
-
-    def read(value: Any, path: str) -> str:
-        if type(value) is not str or value not in values:
-            raise Differs(f"{path} is none of {', '.join(values)}")
-        return value
-
-    return read
-
-
 def items(shape: Shape, count: int | None = None) -> Shape:
     """A list, of so many entries if a count is given."""
 

@@ -20,9 +20,7 @@ def _with_chain(day: Day, facts: Facts) -> list[str]:
         f"that {settlement} is the lottery's contract: compare it with the address that the operator publishes",
         "that the nodes tell the truth about the chain: name several with --rpc, or your own",
     ]
-    if day.is_void:
-        told.append("that the run hash is the published one: no contract stores that of a voided day")
-    elif inputs and inputs["tickets"]:
+    if inputs and inputs["tickets"]:
         told.append(
             "that drand's key in the ruleset and the contract's VRF coordinator are drand's and Chainlink's own"
         )
@@ -47,26 +45,12 @@ def _without_chain(day: Day) -> list[str]:
     told += [
         "that no ticket was left out, added or changed (counts and digests of the contract)",
         "that the opening state is what the day before left",
-    ]
-    told += _of_a_void(day) if day.is_void else _of_a_settled_day()
-    if "manifest.json" in day.docs:
-        told.append(f"that {day.doc('manifest')['signer']}, who signed the manifest, is the SETTLER")
-    if "provenance.json" in day.docs:
-        told.append("that the transactions, blocks and times in provenance.json are so")
-    return told
-
-
-def _of_a_settled_day() -> list[str]:
-    return [
         "that this result was committed and released, and that the vaults hold it",
         "that the VRF word is the one Chainlink gave",
         "that the affiliates' rates were those in force",
     ]
-
-
-def _of_a_void(day: Day) -> list[str]:
-    told = ["that the day was voided at all, for the named reason, and that PrizeVault holds the refunds"]
-    result = day.docs.get("settlement_result.json")
-    if result and result["promotions"] is not None:
-        told.append(f"that {result['promotions']} was the promotions account, which got the voucher part")
+    if "manifest.json" in day.docs:
+        told.append(f"that {day.doc('manifest')['signer']}, who signed the manifest, is the SETTLER")
+    if "provenance.json" in day.docs:
+        told.append("that the transactions, blocks and times in provenance.json are so")
     return told

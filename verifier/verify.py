@@ -3,18 +3,17 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from verifier import check_chain, check_files, check_game, check_money, check_void
+from verifier import check_chain, check_files, check_game, check_money
 from verifier.checking import CannotVerify, Differs, NodeSilent, NotTold
+from verifier.documents import VOIDED_FILE
 from verifier.facts import Facts
-from verifier.folder import Day, read_day, read_folder
+from verifier.folder import Day, read_day, read_folder, read_voided
 from verifier.hashing import hex_of
 from verifier.read_facts import read_facts
+from verifier.report import ANCHORED, CONSISTENT, FAILED, NOT_CHECKED, OK, REFUSED, Finding, Report
 from verifier.untold import untold
-
-OK, FAILED, NOT_CHECKED = "ok", "FAILED", "not checked"
-CONSISTENT, ANCHORED, REFUSED = "consistent, not anchored", "anchored", "not as it should be"
+from verifier.verify_voided import verify_voided
 
 _INPUTS, _BUNDLE, _RESULT, _PARTS = "inputs", "commit_bundle", "settlement_result", "affiliates"
 _BOTH, _ALL = (_INPUTS, _RESULT), (_INPUTS, _RESULT, _BUNDLE)
@@ -31,55 +30,11 @@ class Check:
     on_chain: bool = False
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What became of a check."""
-
-    name: str
-    compared: str
-    verdict: str
-    found: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """All findings of a day, the verdict, and what this run could not tell."""
-
-    day_id: int
-    run_hash: str | None
-    verdict: str
-    findings: tuple[Finding, ...]
-    untold: tuple[str, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether no check failed."""
-        return self.verdict != REFUSED
-
-    @property
-    def failed(self) -> list[str]:
-        """The names of the checks that failed."""
-        return [finding.name for finding in self.findings if finding.verdict == FAILED]
-
-    def document(self) -> dict[str, Any]:
-        """For machines."""
-        return {
-            "day_id": self.day_id,
-            "verdict": self.verdict,
-            "run_hash": self.run_hash,
-            "checks": [
-                {"name": one.name, "compared": one.compared, "verdict": one.verdict, "found": one.found}
-                for one in self.findings
-            ],
-            "not_told": list(self.untold),
-        }
-
-
 def _check(run: Callable[..., str], compares: str, *needs: str, name: str | None = None) -> Check:
     return Check(name or run.__name__, compares, run, needs)
 
 
-_FIRST = (
+_FILES = (
     Check("form", "all files are there, in canonical form, with the documented fields", check_files.form),
     _check(check_files.identity, "day, chain and contracts are the same in all files", _INPUTS),
     _check(check_files.ruleset, "ruleset_hash is the ruleset's; ruleset 1 is ruleset 1", _INPUTS, _BUNDLE),
@@ -92,8 +47,6 @@ _FIRST = (
     _check(check_game.digests, "the tickets fold to the pools' digests", _INPUTS),
     _check(check_game.sold, "what was sold is the same in all files", *_ALL),
     _check(check_game.opening, "the opening state is the same in all files", *_ALL),
-)
-_SETTLED = (
     _check(check_game.splits, "fee, rollover, jackpot and pot of each stake", *_BOTH),
     _check(check_game.budgets, "what the tiers of each pool share", _RESULT),
     _check(check_game.seeds, "seeds stand there exactly on a day with tips", *_ALL),
@@ -112,14 +65,6 @@ _SETTLED = (
     _check(check_money.fee, "affiliates + charity + net fee = fee", _PARTS, *_BOTH),
     _check(check_money.totals, "sums over the pools", _PARTS, _RESULT),
     _check(check_money.bundle, "the bundle names the result's facts", _BUNDLE, _RESULT),
-)
-_VOID = (
-    _check(check_void.refunds, "what each wallet gets back", *_BOTH),
-    _check(check_void.closing, "what stays in each pool; no atom lost", _RESULT),
-    _check(check_void.nothing_earned, "no commission, charity or fee", _PARTS, _RESULT),
-    _check(check_void.bundle, "the bundle names the result's facts", _BUNDLE, _RESULT),
-)
-_TREES = (
     _check(check_money.winner_leaves, "one leaf for each listed payout", *_BOTH, "winners_merkle"),
     _check(check_money.winner_tree, "every node of the winners' tree", "winners_merkle"),
     _check(check_money.affiliate_leaves, "one leaf for each affiliate", *_BOTH, "affiliate_merkle"),
@@ -138,18 +83,10 @@ _CHAIN = (
     _chain(check_chain.ruleset_on_chain, "the ruleset in force on the day"),
     _chain(check_chain.sold_on_chain, "count, stake, digest: no ticket left out"),
     _chain(check_chain.opening_on_chain, "the opening state is what the day before left"),
-)
-_CHAIN_SETTLED = (
     _chain(check_chain.word_on_chain, "the VRF word is the one that was delivered"),
     _chain(check_chain.rates_on_chain, "the affiliates' rates in force on the day"),
     _chain(check_chain.commit, "what was committed is this result"),
     _chain(check_chain.release, "it is released at a final block"),
-)
-_CHAIN_VOID = (
-    _chain(check_chain.void, "the day is voided, for this reason"),
-    _chain(check_chain.promotions_on_chain, "who got the voucher part"),
-)
-_CHAIN_END = (
     _chain(check_chain.signer_on_chain, "the manifest's signer is the SETTLER"),
     _chain(check_chain.closing_on_chain, "the next day opens with what this one left"),
     _chain(check_chain.vaults, "roots, totals and balances of both vaults"),
@@ -159,12 +96,9 @@ _CHAIN_END = (
 )
 
 
-def checks_of(*, is_void: bool, on_chain: bool) -> tuple[Check, ...]:
-    """The checks of a day, in order."""
-    offline = (*_FIRST, *(_VOID if is_void else _SETTLED), *_TREES)
-    if not on_chain:
-        return offline
-    return (*offline, *_CHAIN, *(_CHAIN_VOID if is_void else _CHAIN_SETTLED), *_CHAIN_END)
+def checks_of(*, on_chain: bool) -> tuple[Check, ...]:
+    """The checks of a settled day, in order."""
+    return (*_FILES, *_CHAIN) if on_chain else _FILES
 
 
 def verify_folder(day_id: int, folder: Path, urls: Sequence[str] = ()) -> Report:
@@ -172,7 +106,10 @@ def verify_folder(day_id: int, folder: Path, urls: Sequence[str] = ()) -> Report
 
     Raises: CannotVerify for a wrong request, NodeSilent when a node does not answer.
     """
-    day = read_day(day_id, read_folder(folder))
+    files = read_folder(folder)
+    if VOIDED_FILE in files:
+        return verify_voided(read_voided(day_id, files), urls)
+    day = read_day(day_id, files)
     if not urls:
         return verify_day(day)
     if not all(name in day.docs for name in _ON_CHAIN_NEEDS):
@@ -194,7 +131,7 @@ def verify_day(
     without: Collection[str] = (),
 ) -> Report:
     """Run every check, also after one has failed. ``without`` leaves checks out: for the self-test's own test."""
-    checks = checks_of(is_void=day.is_void, on_chain=on_chain or facts is not None)
+    checks = checks_of(on_chain=on_chain or facts is not None)
     findings = [_run(check, day, facts, chain_problem) for check in checks if check.name not in without]
     has_failed = any(finding.verdict == FAILED for finding in findings)
     verdict = REFUSED if has_failed else ANCHORED if facts is not None else CONSISTENT

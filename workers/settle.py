@@ -26,7 +26,8 @@ def _work(run: Run, day: DayId | None = None) -> Done:
         calls = engine.game.chain.count_calls()
     code = max((outcome.exit_code for outcome in outcomes), default=EXIT_DONE)
     document = {"days": [outcome.document() for outcome in outcomes], "rpc_calls": calls, "exit_code": code}
-    counts = {name: sum(1 for one in outcomes if one.status == name.upper()) for name in ("done", "waiting", "halted")}
+    statuses = [outcome.status for outcome in outcomes]
+    counts = {name.lower(): statuses.count(name) for name in ("DONE", "VOIDED", "WAITING", "HALTED")}
     counts = {"days": len(outcomes), **counts}
     for one in outcomes:
         if one.status == "HALTED":
@@ -38,9 +39,9 @@ def _work(run: Run, day: DayId | None = None) -> Done:
 
 
 def _is_idle(conn: "Conn") -> bool:
-    from services.over_days import all_days_done
+    from services.over_days import all_days_ended
 
-    return all_days_done(conn)
+    return all_days_ended(conn)
 
 
 JOB: Final = Job(

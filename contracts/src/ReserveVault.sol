@@ -52,7 +52,7 @@ contract ReserveVault is Timelocked {
     mapping(uint256 dayId => uint256) public refundable;
     /// @notice Sum of `refundable` over all days.
     uint256 public refundableTotal;
-    /// @notice Where an account's claims and refunds go instead of itself; zero if it set nothing.
+    /// @notice Where what is paid to an account goes instead; zero if it set nothing.
     mapping(address account => address) public payeeOf;
 
     /// @dev One word: a relayed purchase changes both.
@@ -186,9 +186,9 @@ contract ReserveVault is Timelocked {
         refundableTotal += stake;
     }
 
-    /// @notice Sends the pools' money to the receiver of the end.
+    /// @notice Sends the pools' money to the payee of the end's receiver.
     function payEnd(address receiver, uint256 amount) external onlySettlement {
-        _pay(receiver, amount);
+        _pay(_receiverOf(receiver), amount);
     }
 
     // ------------------------------------------------------------------------------------- money out
@@ -228,12 +228,13 @@ contract ReserveVault is Timelocked {
         _pay(to, day.stake);
     }
 
-    /// @notice Sends all accrued net fees to the fee receiver. Anyone may call.
+    /// @notice Sends all accrued net fees to the fee receiver's payee. Anyone may call.
     function withdrawFees() external returns (uint256 amount) {
         amount = _accrued.fees;
         _accrued.fees = 0;
-        emit FeesWithdrawn(feeReceiver, amount);
-        _pay(feeReceiver, amount);
+        address to = _receiverOf(feeReceiver);
+        emit FeesWithdrawn(to, amount);
+        _pay(to, amount);
     }
 
     /// @notice Sends all accrued charity money to the CharityVault. Anyone may call.
@@ -244,12 +245,13 @@ contract ReserveVault is Timelocked {
         _pay(charityVault, amount);
     }
 
-    /// @notice Sends all accrued gas costs to the gas safe. Anyone may call.
+    /// @notice Sends all accrued gas costs to the gas safe's payee. Anyone may call.
     function withdrawGas() external returns (uint256 amount) {
         amount = _ledger.accruedGas;
         _ledger.accruedGas = 0;
-        emit GasWithdrawn(gasSafe, amount);
-        _pay(gasSafe, amount);
+        address to = _receiverOf(gasSafe);
+        emit GasWithdrawn(to, amount);
+        _pay(to, amount);
     }
 
     /// @notice Sends what is here beyond all debts to the CharityVault, at most the announced amount.
@@ -257,7 +259,8 @@ contract ReserveVault is Timelocked {
         _execute(SWEEP);
     }
 
-    /// @notice Sends the caller's claims and refunds to another account from now on; zero takes it back.
+    /// @notice Sends what is paid to the caller (claims, refunds, pulls, an end) to another account from now on; zero takes
+    ///         it back.
     function setPayee(address to) external {
         if (to != address(0)) _requireOutside(to);
         payeeOf[msg.sender] = to;

@@ -10,15 +10,17 @@ from uuid import UUID
 import pytest
 
 from bo_engine.errors import EngineError
-from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, Bps, Hash32, TicketId
+from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, Bps, DayId, Hash32, TicketId
 from core.affiliates import referred_stakes
 from core.documents.merkle_dumps import affiliate_tree, winner_tree
-from core.model import DayResult, PoolState, Ticket
+from core.documents.voided import NAME, render_voided
+from core.model import DayResult, PoolState, Ticket, VoidedDay
 from core.ruleset import RULESET_1
 from core.tickets import bonus_tips, next_digest
-from core.void import VoidReason, void_day
+from io_layer.artifact_store import put_artifact
 from io_layer.database import Conn
 from io_layer.input_store import insert_day_inputs
+from io_layer.pipeline_store import insert_day, void_day
 from io_layer.run_store import NewRun, insert_run
 from io_layer.ticket_store import TicketRow, insert_tickets, select_pool_totals
 from tests.support.days import DAY, DEPLOYMENT, Day, seeds_for, ticket, wallet
@@ -70,30 +72,35 @@ def store_day(conn: Conn, day: Day) -> None:
     seal(conn, day.opening)
 
 
-def store_run(conn: Conn, result: DayResult, run_name: str = "run", void_reason: VoidReason | None = None) -> int:
-    """Store a computed day as a run; with a reason as a voided one."""
+def store_run(conn: Conn, result: DayResult, run_name: str = "run") -> int:
+    """Store a computed day as a run."""
     winners = winner_tree(DEPLOYMENT, DAY, result.payouts)
     affiliates = affiliate_tree(DEPLOYMENT, DAY, result.affiliate_payouts)
     run = NewRun(
         result=result,
         run_hash=hash_of(run_name),
         ruleset_hash=hash_of("ruleset"),
-        settlement_hash=ZERO_HASH if void_reason else hash_of("settlement"),
+        settlement_hash=hash_of("settlement"),
         winner_root=winners.root,
         affiliate_root=affiliates.root,
         winner_nodes=winners.nodes,
         affiliate_nodes=affiliates.nodes,
-        void_reason=void_reason,
-        promotions=wallet(0x9999) if void_reason else None,
     )
     return insert_run(conn, run)
 
 
-def voided(day: Day) -> DayResult:
-    """The day, refunded; the promotions account is wallet 0x9999."""
-    return void_day(
-        day_id=DAY, ruleset=day.ruleset, opening=day.opening, tickets=day.tickets, promotions=wallet(0x9999)
-    ).result
+def voided_day(day_id: DayId = DAY) -> VoidedDay:
+    """The void of a day as the chain would report it."""
+    closing = tuple(PoolState(Atoms(10 + pool), Atoms(20), Atoms(0), pool) for pool in range(5))
+    return VoidedDay(day_id, Atoms(1_000), closing, 77, "0x" + "ab" * 32, (day_id + 8) * 86_400, hash_of("void"))
+
+
+def store_void(conn: Conn, voided: VoidedDay) -> None:
+    """Note a void as settle does."""
+    insert_day(conn, voided.day_id)
+    document = render_voided(voided, chain_id=DEPLOYMENT.chain_id, settlement=DEPLOYMENT.settlement)
+    put_artifact(conn, voided.day_id, None, NAME, document)
+    assert void_day(conn, voided)
 
 
 @contextmanager

@@ -142,6 +142,7 @@ APP_READS = frozenset((
     "claim_events", "day_seeds", "settlement_runs", "settlement_pool_results", "settlement_winner_payouts",
     "settlement_affiliate_payouts", "settlement_trees", "pot_sizes", "global_stats"))  # fmt: skip
 APP_COLUMNS = {
+    ("settlement_pipeline_runs", "SELECT"): "day_id status void_stake void_block void_at_s void_tx",
     ("buy_intents", "INSERT"): "buyer day_id pool_id paid_tips voucher_tips affiliate gas_cost deadline nonce tips",
     ("buy_intents", "UPDATE"): "status signature tx_hash",
     ("claims", "INSERT"): "vault day_id account amount tx_hash",
@@ -161,8 +162,10 @@ def may(role: str, privilege: str, table: str, column: str) -> bool:
         return privilege == "SELECT" or privilege in {**ENGINE_KEEPS, **ENGINE_HISTORY}[table]
     if role == "bo_watchdog":
         return privilege == "SELECT"
-    if privilege in ("SELECT", "DELETE"):
-        return table in (APP_READS if privilege == "SELECT" else APP_DELETES)
+    if privilege == "DELETE":
+        return table in APP_DELETES
+    if privilege == "SELECT" and table in APP_READS:
+        return True
     return column in APP_COLUMNS.get((table, privilege), "").split()
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bo_engine.units import DayId
+from io_layer.artifact_store import delete_inputs_artifacts, put_artifact
 from io_layer.database import Conn
 from io_layer.pipeline_store import (
     STEPS,
@@ -15,12 +16,13 @@ from io_layer.pipeline_store import (
     resume_day,
     rewind_day,
     select_day,
-    select_last_done,
+    select_last_ended,
     start_day,
+    void_day,
     wait_day,
 )
-from io_layer.run_store import approve_run, mark_committed, mark_settled
-from tests.io_layer.builders import hash_of, refused, store_day, store_run
+from io_layer.run_store import approve_run, mark_committed, mark_settled, supersede_run
+from tests.io_layer.builders import hash_of, refused, store_day, store_run, store_void, voided_day
 from tests.support.days import DAY, Day
 
 
@@ -55,7 +57,7 @@ def test_a_day_goes_through_its_steps_in_order_and_each_once(conn: Conn, run_id:
         assert finish(conn, step, run_id)
         assert not finish(conn, step, run_id)
     assert finish_day(conn, DAY)
-    assert select_last_done(conn) == DAY
+    assert select_last_ended(conn) == DAY
     day = select_day(conn, DAY)
     assert day is not None
     assert (day.status, day.next_step(), day.run_id, day.approved_by) == ("DONE", None, run_id, "anna")
@@ -151,12 +153,53 @@ def test_a_vetoed_day_goes_back_and_forgets_the_later_steps(conn: Conn, run_id: 
         ("status = 'HALTED'", "pipeline_stop_has_reason"),
         ("status = 'WAITING', reason = NULL", "pipeline_wait_has_reason"),
         ("status = 'LATER'", "settlement_pipeline_runs_status_check"),
+        ("void_block = 1", "pipeline_voided_is_anchored"),
     ],
 )
 def test_a_day_in_an_impossible_state_is_refused(conn: Conn, change: str, code: str) -> None:
     insert_day(conn, DAY)
     with refused(conn, code):
         conn.execute(f"UPDATE settlement_pipeline_runs SET {change}")  # noqa: S608
+
+
+def test_a_voided_day_says_where_it_was_voided_and_has_ended(conn: Conn) -> None:
+    store_void(conn, voided_day())
+    day = select_day(conn, DAY)
+    assert day is not None
+    assert (day.status, day.next_step(), day.run_id, day.reason) == ("VOIDED", "export", None, None)
+    assert (day.void_stake_atoms, day.void_block, day.void_at_s) == (1_000, 77, voided_day().block_time_s)
+    assert (day.void_block_hash, day.void_tx) == (b"\xab" * 32, hash_of("void"))
+    assert select_last_ended(conn) == DAY
+    assert not void_day(conn, voided_day())
+    assert not any((start_day(conn, DAY), halt_day(conn, DAY, "x", "y"), rewind_day(conn, DAY, "export")))
+    for change in ("status = 'WAITING', reason = 'x'", "void_stake = 1", "void_tx = NULL"):
+        with refused(conn, "day_done"):
+            conn.execute(f"UPDATE settlement_pipeline_runs SET {change}")  # noqa: S608
+    with refused(conn, "artifact_fixed"):
+        delete_inputs_artifacts(conn, DAY)
+
+
+def test_a_day_whose_settlement_stands_or_whose_file_is_missing_is_not_voided(conn: Conn, run_id: int) -> None:
+    with refused(conn, "day_not_voided"):
+        void_day(conn, voided_day())  # its run stands
+    supersede_run(conn, run_id)
+    with refused(conn, "day_not_voided"):
+        void_day(conn, voided_day())  # voided.json is not stored
+    finish(conn, "export", run_id)
+    put_artifact(conn, DAY, None, "voided.json", [b"{}"])
+    with refused(conn, "pipeline_voided_has_no_steps"):
+        void_day(conn, voided_day())
+    rewind_day(conn, DAY, "export")
+    assert void_day(conn, voided_day())
+
+
+def test_a_halted_day_is_not_voided_before_a_person_has_looked(conn: Conn) -> None:
+    insert_day(conn, DAY)
+    halt_day(conn, DAY, "gates_failed", "G9 fails")
+    put_artifact(conn, DAY, None, "voided.json", [b"{}"])
+    assert not void_day(conn, voided_day())
+    resume_day(conn, DAY, "anna")
+    assert void_day(conn, voided_day())
 
 
 def test_the_row_of_a_day_is_kept(conn: Conn) -> None:

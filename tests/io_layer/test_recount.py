@@ -12,9 +12,9 @@ from core.documents.merkle_dumps import affiliate_tree, winner_tree
 from core.model import DayResult
 from core.ruleset import Ruleset
 from io_layer.database import Conn, connect
-from io_layer.recount import Recount, RecountRules, RefundRecount, recount_day, recount_refunds
-from tests.io_layer.builders import crowded_day, store_day, voided
-from tests.support.days import DAY, DEPLOYMENT, Day, days, wallet
+from io_layer.recount import Recount, RecountRules, recount_day
+from tests.io_layer.builders import crowded_day, store_day
+from tests.support.days import DAY, DEPLOYMENT, Day, days
 
 
 def rules_of(ruleset: Ruleset) -> RecountRules:
@@ -123,40 +123,3 @@ def test_a_ticket_changed_behind_the_seal_shows(conn: Conn, any_day: Day) -> Non
 def test_a_day_that_is_not_sealed_is_not_recounted(conn: Conn, any_day: Day) -> None:
     with pytest.raises(InvalidInput, match="recount_not_sealed"):
         recount(conn, any_day, [])
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(days())
-def test_any_voided_day_recounts_to_what_core_refunds(postgres_url: str, day: Day) -> None:
-    with connect(postgres_url, application_name="test") as conn, conn.transaction(force_rollback=True):
-        store_day(conn, day)
-        assert refund_recount(conn, day) == expected_refunds(voided(day))
-
-
-def test_an_error_planted_in_a_refund_shows(conn: Conn) -> None:
-    day = crowded_day()
-    store_day(conn, day)
-    result = voided(day)
-    first, *others = result.payouts
-    taken = replace(result, payouts=(replace(first, amount_atoms=Atoms(first.amount_atoms - 1)), *others))
-    assert refund_recount(conn, day) == expected_refunds(result) != expected_refunds(taken)
-
-
-def refund_recount(conn: Conn, day: Day) -> RefundRecount:
-    """The second opinion on a stored day that is voided."""
-    return recount_refunds(
-        conn,
-        DAY,
-        day.ruleset.prices_atoms,
-        promotions=wallet(0x9999),
-        chain_id=DEPLOYMENT.chain_id,
-        prize_vault=DEPLOYMENT.prize_vault,
-    )
-
-
-def expected_refunds(result: DayResult) -> RefundRecount:
-    """What core says, in the words of the recount."""
-    rows = tuple((payout.wallet, payout.amount_atoms) for payout in result.payouts)
-    return RefundRecount(
-        total=sum(amount for _, amount in rows), rows=rows, root=winner_tree(DEPLOYMENT, DAY, result.payouts).root
-    )

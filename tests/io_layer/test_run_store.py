@@ -23,8 +23,8 @@ from io_layer.run_store import (
 )
 from io_layer.stats_store import refresh_global_stats
 from merkle.tree import MerkleTree
-from tests.io_layer.builders import hash_of, refused, store_day, store_run, voided
-from tests.support.days import DAY, DEPLOYMENT, Day, wallet
+from tests.io_layer.builders import hash_of, refused, store_day, store_run, store_void, voided_day
+from tests.support.days import DAY, DEPLOYMENT, Day
 
 PAYOUTS = "settlement_winner_payouts"
 
@@ -204,55 +204,21 @@ def test_a_payout_of_nothing_or_twice_to_one_wallet_is_refused(conn: Conn, run_i
         conn.execute(f"INSERT INTO {PAYOUTS} SELECT * FROM {PAYOUTS}")  # noqa: S608
 
 
-def test_a_voided_run_comes_back_as_it_was_computed_and_settles(conn: Conn, any_day: Day) -> None:
-    store_day(conn, any_day)
-    result = voided(any_day)
-    run_id = store_run(conn, result, void_reason="announced")
-    assert select_pool_results(conn, run_id) == result.pools
-    assert tuple(select_winner_payouts(conn, run_id)) == result.payouts
-    settle_run(conn, run_id)
-    run = select_live_run(conn, DAY)
-    assert run is not None
-    assert (run.kind, run.void_reason, run.promotions, run.status) == ("void", "announced", wallet(0x9999), "settled")
-    assert select_closing_state(conn, DAY) == tuple(pool.closing for pool in result.pools)
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ("settlement_runs SET void_reason = NULL", "run_fixed"),
-        ("settlement_runs SET kind = 'settlement'", "run_fixed"),
-        ("settlement_pool_results SET refund = refund - 1, fee = fee + 1 WHERE refund > 0", "pool_results_refund"),
-        ("settlement_pool_results SET refund = refund + 1 WHERE refund > 0", "pool_results_conserved"),
-        ("settlement_pool_results SET closing_streak = closing_streak + 1 WHERE refund > 0", "pool_results_refund"),
-        ("settlement_pool_results SET closing_last_rollover = 1", "pool_results_closing"),
-    ],
-)
-def test_a_refund_that_is_not_the_whole_stake_cannot_be_stored(
-    conn: Conn, any_day: Day, change: str, code: str
-) -> None:
-    store_day(conn, any_day)
-    store_run(conn, voided(any_day), void_reason="vrf_missing")
-    with refused(conn, code):
-        conn.execute(f"UPDATE {change}")
-
-
-def test_a_run_is_a_settlement_or_a_void_and_never_something_between(conn: Conn, any_day: Day) -> None:
-    store_day(conn, any_day)
-    with refused(conn, "settlement_runs_void_pays_refunds_only"):
-        store_run(conn, any_day.settle(), void_reason="announced")
-    with conn.transaction(force_rollback=True):
-        refund_as_prizes = store_run(conn, voided(any_day), "run")
-        with refused(conn, "run_rows_differ"):
-            approve_run(conn, refund_as_prizes, hash_of("run"), "anna")
-
-
 def test_a_voided_day_counts_as_a_day_and_its_stake_does_not(conn: Conn, any_day: Day) -> None:
     store_day(conn, any_day)
-    settle_run(conn, store_run(conn, voided(any_day), void_reason="announced"))
-    stats = refresh_global_stats(conn)
-    assert (stats.last_day, stats.day_count) == (DAY, 1)
-    assert (stats.ticket_count, stats.stake_atoms, stats.payout_atoms, stats.winner_count) == (0, 0, 0, 0)
+    settle_run(conn, store_run(conn, any_day.settle()))
+    settled = refresh_global_stats(conn)
+    store_void(conn, voided_day(DayId(DAY + 1)))
+    both = refresh_global_stats(conn)
+    assert (both.last_day, both.day_count) == (DAY + 1, 2)
+    assert both == settled._replace(last_day=DayId(DAY + 1), day_count=2)
+
+
+def test_no_run_of_a_voided_day_can_be_stored(conn: Conn, any_day: Day) -> None:
+    store_day(conn, any_day)
+    store_void(conn, voided_day())
+    with refused(conn, "day_voided"):
+        store_run(conn, any_day.settle())
 
 
 def test_the_approvals_digest_knows_every_column_that_it_covers(conn: Conn) -> None:
@@ -265,4 +231,4 @@ def test_the_approvals_digest_knows_every_column_that_it_covers(conn: Conn) -> N
         ).fetchall()[0][0]
         for table in ("day_inputs", "settlement_runs", "settlement_pool_results")
     }
-    assert counted == {"day_inputs": 11, "settlement_runs": 24, "settlement_pool_results": 30}
+    assert counted == {"day_inputs": 11, "settlement_runs": 21, "settlement_pool_results": 29}

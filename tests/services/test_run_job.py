@@ -22,7 +22,7 @@ from io_layer.lease_store import Holder, acquire_lease, release_lease
 from io_layer.metrics_file import write_metrics
 from services.job import Done, Look
 from services.lease import held_lease
-from services.over_days import all_days_done, all_seeds_known
+from services.over_days import all_days_ended, all_seeds_known
 from services.run_job import look_at_job, run_job
 from services.stop import Stop
 from tests.support.commands import killed_at, started, wait_until
@@ -252,17 +252,17 @@ def test_a_job_with_nothing_due_looks_into_the_database_and_loads_nothing_of_the
 def test_nothing_is_due_only_when_yesterday_is_settled_or_seeded(played: PlayedWorld) -> None:
     today = int(time.time()) // 86_400
     with connect(played.env["DATABASE_URL"], application_name="test") as conn:
-        assert not all_days_done(conn)
+        assert not all_days_ended(conn)
         assert not all_seeds_known(conn)
         played.tamper(DONE_DAY, day=today - 3)
-        assert (all_days_done(conn), all_seeds_known(conn)) == (False, False)
+        assert (all_days_ended(conn), all_seeds_known(conn)) == (False, False)
         played.tamper(SEEDED_DAY, day=today - 2)
         played.tamper(SEEDED_DAY, day=today - 1)
-        assert (all_days_done(conn), all_seeds_known(conn)) == (False, True)
+        assert (all_days_ended(conn), all_seeds_known(conn)) == (False, True)
         played.tamper("UPDATE day_seeds SET vrf_word = NULL WHERE day_id = %(day)s", day=today - 2)
         assert not all_seeds_known(conn)
         played.tamper(DONE_DAY, day=today - 1)
-        assert (all_days_done(conn), all_seeds_known(conn)) == (True, True)
+        assert (all_days_ended(conn), all_seeds_known(conn)) == (True, True)
 
 
 def test_in_a_local_world_the_chain_is_asked_whatever_the_clock_says(played: PlayedWorld) -> None:

@@ -20,9 +20,9 @@ from core.tickets import bonus_tips, stake_of
 from core.tips import mask_of, pack_masks
 from tests.support.days import wallet
 from tests.support.selftest_day import DAY, selftest_files
-from tests.support.void_files import void_files
 from verifier.folder import read_day
-from verifier.verify import CONSISTENT, checks_of, verify_day
+from verifier.report import CONSISTENT
+from verifier.verify import checks_of, verify_day
 
 SEED = os.environ.get("AGREEMENT_SEED", "1")
 # A pairing takes half a second; the beacon has tests of its own, and its signature enters the draw all the same.
@@ -76,21 +76,18 @@ def check_random_day(rng: random.Random) -> None:
     """Core writes the day's files; the verifier must agree with all of them."""
     ruleset = random_ruleset(rng)
     tickets, opening = random_tickets(rng, ruleset), random_opening(rng)
-    if rng.random() < 0.15:
-        files = void_files(ruleset, tickets, opening, promotions=wallet(rng.choice((0x500, 0x777))))
-    else:
-        signature = rng.randbytes(48)
-        seeds = Seeds(
-            vrf_word=rng.choice((0, 2**256 - 1, rng.getrandbits(256))),
-            drand_round=drand_round_of(ruleset.drand, DAY),
-            drand_signature=signature,
-            drand_randomness=Hash32(hashlib.sha256(signature).digest()),
-        )
-        rates: dict[Wallet, Bps] = {wallet(0x900): Bps(rng.choice((0, 1, 333, 1000)))}
-        _, files = selftest_files(ruleset, tickets, opening, seeds if tickets else None, rates)
+    signature = rng.randbytes(48)
+    seeds = Seeds(
+        vrf_word=rng.choice((0, 2**256 - 1, rng.getrandbits(256))),
+        drand_round=drand_round_of(ruleset.drand, DAY),
+        drand_signature=signature,
+        drand_randomness=Hash32(hashlib.sha256(signature).digest()),
+    )
+    rates: dict[Wallet, Bps] = {wallet(0x900): Bps(rng.choice((0, 1, 333, 1000)))}
+    _, files = selftest_files(ruleset, tickets, opening, seeds if tickets else None, rates)
     report = verify_day(read_day(DAY, files), without=WITHOUT)
     assert report.verdict == CONSISTENT, [one for one in report.findings if one.verdict == "FAILED"]
-    offline = {check.name for check in checks_of(is_void=b"void-bundle" in files["commit_bundle.json"], on_chain=False)}
+    offline = {check.name for check in checks_of(on_chain=False)}
     assert {one.name for one in report.findings if one.verdict == "ok"} == offline - set(WITHOUT)
 
 

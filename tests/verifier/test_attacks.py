@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from py_ecc.secp256k1.secp256k1 import G, N, multiply
 
-from tests.support.days import wallet
-from tests.support.selftest_day import DAY, selftest_opening, selftest_ruleset, selftest_tickets
-from tests.support.void_files import void_files
+from tests.support.selftest_day import DAY
 from verifier.builder import build_files
 from verifier.checking import Differs, NodeSilent
 from verifier.facts import Purchases
@@ -24,7 +22,6 @@ from verifier.verify import Report, verify_day
 
 RECORDED = read_recorded()
 SOURCES, FACTS = sources_of(RECORDED), facts_of(RECORDED)
-RULESET, PROMOTIONS = selftest_ruleset(), wallet(0x777)
 
 
 def forged(**lies: Callable[[Any], Any]) -> Report:
@@ -35,11 +32,6 @@ def forged(**lies: Callable[[Any], Any]) -> Report:
 def found(report: Report, name: str) -> str:
     """What a check found."""
     return next(one.found for one in report.findings if one.name == name)
-
-
-def voided() -> dict[str, bytes | str]:
-    """The files of a voided day with voucher tips."""
-    return dict(void_files(RULESET, selftest_tickets(RULESET), selftest_opening(), promotions=PROMOTIONS))
 
 
 def changed(data: bytes | str, change: Callable[[Any], Any]) -> bytes:
@@ -68,15 +60,6 @@ def test_one_affiliate_has_one_rate_on_a_day() -> None:
     report = forged(commissions=two_rates)
     assert report.failed == ["commissions"]
     assert "second rate" in found(report, "commissions")
-
-
-def test_vouchers_are_never_refunded_to_the_zero_address() -> None:
-    files = voided()
-    assert verify_day(read_day(DAY, files)).holds
-    for name in ("settlement_result.json", "commit_bundle.json"):
-        files[name] = changed(files[name], lambda it: it.update(promotions="0x" + 40 * "0"))
-    report = verify_day(read_day(DAY, files))
-    assert "promotions is the zero address" in found(report, "form")
 
 
 def test_the_reserve_is_held_below_the_contracts_largest_number() -> None:
@@ -114,35 +97,24 @@ def test_a_header_over_no_tree_is_not_the_empty_dump() -> None:
 
 def test_what_provenance_tells_is_compared_where_it_can_be() -> None:
     files: dict[str, bytes | str] = dict(build_files(SOURCES, {}))
-    honest = files["provenance.json"]
-    files["provenance.json"] = changed(honest, lambda it: it.update(settlement_hash="0x" + "ab" * 32))
+    files["provenance.json"] = changed(files["provenance.json"], lambda it: it.update(settlement_hash="0x" + "ab" * 32))
     assert verify_day(read_day(DAY, files)).failed == ["provenance"]
-    void = voided()
-    void["provenance.json"] = changed(
-        honest, lambda it: it.update(settlement_hash="0x" + "00" * 32, committed_at_s=0, commit_tx=None)
-    )
-    assert verify_day(read_day(DAY, void)).holds
-    void["provenance.json"] = changed(void["provenance.json"], lambda it: it.update(committed_at_s=1))
-    assert verify_day(read_day(DAY, void)).failed == ["provenance"]
 
 
 def test_what_files_alone_cannot_show_is_listed() -> None:
     told = " ".join(verify_day(read_day(DAY, dict(build_files(SOURCES, {})))).untold)
     for text in ("another address gives other numbers", "ruleset 0x", "transactions, blocks and times"):
         assert text in told
-    void = " ".join(verify_day(read_day(DAY, voided())).untold)
-    for text in ("voided at all, for the named reason", f"that {PROMOTIONS} was the promotions account"):
-        assert text in void
-    assert "VRF word" not in void
     anchored = " ".join(verify_day(read_day(DAY, dict(build_files(SOURCES, {}))), FACTS).untold)
     assert "drand's key in the ruleset and the contract's VRF coordinator" in anchored
 
 
 def test_what_one_node_does_not_have_another_may_tell_but_they_must_not_differ() -> None:
     asked = Purchases(28, 28, ())
-    poor = replace(FACTS, past_settlers=None, promotions=None, purchases=replace(asked, unseen=28))
-    rich = replace(FACTS, promotions=PROMOTIONS, purchases=asked)
+    committer = "0x" + "77" * 20
+    poor = replace(FACTS, past_settlers=None, committer=None, purchases=replace(asked, unseen=28))
+    rich = replace(FACTS, committer=committer, purchases=asked)
     assert _agreed(poor, rich) == _agreed(rich, poor) == rich
-    for other in (replace(rich, promotions="0x" + "5e" * 20), replace(rich, status=1), replace(rich, takebacks=1)):
+    for other in (replace(rich, committer="0x" + "5e" * 20), replace(rich, status=1), replace(rich, takebacks=1)):
         with pytest.raises(NodeSilent, match="different facts"):
             _agreed(rich, other)
