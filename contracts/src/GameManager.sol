@@ -21,7 +21,7 @@ import {GameTreasury} from "./GameTreasury.sol";
 import {ReserveVault} from "./ReserveVault.sol";
 import {RoleBound} from "./RoleBound.sol";
 import {Roles} from "./Roles.sol";
-import {BuyPermit, MAX_LAG_DAYS, POOL_COUNT, PoolDay} from "./Types.sol";
+import {BuyPermit, ISettlement, MAX_LAG_DAYS, POOL_COUNT, PoolDay} from "./Types.sol";
 
 /// @title GameManager
 /// @notice Sells tickets. Every tip stands in an event and in a running digest per day and pool before any seed of the
@@ -333,7 +333,8 @@ contract GameManager is RoleBound, EIP712 {
         Binding storage binding = _bindings[player];
         if (binding.bound) return binding.affiliate;
         if (proposed == player) revert SelfReferral();
-        if (proposed != address(0)) _requireOutside(proposed);
+        // Asked of `settlement` directly: a new buyer pays for it.
+        if (proposed != address(0) && ISettlement(settlement).isOurs(proposed)) revert AccountIsOurs(proposed);
         binding.bound = true;
         binding.affiliate = proposed;
         emit AffiliateBound(player, proposed);
