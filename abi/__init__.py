@@ -74,6 +74,15 @@ def build_info() -> dict[str, Any]:
     return info
 
 
+def game_constants() -> dict[str, Any]:
+    """Return the game constants that every deployment has, by their names in GameTreasury's ``constants()``.
+
+    Whole numbers and lists of them. ``numberMax`` is not there: each deployment chooses it.
+    """
+    constants: dict[str, Any] = json.loads(files("abi").joinpath("constants.json").read_text("utf-8"))
+    return constants
+
+
 def is_code_of(name: str, code: bytes) -> bool:
     """Whether these bytes are the runtime code of the contract with that name, whatever its constructor was given.
 

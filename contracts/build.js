@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Compiles contracts/src with the pinned solc and writes abi/<Name>.json and abi/build.json, always the same bytes.
+// Compiles contracts/src with the pinned solc and writes abi/<Name>.json, abi/constants.json and abi/build.json, always
+// the same bytes.
 // Usage: node contracts/build.js [output folder]          (default: ../abi, seen from this file)
 "use strict";
 
@@ -67,7 +68,7 @@ function compile() {
   const sources = {};
   for (const name of new Set(Object.values(CONTRACTS))) sources[name] = { content: source(name) };
   const wanted = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"];
-  const output = { "*": { "*": [...wanted, "evm.deployedBytecode.immutableReferences"] } };
+  const output = { "*": { "*": [...wanted, "evm.deployedBytecode.immutableReferences"], "": ["ast"] } };
   const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection: output } };
   const found = (name) => {
     try {
@@ -81,7 +82,7 @@ function compile() {
   for (const error of ours) process.stderr.write(error.formattedMessage);
   // A warning in our own sources fails the build: nobody reads warnings that pass.
   if (ours.length > 0) process.exit(1);
-  return { contracts: result.contracts, read };
+  return { contracts: result.contracts, asts: Object.values(result.sources).map((built) => built.ast), read };
 }
 
 // What the chain must hold, apart from the immutables: the compiler leaves them zero, the constructor fills them in.
@@ -96,9 +97,32 @@ function runtimeOf({ object, immutableReferences }) {
   return { immutables, sha256: createHash("sha256").update(Buffer.from(object, "hex")).digest("hex") };
 }
 
+// The game constants by their names in GameTreasury.constants(), read from the compiler's syntax tree: for whoever has
+// no chain to ask. What a deployment chooses (an immutable) is left out.
+function gameConstants(asts) {
+  const declared = new Map();
+  for (const ast of asts) {
+    const parts = ast.nodes.flatMap((node) => [node, ...(node.nodes || [])]);
+    for (const node of parts) if (node.nodeType === "VariableDeclaration") declared.set(node.id, node);
+  }
+  const treasury = asts.flatMap((ast) => ast.nodes).find((node) => node.name === "GameTreasury");
+  const reader = treasury.nodes.find((node) => node.nodeType === "FunctionDefinition" && node.name === "constants");
+  const valueOf = (node) => {
+    if (node.nodeType === "TupleExpression") return node.components.map(valueOf);
+    const { constant, value, name } = declared.get(node.referencedDeclaration) || {};
+    if (name !== undefined && !constant) return undefined;
+    if (!value || value.nodeType !== "Literal" || value.subdenomination || !/^[0-9_]+$/.test(value.value))
+      throw new Error(`${name || node.nodeType} in GameTreasury.constants() is no plain number`);
+    return Number(value.value.replaceAll("_", ""));
+  };
+  const { names, arguments: given } = reader.body.statements[0].expression;
+  const found = names.map((name, place) => [name, valueOf(given[place])]);
+  return Object.fromEntries(found.filter(([, value]) => value !== undefined));
+}
+
 function main() {
   const target = path.resolve(process.argv[2] || path.join(ROOT, "..", "abi"));
-  const { contracts, read } = compile();
+  const { contracts, asts, read } = compile();
   fs.mkdirSync(target, { recursive: true });
   const write = (name, value) => fs.writeFileSync(path.join(target, `${name}.json`), canonical(value) + "\n");
   const codeBytes = {};
@@ -110,6 +134,7 @@ function main() {
     const runtime = runtimeOf(built.evm.deployedBytecode);
     write(name, { contractName: name, abi: built.abi, bytecode: "0x" + built.evm.bytecode.object, runtime });
   }
+  write("constants", gameConstants(asts));
   const sha256 = (text) => createHash("sha256").update(text, "utf8").digest("hex");
   const sources = Object.fromEntries(Object.entries(read).map(([name, text]) => [name, sha256(text)]));
   write("build", { codeBytes, settings: SETTINGS, solc: solc.version(), sources });

@@ -12,7 +12,7 @@ from core.documents.parts import contracts_json, pool_day_json, seeds_json, stat
 from core.model import DayResult, Deployment, PoolState
 from merkle.words import uint_word
 
-SCHEMA: Final = "bo-engine/commit-bundle/1"
+SCHEMA: Final = "bo-engine/commit-bundle/2"
 
 
 class SettlementStruct(NamedTuple):

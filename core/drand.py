@@ -65,11 +65,14 @@ def check_seeds(ruleset: Ruleset, day_id: DayId, seeds: Seeds) -> None:
     Raises: InvalidInput ``bad_seeds``.
     """
     require_input(0 <= seeds.vrf_word < 2**256, "bad_seeds", "the VRF word is not a uint256")
-    due_round = drand_round_of(ruleset.drand, day_id)
+    time_fits = 0 <= seeds.vrf_requested_at < 2**53
+    require_input(time_fits, "bad_seeds", f"{seeds.vrf_requested_at} is no time of a VRF request")
+    due_round = drand_round_of(ruleset.drand, day_id, seeds.vrf_requested_at)
     require_input(
         seeds.drand_round == due_round,
         "bad_seeds",
-        f"day {day_id} draws from drand round {due_round}, the seed is of round {seeds.drand_round}",
+        f"day {day_id}, its VRF word requested at {seeds.vrf_requested_at}, draws from drand round {due_round}, "
+        f"the seed is of round {seeds.drand_round}",
     )
     randomness = hashlib.sha256(seeds.drand_signature).digest()
     require_input(seeds.drand_randomness == randomness, "bad_seeds", "the randomness is not sha256 of the signature")

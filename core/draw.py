@@ -13,9 +13,18 @@ from merkle.words import text_word, uint_word, wallet_word
 DRAW_TAG: Final = "BO-ENGINE/DRAW/1"
 
 
-def drand_round_of(network: DrandNetwork, day_id: DayId) -> int:
-    """The drand round of a day: the first whose time is at or after close + delay. Computed, never chosen."""
-    return first_round_at(network, day_end(day_id) + network.delay_s)
+def draw_due_s(network: DrandNetwork, day_id: DayId, requested_at_s: int) -> int:
+    """Unix seconds from which a day may be drawn: the draw delay after its close and after its VRF request.
+
+    ``requested_at_s`` is the block time of that request. By then tickets and request are final, so that not even a
+    sequencer can still change the tickets once both seeds are known.
+    """
+    return max(day_end(day_id), requested_at_s) + network.delay_s
+
+
+def drand_round_of(network: DrandNetwork, day_id: DayId, requested_at_s: int) -> int:
+    """The drand round of a day: the first that is published at ``draw_due_s`` or later. Computed, never chosen."""
+    return first_round_at(network, draw_due_s(network, day_id, requested_at_s))
 
 
 def first_round_at(network: DrandNetwork, time_s: int) -> int:

@@ -1,6 +1,5 @@
 """What a day's tickets add up to: count, tips, stake, digest and split per pool (rules 2.4 and 3.1), in one pass."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -34,6 +33,11 @@ def named(ticket: Ticket) -> Iterator[None]:
         raise InvalidInput(error.code, f"ticket {ticket.ticket_id}: {error.message}") from error
 
 
+def splits_of(ruleset: Ruleset, sold: Iterable[PoolDay]) -> tuple[StakeSplit, ...]:
+    """Where the stake of each pool's day goes, pool by pool (rule 2.4)."""
+    return tuple(split_stake(ruleset, pool.stake_atoms) for pool in sold)
+
+
 class DayFold:
     """Checks the tickets of a day and folds them, batch by batch. Memory does not grow with their number."""
 
@@ -43,8 +47,8 @@ class DayFold:
         self._last_ticket_id = 0
         self._digests: list[Hash32] = [ZERO_HASH] * POOL_COUNT
         self._tip_counts = [0] * POOL_COUNT
-        # How often each stake was paid: a few hundred kinds of ticket per pool, however many were sold.
-        self._stakes: list[Counter[int]] = [Counter() for _ in POOL_IDS]
+        self._ticket_counts = [0] * POOL_COUNT
+        self._stakes = [0] * POOL_COUNT
         self._terms: dict[tuple[int, int, int], tuple[int, int]] = {}
 
     def add(self, batch: Sequence[Ticket]) -> Masks:
@@ -52,7 +56,8 @@ class DayFold:
 
         Raises: InvalidInput ``tickets_unordered``, ``wrong_day``, ``bad_ticket``, ``bad_tip``.
         """
-        digests, tip_counts, stakes = self._digests, self._tip_counts, self._stakes
+        digests, ticket_counts = self._digests, self._ticket_counts
+        tip_counts, stakes = self._tip_counts, self._stakes
         for ticket in batch:
             if ticket.ticket_id <= self._last_ticket_id:
                 message = f"ticket {ticket.ticket_id} comes after ticket {self._last_ticket_id}"
@@ -67,7 +72,8 @@ class DayFold:
             pool = ticket.pool_id
             digests[pool] = next_digest(digests[pool], ticket)
             tip_counts[pool] += tips
-            stakes[pool][stake] += 1
+            ticket_counts[pool] += 1
+            stakes[pool] += stake
             self._last_ticket_id = ticket.ticket_id
         return self._masks_of(batch)
 
@@ -92,26 +98,17 @@ class DayFold:
         """What each pool sold, as the chain counts it."""
         return tuple(
             PoolDay(
-                ticket_count=self._stakes[pool].total(),
+                ticket_count=self._ticket_counts[pool],
                 tip_count=self._tip_counts[pool],
-                stake_atoms=Atoms(sum(stake * count for stake, count in self._stakes[pool].items())),
+                stake_atoms=Atoms(self._stakes[pool]),
                 digest=self._digests[pool],
             )
             for pool in POOL_IDS
         )
 
     def splits(self) -> tuple[StakeSplit, ...]:
-        """Where each pool's stakes go: the sums of the tickets' own splits, each rounded by itself."""
-        return tuple(self._split_of(self._stakes[pool]) for pool in POOL_IDS)
-
-    def _split_of(self, stakes: Counter[int]) -> StakeSplit:
-        splits = [(split_stake(self._ruleset, stake), count) for stake, count in stakes.items()]
-        return StakeSplit(
-            fee_atoms=Atoms(sum(split.fee_atoms * count for split, count in splits)),
-            rollover_atoms=Atoms(sum(split.rollover_atoms * count for split, count in splits)),
-            jackpot_atoms=Atoms(sum(split.jackpot_atoms * count for split, count in splits)),
-            pot_atoms=Atoms(sum(split.pot_atoms * count for split, count in splits)),
-        )
+        """Where each pool's stake of the day goes."""
+        return splits_of(self._ruleset, self.sold())
 
 
 def fold_day(day_id: DayId, ruleset: Ruleset, tickets: Iterable[Ticket]) -> DayFold:

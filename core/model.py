@@ -58,6 +58,7 @@ class Seeds:
     """Both seeds of a day, verified before anything reads them."""
 
     vrf_word: int
+    vrf_requested_at: int  # unix seconds: block time of the day's VRF request, which decides the drand round
     drand_round: int
     drand_signature: bytes
     drand_randomness: Hash32

@@ -28,7 +28,7 @@ class DrandNetwork:
     genesis_s: int
     period_s: int
     scheme: str
-    delay_s: int  # how long after the day's close its round is due
+    delay_s: int  # draw delay: a day's round is due so long after its close and its VRF request
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ QUICKNET: Final = DrandNetwork(
     genesis_s=1_692_803_367,
     period_s=3,
     scheme=SCHEME_G1_RFC9380,
-    delay_s=900,
+    delay_s=3600,
 )
 
 

@@ -79,9 +79,10 @@ def check_contents(ticket: Ticket, tips: int, stake_atoms: int) -> None:
 
 
 def split_stake(ruleset: Ruleset, stake_atoms: int) -> StakeSplit:
-    """Split one ticket's stake: fee and rollover of the stake, the jackpot of the rest, the pot is what remains.
+    """Split a pool's stake of a day: fee and rollover of the stake, the jackpot of the rest, the pot is what remains.
 
-    Each share is rounded down on its own; the dust falls to the pot.
+    Each share is rounded down on its own; the dust falls to the pot. The contracts' prices are multiples of 250000
+    atoms, for which nothing is rounded: the split of a sum is the sum of the splits.
     """
     fee = stake_atoms * ruleset.fee_bps // BPS_ONE
     rollover = stake_atoms * ruleset.rollover_bps // BPS_ONE

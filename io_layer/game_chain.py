@@ -20,11 +20,13 @@ from bo_engine.units import (
     hex_of,
     parse_wallet,
 )
-from core.model import Deployment, PoolDay, PoolState, StakeSplit, Ticket
+from core.game_constants import GameConstants
+from core.model import Deployment, PoolDay, PoolState, Ticket
 from io_layer import wire
 from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.contract_code import require_our_code, require_token
 from io_layer.contract_codec import codec
+from io_layer.game_constants import read_constants
 
 COMMITTED: Final = 1
 RELEASED: Final = 2
@@ -81,10 +83,10 @@ class DayOnChain:
     next_day: DayId
     ruleset_hash: Hash32
     pools: tuple[PoolDay, ...]
-    splits: tuple[StakeSplit, ...]
     opening_state_hash: Hash32  # zero until the day before is released or voided
     record: DayRecord
     vrf_requested_block: int  # 0: not requested
+    vrf_requested_at: int  # unix seconds, the time of that block; 0 likewise
     vrf_request_id: int
     vrf_word: int | None
 
@@ -130,10 +132,11 @@ class Balances:
 class GameChain:
     """The contracts of one deployment, read through both endpoints."""
 
-    def __init__(self, chain: ChainReader, contracts: Contracts, first_day: DayId) -> None:
+    def __init__(self, chain: ChainReader, contracts: Contracts, first_day: DayId, constants: GameConstants) -> None:
         self.chain = chain
         self.contracts = contracts
         self.first_day = first_day
+        self.constants = constants
 
     @property
     def deployment(self) -> Deployment:
@@ -160,20 +163,19 @@ class GameChain:
 
     def read_day(self, block: Block, day_id: DayId) -> DayOnChain:
         """All facts of a day, from both endpoints, at one final block."""
-        next_day, record, state_hash, pools, splits, ruleset_hash, request, word = self.chain.read(
+        next_day, record, state_hash, pools, ruleset_hash, request, word = self.chain.read(
             block,
             [
                 self.call("SettlementV4", "nextDay"),
                 self.call("SettlementV4", "dayRecord", day_id),
                 self.call("SettlementV4", "openingStateHash", day_id),
                 self.call("GameManager", "poolDays", day_id),
-                self.call("GameTreasury", "splits", day_id),
                 self.call("GameManager", "rulesetHashOf", day_id),
                 self.call("VRFReceiver", "requestOf", day_id),
                 self.call("VRFReceiver", "wordOf", day_id),
             ],
         )
-        request_id, _requested_at, requested_block = request
+        request_id, requested_at, requested_block = request
         has_word, vrf_word = word
         return DayOnChain(
             day_id=day_id,
@@ -181,13 +183,17 @@ class GameChain:
             next_day=DayId(next_day),
             ruleset_hash=Hash32(ruleset_hash),
             pools=tuple(PoolDay(count, tips, Atoms(stake), Hash32(digest)) for count, tips, stake, digest in pools),
-            splits=tuple(StakeSplit(*(Atoms(part) for part in split)) for split in splits),
             opening_state_hash=Hash32(state_hash),
             record=_day_record(record),
             vrf_requested_block=requested_block,
+            vrf_requested_at=requested_at,
             vrf_request_id=request_id,
             vrf_word=vrf_word if has_word else None,
         )
+
+    def read_ruleset_hash(self, block: Block, day_id: DayId) -> Hash32:
+        """The hash of the ruleset that the contract names for a day."""
+        return Hash32(self.chain.read(block, [self.call("GameManager", "rulesetHashOf", day_id)])[0])
 
     def read_pool_days(self, block: Block, days: Iterable[DayId]) -> list[tuple[PoolDay, ...]]:
         """What each pool has sold on each of some days, closed or not."""
@@ -363,7 +369,8 @@ def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:
 
     Every command begins here, so each looks at the code anew.
     Raises: UsageError ``contract_unexpected`` when no SettlementV4 of ours stands at the address, or nothing at one
-    that it names, ``wrong_token``; InvariantBroken ``code_differs`` when a partner's code is not ours.
+    that it names, ``wrong_token``; InvariantBroken ``code_differs`` when a partner's code is not ours,
+    ``constants_differ``.
     """
     block = chain.read_final_block()
     code = chain.read_code(settlement, block)
@@ -384,7 +391,8 @@ def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:
     contracts = Contracts(settlement, *(parse_wallet(address) for address in wiring))
     require_our_code(chain, block, contracts.ours())
     require_token(chain, block, contracts.usdt)
-    return GameChain(chain, contracts, DayId(first_day))
+    constants = read_constants(chain, block, contracts.game_treasury)
+    return GameChain(chain, contracts, DayId(first_day), constants)
 
 
 def purchased_ticket(log: dict[str, Any]) -> PurchasedTicket:

@@ -57,16 +57,15 @@ RECOUNT_WINNERS = """
         SELECT (place - 1)::smallint AS pool_id, price
           FROM unnest(%(prices)s::numeric[]) WITH ORDINALITY AS p (price, place)
     ), stakes AS (
-        SELECT t.pool_id, p.price * (t.paid_tips + t.voucher_tips) AS stake
-          FROM tickets AS t JOIN prices AS p USING (pool_id) WHERE t.day_id = %(day_id)s
+        SELECT t.pool_id, sum(p.price * (t.paid_tips + t.voucher_tips)) AS stake
+          FROM tickets AS t JOIN prices AS p USING (pool_id) WHERE t.day_id = %(day_id)s GROUP BY t.pool_id
     ), cuts AS (
         SELECT pool_id, stake, div(stake * %(fee_bps)s, 10000) AS fee, div(stake * %(rollover_bps)s, 10000) AS rollover
           FROM stakes
     ), splits AS (
-        SELECT pool_id, sum(fee) AS fee,
-               sum(div((stake - fee - rollover) * %(jackpot_bps)s, 10000)) AS jackpot,
-               sum(stake - fee - rollover - div((stake - fee - rollover) * %(jackpot_bps)s, 10000)) AS pot
-          FROM cuts GROUP BY pool_id
+        SELECT pool_id, fee, div((stake - fee - rollover) * %(jackpot_bps)s, 10000) AS jackpot,
+               stake - fee - rollover - div((stake - fee - rollover) * %(jackpot_bps)s, 10000) AS pot
+          FROM cuts
     ), hits AS MATERIALIZED (
         SELECT pool_id, buyer, matches, count(*) AS tips
           FROM (SELECT t.pool_id, t.buyer,

@@ -33,7 +33,7 @@ from services.check_surroundings import (
     check_vrf,
 )
 from services.checklist import Checklist
-from services.engine import load_rulesets
+from services.rulesets import load_rulesets
 
 _LONG_LAG_S: Final = 3_600
 

@@ -8,8 +8,10 @@ from abi import is_code_of
 from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, hex_of, parse_wallet
 from core.creations import CREATIONS, WIRING_ORDER
 from core.deployment import DeployTerms
+from core.game_constants import GameConstants, differences
 from core.ruleset import Ruleset
 from io_layer.chain_reader import Block, Call, ChainReader
+from io_layer.game_constants import read_constants
 from merkle.leaf import leaf_domain
 from services.checklist import Checklist
 
@@ -121,6 +123,13 @@ def check_roles(lines: Checklist, here: Installation) -> dict[str, Wallet]:
     return holders
 
 
+def check_constants(lines: Checklist, ruleset: Ruleset, constants: GameConstants) -> None:
+    """A line on the numbers that the ruleset and the contracts both name."""
+    found = differences(ruleset, constants)
+    said = "; ".join(found) or "the ruleset's numbers are the contracts'"
+    lines.add("game constants", not found, said, "no day can be settled under it: take a ruleset with their numbers")
+
+
 def check_terms(lines: Checklist, here: Installation, rulesets: Mapping[Hash32, Ruleset]) -> None:
     """First day, challenge period, range of numbers, ruleset, receivers."""
     terms = here.terms
@@ -139,6 +148,7 @@ def check_terms(lines: Checklist, here: Installation, rulesets: Mapping[Hash32, 
         )
         if not here.chain.is_local and period < SHORT_CHALLENGE_S:
             lines.add("time to veto", False, f"{period} s", "short for people: 7200 s is usual", otherwise="warning")
+    ruleset: Ruleset | None = None
     with lines.asking("ruleset"):
         first = DayId(here.read("game_manager", "firstDay"))
         day = max(first, day_of(here.block.timestamp_s))
@@ -158,6 +168,12 @@ def check_terms(lines: Checklist, here: Installation, rulesets: Mapping[Hash32, 
             f"1 to {number_max}",
             f"the ruleset says 1 to {ruleset.number_max if ruleset else '?'}: no day can be settled",
         )
+    with lines.asking("game constants"):
+        constants = read_constants(here.chain, here.block, here.at["game_treasury"])
+        if ruleset is None:
+            lines.skip("game constants", "the ruleset is not known here")
+        else:
+            check_constants(lines, ruleset, constants)
     for name, getter in (("fee receiver", "feeReceiver"), ("gas safe", "gasSafe")):
         with lines.asking(name):
             receiver = here.wallet("reserve_vault", getter)

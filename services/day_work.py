@@ -17,8 +17,8 @@ from core.documents.inputs import render_inputs
 from core.documents.merkle_dumps import affiliate_tree, render_affiliate_merkle, render_winners_merkle, winner_tree
 from core.documents.settlement_result import render_settlement_result
 from core.drand import verify_seeds
-from core.fold import DayFold, batches
-from core.model import DayResult, Deployment, PoolDay, PoolState, ReferredStake, Seeds, Ticket
+from core.fold import DayFold, batches, splits_of
+from core.model import DayResult, Deployment, PoolDay, PoolState, ReferredStake, Seeds, StakeSplit, Ticket
 from core.ruleset import Ruleset
 from core.settle import settle_day
 from io_layer.game_chain import VOIDED, DayOnChain
@@ -47,6 +47,11 @@ class Opened:
     def day_id(self) -> DayId:
         """The day."""
         return self.facts.day_id
+
+    @property
+    def splits(self) -> tuple[StakeSplit, ...]:
+        """Where each pool's stake goes, computed from what the chain has counted."""
+        return splits_of(self.ruleset, self.facts.pools)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +197,8 @@ def referred_of_day(engine: Engine, opened: Opened, rates: Mapping[Wallet, Bps])
 
 
 def fee_of_day(opened: Opened, referred: Sequence[ReferredStake]) -> FeeSplit:
-    """What becomes of the day's fee, as the contract has added it up."""
-    return split_fee(opened.ruleset, sum(split.fee_atoms for split in opened.facts.splits), referred)
+    """What becomes of the day's fee, from the stakes that the contract has counted."""
+    return split_fee(opened.ruleset, sum(split.fee_atoms for split in opened.splits), referred)
 
 
 def affiliates_document(engine: Engine, opened: Opened, referred: Sequence[ReferredStake]) -> Iterator[bytes]:
@@ -224,6 +229,10 @@ def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
         )
     if facts.vrf_word != seeds.vrf_word:
         raise InvariantBroken("seed_differs", f"day {opened.day_id}: the stored VRF word is not the chain's")
+    if facts.vrf_requested_at != seeds.vrf_requested_at:
+        raise InvariantBroken(
+            "seed_differs", f"day {opened.day_id}: the stored time of the VRF request is not the chain's"
+        )
     try:
         verify_seeds(opened.ruleset, opened.day_id, seeds)
     except InvalidInput as error:

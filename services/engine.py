@@ -8,11 +8,10 @@ from pathlib import Path
 
 from bo_engine.errors import InvalidInput, InvariantBroken, UsageError, require_input
 from bo_engine.settings import Settings
-from bo_engine.strict_json import parse_json
-from bo_engine.units import Atoms, DayId, Hash32, day_end, hex_of
+from bo_engine.units import Atoms, DayId, Hash32, day_end, day_of, hex_of
 from core.bundle import state_hash
 from core.model import PoolState
-from core.ruleset import RULESET_1, Ruleset, parse_ruleset, ruleset_hash
+from core.ruleset import Ruleset
 from core.void import closing_of_void
 from io_layer.artifact_writer import day_folder
 from io_layer.database import Conn, connect
@@ -21,6 +20,7 @@ from io_layer.open_chain import open_chain
 from io_layer.pipeline_store import select_day
 from io_layer.run_store import select_closing_state
 from services.own_database import require_own_database
+from services.rulesets import load_rulesets, require_ruleset
 from services.stop import Stop
 
 EMPTY_STATE = PoolState(Atoms(0), Atoms(0), Atoms(0), 0)
@@ -56,7 +56,7 @@ class Engine:
         return self.game.read_day(block, day_id)
 
     def ruleset_of(self, facts: DayOnChain) -> Ruleset:
-        """The ruleset that the chain names for the day. Raises: UsageError ``unknown_ruleset``."""
+        """The ruleset that the chain names for the day. Raises: UsageError ``unknown_ruleset``, ``ruleset_differs``."""
         ruleset = self.rulesets.get(facts.ruleset_hash)
         if ruleset is None:
             raise UsageError(
@@ -64,6 +64,7 @@ class Engine:
                 f"day {facts.day_id} is played under ruleset {hex_of(facts.ruleset_hash)}, which is neither built in "
                 "nor in RULESET_FILES; add its file",
             )
+        require_ruleset(ruleset, self.game.constants, f"the ruleset of day {facts.day_id}")
         return ruleset
 
     def opening_state(self, facts: DayOnChain) -> tuple[PoolState, ...]:
@@ -122,30 +123,19 @@ def open_engine(
         wait=stop.wait,
     )
     game = open_game(chain, settings.settlement_address)
+    _require_present_ruleset(game, rulesets)
     with nullcontext(conn) if conn else connect(settings.database_url, application_name=name) as opened:
         require_own_database(opened, settings)
         yield Engine(settings, opened, game, rulesets, settings.artifacts_dir, tell, stop)
 
 
-def load_rulesets(files: tuple[Path, ...]) -> dict[Hash32, Ruleset]:
-    """Ruleset 1 and those in the files, by hash. Raises: UsageError ``bad_ruleset_file``."""
-    rulesets = {ruleset_hash(RULESET_1): RULESET_1}
-    for path in files:
-        try:
-            ruleset = parse_ruleset(parse_json(_read_file(path)))
-        except OSError as error:
-            raise UsageError("bad_ruleset_file", f"RULESET_FILES: {path} cannot be read") from error
-        except (ValueError, InvalidInput) as error:
-            raise UsageError("bad_ruleset_file", f"RULESET_FILES: {path}: {error}") from error
-        rulesets[ruleset_hash(ruleset)] = ruleset
-    return rulesets
-
-
-def _read_file(path: Path) -> str:
-    # A pipe under that name would hold the run for ever.
-    if not path.is_file():
-        raise OSError(f"{path} is no file")
-    return path.read_text(encoding="utf-8")
+def _require_present_ruleset(game: GameChain, rulesets: Mapping[Hash32, Ruleset]) -> None:
+    """Refuse the ruleset in force today, if it is known here, unless its numbers are the contracts'."""
+    block = game.chain.newest_final or game.chain.read_final_block()
+    today = max(game.first_day, day_of(block.timestamp_s))
+    ruleset = rulesets.get(game.read_ruleset_hash(block, today))
+    if ruleset is not None:
+        require_ruleset(ruleset, game.constants, f"the ruleset of day {today}")
 
 
 def require_writable(artifacts_dir: Path, *days: DayId) -> None:

@@ -145,7 +145,7 @@ def _g5(seen: Evidence) -> Iterator[str]:
     yield from unequal("pool and jackpot sums", total, seen.run.total_payout_atoms)
     limit_bps = seen.opened.ruleset.jackpot_payout_bps
     for pool in POOL_IDS:
-        opening, split = seen.opened.opening[pool], seen.opened.facts.splits[pool]
+        opening, split = seen.opened.opening[pool], seen.opened.splits[pool]
         budget = opening.carry_atoms + opening.last_rollover_atoms + split.pot_atoms
         if seen.run.pool_payout[pool] > budget:
             yield f"pool {pool} pays {seen.run.pool_payout[pool]} atoms of a budget of {budget}"
@@ -197,7 +197,7 @@ def _g10(seen: Evidence) -> Iterator[str]:
     if state_hash(seen.opened.opening) != seen.opened.facts.opening_state_hash:
         yield "the opening state is not the chain's"
     for pool, opening, split, sold in zip(
-        seen.pools, seen.opened.opening, seen.opened.facts.splits, seen.opened.facts.pools, strict=True
+        seen.pools, seen.opened.opening, seen.opened.splits, seen.opened.facts.pools, strict=True
     ):
         paid = seen.run.pool_payout[pool.pool_id] + seen.run.pool_jackpot_payout[pool.pool_id]
         before = opening.carry_atoms + opening.reserve_atoms + opening.last_rollover_atoms + sold.stake_atoms
@@ -205,7 +205,7 @@ def _g10(seen: Evidence) -> Iterator[str]:
         kept = closing.carry_atoms + closing.reserve_atoms + closing.last_rollover_atoms + split.fee_atoms
         yield from unequal(f"pool {pool.pool_id}: atoms after", paid + kept, before)
         yield from unequal(f"pool {pool.pool_id}: rollover", closing.last_rollover_atoms, split.rollover_atoms)
-    fee = sum(split.fee_atoms for split in seen.opened.facts.splits)
+    fee = sum(split.fee_atoms for split in seen.opened.splits)
     spent = seen.run.affiliate_total_atoms + seen.run.charity_total_atoms + seen.run.net_fee_atoms
     yield from unequal("affiliates, charity and net fee", spent, fee)
 

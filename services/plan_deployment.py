@@ -19,13 +19,14 @@ from io_layer.contract_code import USDT_DECIMALS
 from io_layer.contract_codec import codec
 from io_layer.creation_chain import estimate_creation, read_codes_at_heads
 from io_layer.deployment_file import Record, read_record, record_path
+from io_layer.game_constants import built_constants
 from io_layer.open_chain import open_chain
 from io_layer.signer import MAX_FEE_PER_GAS_WEI
 from services.check_contracts import check_endpoints
-from services.check_deployment import Installation
+from services.check_deployment import Installation, check_constants
 from services.check_surroundings import check_coordinator
 from services.checklist import Checklist
-from services.engine import load_rulesets
+from services.rulesets import load_rulesets
 
 #: What is offered for a unit of gas; on Arbitrum only the base fee is charged, so room costs nothing.
 FEE_ROOM = 4
@@ -223,6 +224,7 @@ def _check_terms(
         rule = f"the ruleset says 1 to {ruleset.number_max}"
         holds = ruleset.number_max == game.number_max
         lines.add("range of numbers", holds, f"1 to {game.number_max}", rule)
+        check_constants(lines, ruleset, built_constants(game.number_max))
     with lines.asking("USDT"):
         token = terms.money.usdt
         has_code = bool(here.chain.read_code(token, here.block))

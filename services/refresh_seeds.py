@@ -1,6 +1,7 @@
 """Gets both seeds of every closed day with tips: requests and collects the VRF word, fetches and verifies drand.
 
-Nothing is chosen: the day's drand round is computed, an existing VRF request is adopted, each half is stored once.
+Nothing is chosen: an existing VRF request is adopted, the drand round follows from the day and the block time of that
+request, each half is stored once.
 """
 
 from collections.abc import Iterator
@@ -8,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bo_engine.errors import EXIT_DONE, EXIT_LATER, InvariantBroken, Unavailable
-from bo_engine.units import DayId, day_end
-from core.draw import drand_round_of
+from bo_engine.units import DayId
+from core.draw import drand_round_of, draw_due_s
+from core.ruleset import DrandNetwork
 from io_layer.chain_reader import Block
 from io_layer.drand_client import fetch_beacon
 from io_layer.game_chain import RELEASED, VOIDED, DayOnChain
@@ -72,10 +74,17 @@ def plan_seeds(engine: Engine) -> dict[str, Any]:
             deed = "store" if facts.vrf_word is not None else "wait for" if is_requested else "request"
             would.append(f"{deed} the VRF word")
         if seeds is None or seeds.drand_round is None:
-            is_due = block.timestamp_s >= day_end(facts.day_id) + network.delay_s
-            would.append(f"{'fetch' if is_due else 'wait for'} drand round {drand_round_of(network, facts.day_id)}")
+            would.append(_plan_beacon(network, block, facts))
         days.append({"day_id": facts.day_id, "would": " and ".join(would)})
     return {"days": days}
+
+
+def _plan_beacon(network: DrandNetwork, block: Block, facts: DayOnChain) -> str:
+    if not facts.vrf_requested_block:
+        return f"wait for the drand round {network.delay_s} s after the request"
+    due_s = draw_due_s(network, facts.day_id, facts.vrf_requested_at)
+    deed = "fetch" if block.timestamp_s >= due_s else "wait for"
+    return f"{deed} drand round {drand_round_of(network, facts.day_id, facts.vrf_requested_at)}"
 
 
 def _days_without_seeds(engine: Engine, block: Block) -> Iterator[tuple[DayOnChain, DaySeeds | None]]:
@@ -120,7 +129,7 @@ def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refresh
     close_purpose(engine, lease, purpose)
     with lease.transaction():
         remember_final_block(engine)
-        insert_vrf_request(engine.conn, day_id, facts.vrf_request_id, facts.vrf_requested_block)
+        _record_request(engine, facts)
         if facts.vrf_word is not None:
             insert_vrf_word(engine.conn, day_id, facts.vrf_word)
             done.words.append(day_id)
@@ -128,12 +137,27 @@ def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refresh
         raise Unavailable("vrf_pending", "the VRF word is requested and not answered yet")
 
 
+def _record_request(engine: Engine, facts: DayOnChain) -> None:
+    insert_vrf_request(
+        engine.conn,
+        facts.day_id,
+        facts.vrf_request_id,
+        requested_block=facts.vrf_requested_block,
+        requested_at=facts.vrf_requested_at,
+    )
+
+
 def _refresh_beacon(engine: Engine, lease: Lease, block: Block, facts: DayOnChain, done: Refreshed) -> None:
     network = engine.ruleset_of(facts).drand
-    if block.timestamp_s < day_end(facts.day_id) + network.delay_s:
-        raise Unavailable("drand_not_due", f"its drand round is due {network.delay_s} s after the day's close")
-    drand_round = drand_round_of(network, facts.day_id)
+    if not facts.vrf_requested_block:
+        # At the head it may still move to another block time, and the round with it.
+        raise Unavailable("drand_not_due", "its drand round is known once the VRF request stands at a final block")
+    if block.timestamp_s < draw_due_s(network, facts.day_id, facts.vrf_requested_at):
+        raise Unavailable("drand_not_due", f"its drand round is due {network.delay_s} s after the VRF request")
+    drand_round = drand_round_of(network, facts.day_id, facts.vrf_requested_at)
     signature, randomness = fetch_beacon(engine.settings.drand_urls, network, drand_round)
     with lease.transaction():
+        remember_final_block(engine)
+        _record_request(engine, facts)
         insert_beacon(engine.conn, facts.day_id, drand_round, signature, randomness)
     done.beacons.append(facts.day_id)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from bo_engine.units import POOL_IDS
+from core.fold import splits_of
 from core.prizes import budget_of, reserve_of
 from io_layer.stats_store import PotSize, upsert_pot_sizes
 from services.engine import Engine
@@ -14,9 +15,10 @@ def read_pot_sizes(engine: Engine) -> list[PotSize]:
     game = engine.game
     block = game.chain.read_final_block()
     day = game.read_day(block, game.read_next_day(block))
+    splits = splits_of(engine.ruleset_of(day), day.pools)
     return [
         PotSize(pool_id, day.day_id, budget_of(state, split), reserve_of(state, split), state.streak, block.number)
-        for pool_id, state, split in zip(POOL_IDS, game.read_opening_state(block), day.splits, strict=True)
+        for pool_id, state, split in zip(POOL_IDS, game.read_opening_state(block), splits, strict=True)
     ]
 
 

@@ -181,7 +181,7 @@ def _result(
     result: dict[str, Any] = stage(
         "result",
         {
-            "schema": "bo-engine/settlement-result/1",
+            "schema": "bo-engine/settlement-result/2",
             **head,
             "seeds": seeds,
             "pools": pools,
@@ -202,7 +202,7 @@ def _bundle(
 ) -> dict[str, Any]:
     pools, totals = result["pools"], result["totals"]
     return {
-        "schema": "bo-engine/commit-bundle/1",
+        "schema": "bo-engine/commit-bundle/2",
         **head,
         "ruleset_hash": inputs["ruleset_hash"],
         "inputs_sha256": sha256(before["inputs.json"]),

@@ -45,6 +45,15 @@ def word_on_chain(day: Day, facts: Facts) -> str:
     return "wordOf(day)"
 
 
+def request_on_chain(day: Day, facts: Facts) -> str:
+    """When the VRF word was requested: the drand round follows from it."""
+    seeds = day.doc("settlement_result")["seeds"]
+    if seeds is None:
+        return "none on a day without tips"
+    require_equal(seeds["vrf_requested_at"], facts.requested_at, "time of the VRF request")
+    return "requestOf(day)"
+
+
 def rates_on_chain(day: Day, facts: Facts) -> str:
     """The rates in force on the day."""
     for entry in day.doc("affiliates")["referred"]:

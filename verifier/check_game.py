@@ -50,7 +50,7 @@ def opening(day: Day) -> str:
 
 
 def splits(day: Day) -> str:
-    """Each stake is split as rule 2.4 says."""
+    """Each pool's stake is split as rule 2.4 says."""
     inputs, pools = day.doc("inputs"), day.doc("settlement_result")["pools"]
     for number, split in enumerate(tickets.splits_of(inputs["tickets"], inputs["ruleset"])):
         require_equal(pools[number]["split"], split, f"split of pool {number}")
@@ -74,11 +74,11 @@ def seeds(day: Day) -> str:
 
 
 def drand_round(day: Day) -> str:
-    """The round is the one that belongs to the day."""
+    """The round is the one that belongs to the day and the time of its VRF request."""
     found = _seeds(day)
     if found is None:
         return "none on a day without tips"
-    expected = draw.round_of(day.day_id, day.doc("inputs")["ruleset"]["drand"])
+    expected = draw.round_of(day.day_id, day.doc("inputs")["ruleset"]["drand"], found["vrf_requested_at"])
     require_equal(found["drand_round"], expected, f"drand round of day {day.day_id}")
     return f"round {expected}"
 

@@ -36,7 +36,13 @@ contracts = fields(settlement=wallet, game_manager=wallet, prize_vault=wallet, a
 state = fields(carry=amount, reserve=amount, last_rollover=amount, streak=integer)
 _sold = {"pool_id": integer, "ticket_count": integer, "tip_count": integer, "stake": amount, "digest": hash32}
 sold = fields(**_sold)
-seeds = fields(vrf_word=amount, drand_round=integer, drand_signature=octets(48), drand_randomness=hash32)
+seeds = fields(
+    vrf_word=amount,
+    vrf_requested_at=integer,
+    drand_round=integer,
+    drand_signature=octets(48),
+    drand_randomness=hash32,
+)
 payout = fields(wallet=wallet, amount=positive_amount)
 drand = fields(
     chain_hash=hash32, public_key=octets(96), scheme=text, genesis_s=integer, period_s=integer, delay_s=integer
@@ -135,7 +141,7 @@ pool_result = fields(
     jackpot_hit=boolean,
 )
 result = fields(
-    schema=exactly("bo-engine/settlement-result/1"),
+    schema=exactly("bo-engine/settlement-result/2"),
     day_id=integer,
     chain_id=integer,
     contracts=contracts,
@@ -153,7 +159,7 @@ _full_dump = fields(
 )
 _empty_dump = fields(tree=items(hash32, 0), values=items(text, 0))
 bundle = fields(
-    schema=exactly("bo-engine/commit-bundle/1"),
+    schema=exactly("bo-engine/commit-bundle/2"),
     day_id=integer,
     chain_id=integer,
     contracts=contracts,

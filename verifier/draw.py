@@ -19,9 +19,9 @@ DAY_S = 86400
 _MAX = 2**256 - 1
 
 
-def round_of(day_id: int, drand: Mapping[str, int]) -> int:
-    """The one round of a day: the first that is published at or after its close and the delay."""
-    wait = (day_id + 1) * DAY_S + drand["delay_s"] - drand["genesis_s"]
+def round_of(day_id: int, drand: Mapping[str, int], requested_at: int) -> int:
+    """The one round of a day: the first that is published the delay after its close and after its VRF request."""
+    wait = max((day_id + 1) * DAY_S, requested_at) + drand["delay_s"] - drand["genesis_s"]
     return max(0, -(-wait // int(drand["period_s"]))) + 1
 
 

@@ -45,6 +45,7 @@ class Facts:
     ruleset_hash: bytes
     pools: tuple[Mapping[str, Any], ...]  # ticket_count, tip_count, stake, digest
     word: int | None
+    requested_at: int  # unix seconds; 0: no VRF request
     opening_hash: bytes
     closing_hash: bytes  # the opening of the day after; zero while this day is open
     rates: Mapping[str, int]

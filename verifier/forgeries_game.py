@@ -143,6 +143,12 @@ _TICKETS = (
 # -- rules, state, seeds ---------------------------------------------------------------------------------------------
 
 
+def _later_request(tools: Tools) -> Lies:
+    """One period later: the rule then gives the next round, whose beacon is valid."""
+    with_next = with_beacon("next_round")(tools)["seeds"]
+    return {"seeds": lambda seeds: {**with_next(seeds), "vrf_requested_at": seeds["vrf_requested_at"] + 3}}
+
+
 def _no_seeds(_: Any) -> None:
     return None
 
@@ -171,6 +177,7 @@ _BEFORE_THE_DRAW = (
         bundle=at("seeds", "vrf_word", to=plus(1)))),
     Forgery("drand_round", "the next drand round, with its valid beacon", with_beacon("next_round")),
     Forgery("drand_round", "a valid beacon of the next day", with_beacon("next_day")),
+    Forgery("request_on_chain", "the VRF request is dated later, so that the next drand round fits", _later_request),
     Forgery("beacon", "the signature of another round under this round's number",
             with_beacon("next_round", keeps_round=True)),
     Forgery("beacon", "a signature that nobody made", telling(seeds=lambda seeds: {

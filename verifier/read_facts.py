@@ -84,12 +84,13 @@ def _read(node: Node, day: Day, block: int) -> Facts:
             (game, "rulesetHashOf(uint256)", [number]),
             (game, "poolDays(uint256)", [number]),
             (vrf, "wordOf(uint256)", [number]),
+            (vrf, "requestOf(uint256)", [number]),
             (wiring["roles"], "settler()", []),
         ],
         block=block,
     )
-    sizes = (6, 1, 1, 1, 20, 2, 1)
-    record, opening, closing, ruleset, pools, word, settler = (
+    sizes = (6, 1, 1, 1, 20, 2, 3, 1)
+    record, opening, closing, ruleset, pools, word, request, settler = (
         words(answer, count, node) for answer, count in zip(answers, sizes, strict=True)
     )
     result, now = day.doc("settlement_result"), hex_of(settler[0][12:])
@@ -101,6 +102,7 @@ def _read(node: Node, day: Day, block: int) -> Facts:
         ruleset_hash=ruleset[0],
         pools=tuple(_pool(pools[4 * pool : 4 * pool + 4]) for pool in range(5)),
         word=number_of(word[1]) if number_of(word[0]) else None,
+        requested_at=number_of(request[1]),
         opening_hash=opening[0],
         closing_hash=closing[0],
         rates=_rates(node, game, day, block),

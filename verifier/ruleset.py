@@ -37,10 +37,10 @@ RULESET_1: dict[str, Any] = {
         "scheme": "bls-unchained-g1-rfc9380",
         "genesis_s": 1692803367,
         "period_s": 3,
-        "delay_s": 900,
+        "delay_s": 3600,
     },
 }
-RULESET_1_HASH = bytes.fromhex("215d72fd0548f542c415a0b98ba959bd3390858dc3c1cf908536b428cfbc0378")
+RULESET_1_HASH = bytes.fromhex("27ea8fd3f1a4608a72b51c0a5eb6b54f1fb1f2da983a4ef45b5ec9bdcd61f6a0")
 
 
 def hash_of_ruleset(document: Mapping[str, Any]) -> bytes:

@@ -233,6 +233,7 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
             {**pool, "stake": int(pool["stake"]), "digest": bytes.fromhex(pool["digest"])} for pool in found["pools"]
         ),
         word=int(found["word"]),
+        requested_at=found["requested_at"],
         opening_hash=bytes.fromhex(found["opening_hash"]),
         closing_hash=bytes.fromhex(found["closing_hash"]),
         rates=found["rates"],

@@ -81,7 +81,7 @@ def next_digest(digest: bytes, ticket: Mapping[str, Any]) -> bytes:
 
 
 def split_of(stake: int, rules: Mapping[str, Any]) -> dict[str, int]:
-    """Rule 2.4, for one ticket."""
+    """Rule 2.4, for the stake of one pool's day."""
     fee = stake * rules["fee_bps"] // 10000
     rollover = stake * rules["rollover_bps"] // 10000
     rest = stake - fee - rollover
@@ -90,9 +90,8 @@ def split_of(stake: int, rules: Mapping[str, Any]) -> dict[str, int]:
 
 
 def splits_of(tickets: Iterable[Mapping[str, Any]], rules: Mapping[str, Any]) -> list[dict[str, int]]:
-    """The five pools' sums over their tickets."""
-    pools = [{"fee": 0, "rollover": 0, "jackpot": 0, "pot": 0} for _ in range(5)]
+    """The splits of what the five pools sold."""
+    stakes = [0] * 5
     for ticket in tickets:
-        for name, part in split_of(ticket["stake"], rules).items():
-            pools[ticket["pool_id"]][name] += part
-    return pools
+        stakes[ticket["pool_id"]] += ticket["stake"]
+    return [split_of(stake, rules) for stake in stakes]

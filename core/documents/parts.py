@@ -41,6 +41,7 @@ def seeds_json(seeds: Seeds | None) -> dict[str, object] | None:
         return None
     return {
         "vrf_word": str(seeds.vrf_word),
+        "vrf_requested_at": seeds.vrf_requested_at,
         "drand_round": seeds.drand_round,
         "drand_signature": hex_of(seeds.drand_signature),
         "drand_randomness": hex_of(seeds.drand_randomness),

@@ -7,7 +7,7 @@ from core.documents.canonical import StreamedList, render_object
 from core.documents.parts import contracts_json, payout_text, pool_day_json, seeds_json, state_json
 from core.model import DayResult, Deployment, PoolResult
 
-SCHEMA: Final = "bo-engine/settlement-result/1"
+SCHEMA: Final = "bo-engine/settlement-result/2"
 
 
 def render_settlement_result(*, result: DayResult, deployment: Deployment) -> Iterator[bytes]:

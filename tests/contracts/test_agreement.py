@@ -5,7 +5,7 @@ One real anvil for the file; players sign with eth_account, as wallets do, and n
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import pytest
@@ -34,10 +34,12 @@ from core.bundle import SettlementStruct, settlement_hash, state_hash
 from core.creations import create_address
 from core.deployment import RoleWallets
 from core.draw import draw_numbers, draw_seed
+from core.game_constants import constants_hash, differences
 from core.model import Deployment, PoolState, Seeds, Ticket
 from core.ruleset import RULESET_1, ruleset_hash
 from core.tickets import bonus_tips, next_digest, split_stake, stake_of
 from core.tips import mask_of, pack_masks
+from io_layer.game_constants import built_constants
 from local_world import processes
 from local_world.chain import CHAIN_ID, start_chain
 from local_world.deploy import (
@@ -191,20 +193,33 @@ def close_with_word(here: Here) -> int:
 def test_wallets_sign_what_the_contract_checks_and_digests_and_splits_agree(here: Here) -> None:
     """Rules 2.3, 2.4, 2.8 and 3.1, over two pools and with voucher tips."""
     digests = dict.fromkeys(POOL_IDS, ZERO_HASH)
-    sums = {pool: [0, 0, 0, 0] for pool in POOL_IDS}
+    stakes = dict.fromkeys(POOL_IDS, 0)
     for pool, paid, voucher in ((0, 1, 0), (3, 7, 2), (0, 144, 0), (3, 5, 0)):
         ticket, shown = buy(here, pool=pool, paid=paid, voucher=voucher)
         assert shown["stake"] == ticket.stake_atoms
         assert shown["tips"] == ticket.tips
         digests[ticket.pool_id] = next_digest(digests[ticket.pool_id], ticket)
         assert shown["digest"] == digests[ticket.pool_id]
-        part = split_stake(RULESET_1, ticket.stake_atoms)
-        values = (part.fee_atoms, part.rollover_atoms, part.jackpot_atoms, part.pot_atoms)
-        sums[ticket.pool_id] = [total + value for total, value in zip(sums[ticket.pool_id], values, strict=True)]
+        stakes[ticket.pool_id] += ticket.stake_atoms
     sold = here.at("GameManager", here.deployed.game_manager).functions.poolDays(DAY).call()
     assert [bytes(pool_day[3]) for pool_day in sold] == list(digests.values())
-    splits = here.at("GameTreasury", here.deployed.game_treasury).functions.splits(DAY).call()
-    assert [list(split) for split in splits] == list(sums.values())
+    treasury = here.at("GameTreasury", here.deployed.game_treasury)
+    ours = [astuple(split_stake(RULESET_1, stake)) for stake in stakes.values()]
+    assert [tuple(split) for split in treasury.functions.splitStakes(list(stakes.values())).call()] == ours
+    for stake in (0, 1, 19, 999_983, 10**12 + 7):
+        assert tuple(treasury.functions.splitStake(stake).call()) == astuple(split_stake(RULESET_1, stake))
+
+
+def test_the_game_constants_are_those_of_abi_and_of_ruleset_1_and_so_is_their_hash(here: Here) -> None:
+    treasury = here.at("GameTreasury", here.deployed.game_treasury)
+    constants = built_constants(NUMBER_MAX)
+    assert tuple(_plain(value) for value in treasury.functions.constants().call()) == astuple(constants)
+    assert treasury.functions.constantsHash().call() == constants_hash(constants)
+    assert differences(replace(RULESET_1, number_max=NUMBER_MAX), constants) == []
+
+
+def _plain(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def test_a_forged_permit_is_named_in_words(here: Here) -> None:
@@ -252,7 +267,7 @@ def test_the_winning_numbers_of_a_day_come_from_both_seeds(here: Here) -> None:
         here.deployed.prize_vault,
         here.deployed.affiliate_vault,
     )
-    seeds = Seeds(word, 77, b"", Hash32(secrets.token_bytes(32)))
+    seeds = Seeds(word, 0, 77, b"", Hash32(secrets.token_bytes(32)))
     shown = settlement.functions.winningNumbers(DAY, seeds.drand_round, seeds.drand_randomness).call()
     expected = [draw_numbers(draw_seed(deployment, DAY, pool, seeds), NUMBER_MAX) for pool in POOL_IDS]
     assert [tuple(numbers) for numbers in shown] == expected

@@ -59,7 +59,7 @@ def test_a_bundle_names_every_fact_of_the_day() -> None:
     document = bundle(result)
     seeds, pool = result.seeds, result.pools[2]
     assert seeds is not None
-    assert document["schema"] == "bo-engine/commit-bundle/1"
+    assert document["schema"] == "bo-engine/commit-bundle/2"
     assert (document["day_id"], document["chain_id"]) == (DAY, 421_614)
     assert document["contracts"] == {
         "settlement": wallet(0xA1),
@@ -76,6 +76,7 @@ def test_a_bundle_names_every_fact_of_the_day() -> None:
     }
     assert document["seeds"] == {
         "vrf_word": "7",
+        "vrf_requested_at": seeds.vrf_requested_at,
         "drand_round": seeds.drand_round,
         "drand_signature": "0x" + "01" * 48,
         "drand_randomness": hex_of(seeds.drand_randomness),

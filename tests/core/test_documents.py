@@ -165,7 +165,7 @@ def test_affiliates_say_where_the_fee_goes_before_any_seed(day: Day) -> None:
 def test_a_settlement_result_says_how_every_amount_came_about(day: Day) -> None:
     result = day.settle()
     document = canonical(b"".join(render_settlement_result(result=result, deployment=DEPLOYMENT)))
-    assert document["schema"] == "bo-engine/settlement-result/1"
+    assert document["schema"] == "bo-engine/settlement-result/2"
     assert (document["seeds"] is None) == (not day.tickets)
     for item, pool in zip(document["pools"], result.pools, strict=True):
         assert item["winning_numbers"] == list(pool.winning_numbers)

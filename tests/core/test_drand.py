@@ -144,15 +144,18 @@ def test_text_that_is_no_signature_is_refused(text: object) -> None:
 
 def test_seeds_of_the_day_verify_from_the_bottom() -> None:
     ruleset = replace(RULESET_1, drand=own_network())
-    drand_round = drand_round_of(ruleset.drand, DAY)
+    requested_at = (DAY + 1) * 86_400 + 40
+    drand_round = drand_round_of(ruleset.drand, DAY, requested_at)
     signature = sign_round(drand_round)
-    seeds = Seeds(5, drand_round, signature, Hash32(hashlib.sha256(signature).digest()))
+    seeds = Seeds(5, requested_at, drand_round, signature, Hash32(hashlib.sha256(signature).digest()))
     verify_seeds(ruleset, DAY, seeds)
     with pytest.raises(InvalidInput, match="forged_beacon"):
         verify_seeds(RULESET_1, DAY, seeds)
     other = sign_round(drand_round + 1)  # a true beacon, but not this day's
     with pytest.raises(InvalidInput, match="bad_seeds"):
-        verify_seeds(ruleset, DAY, Seeds(5, drand_round + 1, other, Hash32(hashlib.sha256(other).digest())))
+        verify_seeds(
+            ruleset, DAY, Seeds(5, requested_at, drand_round + 1, other, Hash32(hashlib.sha256(other).digest()))
+        )
 
 
 def test_seeds_that_do_not_fit_the_day_are_refused() -> None:
@@ -163,6 +166,9 @@ def test_seeds_that_do_not_fit_the_day_are_refused() -> None:
         replace(seeds, drand_randomness=Hash32(bytes(32))),
         replace(seeds, vrf_word=2**256),
         replace(seeds, vrf_word=-1),
+        replace(seeds, vrf_requested_at=seeds.vrf_requested_at + 3),
+        replace(seeds, vrf_requested_at=-1),
+        replace(seeds, vrf_requested_at=2**53),
     ):
         with pytest.raises(InvalidInput, match="bad_seeds"):
             check_seeds(RULESET_1, DAY, spoiled)

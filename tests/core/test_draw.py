@@ -14,6 +14,7 @@ from bo_engine.keccak import keccak256
 from bo_engine.units import MAX_UINT256, DayId, Hash32, PoolId
 from core.draw import (
     drand_round_of,
+    draw_due_s,
     draw_numbers,
     draw_seed,
     first_round_at,
@@ -142,7 +143,7 @@ def test_the_seed_binds_chain_contract_day_pool_and_both_seeds(
 ) -> None:
     kinds = ["bytes32", "uint256", "address", "uint256", "uint256", "uint256", "uint256", "bytes32"]
     bound = [b"BO-ENGINE/DRAW/1", DEPLOYMENT.chain_id, DEPLOYMENT.settlement, day, pool, word, drand_round, randomness]
-    seeds = Seeds(word, drand_round, bytes(48), randomness)
+    seeds = Seeds(word, 0, drand_round, bytes(48), randomness)
     assert draw_seed(DEPLOYMENT, DayId(day), PoolId(pool), seeds) == keccak256(encode(kinds, bound))
 
 
@@ -155,13 +156,41 @@ def test_round_and_time_of_quicknet_are_the_published_ones(drand_round: int, tim
     assert first_round_at(QUICKNET, time_s + 1) == drand_round + 1
 
 
+days = st.integers(19_600, 100_000).map(DayId)
+waits_s = st.one_of(st.integers(0, 20), st.integers(0, 40 * 86_400))
+
+
 @quick
-@given(st.integers(19_600, 100_000).map(DayId))
-def test_the_round_of_a_day_is_the_first_at_or_after_close_and_delay(day: DayId) -> None:
-    due_s = (day + 1) * 86_400 + 900
-    drand_round = drand_round_of(QUICKNET, day)
-    assert round_time(QUICKNET, drand_round) >= due_s > round_time(QUICKNET, drand_round - 1)
+@given(days, waits_s)
+def test_the_round_of_a_day_is_the_first_an_hour_after_close_and_request(day: DayId, wait_s: int) -> None:
+    requested_at = (day + 1) * 86_400 + wait_s
+    drand_round = drand_round_of(QUICKNET, day, requested_at)
+    assert round_time(QUICKNET, drand_round) >= requested_at + 3_600 > round_time(QUICKNET, drand_round - 1)
+    assert draw_due_s(QUICKNET, day, requested_at) == requested_at + 3_600
+
+
+@quick
+@given(days, st.integers(0, 2**32))
+def test_a_request_before_the_close_gives_the_round_of_the_close(day: DayId, earlier_s: int) -> None:
+    close_s = (day + 1) * 86_400
+    assert drand_round_of(QUICKNET, day, close_s - earlier_s) == drand_round_of(QUICKNET, day, close_s)
+
+
+@quick
+@given(days, waits_s, st.integers(1, 10**6))
+def test_a_later_request_never_gives_an_earlier_round_and_a_period_later_the_next_one(
+    day: DayId, wait_s: int, later_s: int
+) -> None:
+    requested_at = (day + 1) * 86_400 + wait_s
+    drand_round = drand_round_of(QUICKNET, day, requested_at)
+    assert drand_round_of(QUICKNET, day, requested_at + later_s) >= drand_round
+    assert drand_round_of(QUICKNET, day, requested_at + QUICKNET.period_s) == drand_round + 1
+
+
+def test_the_round_of_a_known_day() -> None:
+    # 2026-11-22, requested 37 s after midnight; an hour later is 102592270 s after genesis: 34197423 periods and 1 s.
+    assert drand_round_of(QUICKNET, DayId(20_779), 1_795_392_037) == 34_197_425
 
 
 def test_a_day_before_genesis_waits_for_round_1() -> None:
-    assert drand_round_of(QUICKNET, DayId(0)) == 1
+    assert drand_round_of(QUICKNET, DayId(0), 86_400) == 1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bo_engine.errors import InvalidInput
 from bo_engine.keccak import keccak256
-from bo_engine.units import MAX_DAY_ID, ZERO_HASH, ZERO_WALLET, DayId, Hash32, PoolId, TicketId, Wallet
+from bo_engine.units import MAX_DAY_ID, ZERO_HASH, ZERO_WALLET, Atoms, DayId, Hash32, PoolId, TicketId, Wallet
 from core.model import StakeSplit, Ticket
 from core.ruleset import RULESET_1
 from core.tickets import bonus_tips, check_terms, check_ticket, next_digest, own_stake_of, split_stake, stake_of
@@ -68,6 +68,29 @@ def test_a_dusty_stake_leaves_its_dust_in_the_pot() -> None:
     # By hand: 19 * 0.275 = 5.225, 19 * 0.05 = 0.95, rest 14, 14 * 0.4 = 5.6.
     assert split_stake(RULESET_1, 19) == StakeSplit(5, 0, 5, 9)
     assert split_stake(RULESET_1, 1) == StakeSplit(0, 0, 0, 1)
+
+
+def added(splits: list[StakeSplit]) -> StakeSplit:
+    """The sums of the parts."""
+    return StakeSplit(
+        fee_atoms=Atoms(sum(split.fee_atoms for split in splits)),
+        rollover_atoms=Atoms(sum(split.rollover_atoms for split in splits)),
+        jackpot_atoms=Atoms(sum(split.jackpot_atoms for split in splits)),
+        pot_atoms=Atoms(sum(split.pot_atoms for split in splits)),
+    )
+
+
+def test_every_price_is_a_multiple_for_which_the_split_is_exact() -> None:
+    assert all(price % 250_000 == 0 for price in RULESET_1.prices_atoms)
+    # 27.5 %, 5 %, 27 % and 40.5 %: whole atoms of every multiple of 2000.
+    assert split_stake(RULESET_1, 250_000) == StakeSplit(68_750, 12_500, 67_500, 101_250)
+
+
+@quick
+@given(st.lists(st.tuples(st.sampled_from(RULESET_1.prices_atoms), st.integers(0, 400)), max_size=30))
+def test_the_split_of_a_sum_is_the_sum_of_the_splits_for_all_prices(tickets: list[tuple[int, int]]) -> None:
+    stakes = [price * tips for price, tips in tickets]
+    assert split_stake(RULESET_1, sum(stakes)) == added([split_stake(RULESET_1, stake) for stake in stakes])
 
 
 @quick

@@ -123,7 +123,7 @@ def test_logs_that_both_endpoints_cut_in_the_same_way_are_missed_and_no_day_is_s
 def test_a_pot_that_one_endpoint_tells_otherwise_halts_the_day_with_both_values_and_no_signature(
     played: PlayedWorld, place: str
 ) -> None:
-    selector = "0x" + codec("GameTreasury").selector("splits").hex()
+    selector = "0x" + codec("GameManager").selector("poolDays").hex()
     set_fault(played, place, Rule("wrong_call", args={"selector": selector}))
     alarm = halts(played, "rpc_disagreement", RPC_URL=played.world.primary_proxy.url)
     assert "primary 0x" in alarm.message and "fallback 0x" in alarm.message

@@ -129,7 +129,7 @@ def test_a_day_without_winners_is_committed_with_root_zero_and_carries_its_pot(s
     drand = played.world.ruleset.drand
     with played.engine() as engine:
         refresh_seeds(engine)
-        played.chain.advance_to(day_end(shop.day) + drand.delay_s + 2 * drand.period_s)
+        played.chain.advance_to(played.chain.now() + drand.delay_s + 2 * drand.period_s)
         played.chain.mine(2)
         refresh_seeds(engine)
         ((drand_round, randomness),) = rows(
@@ -156,7 +156,7 @@ def test_a_day_without_winners_is_committed_with_root_zero_and_carries_its_pot(s
 
 def _losing_word(deployment: Deployment, day: DayId, drand_round: int, randomness: bytes, tip: set[int]) -> int:
     for word in range(1000):
-        seeds = Seeds(word, drand_round, b"", randomness)  # type: ignore[arg-type]
+        seeds = Seeds(word, 0, drand_round, b"", randomness)  # type: ignore[arg-type]
         if len(tip & set(draw_numbers(draw_seed(deployment, day, PoolId(0), seeds), 9))) < 4:
             return word
     raise AssertionError("no word of a thousand lets the tip lose")

@@ -197,7 +197,7 @@ def do_what_is_left(host: Host, contracts: DeployedContracts, done: dict[str, An
 
 
 def sell_the_first_day(host: Host, contracts: DeployedContracts, owner_url: str) -> None:
-    """The App with a login of its own, and the players, at noon; then the day closes and its beacon is due."""
+    """The App with a login of its own, and the players, at noon; then the day closes."""
     host.run(f'psql "{host.postgres.url}" -c "CREATE ROLE app LOGIN PASSWORD \'app\'"')
     host.run(f'psql "{owner_url}" -c "GRANT bo_app TO app"')
     host.chain.advance_to(day_start(DAY) + 43_200)
@@ -210,16 +210,17 @@ def sell_the_first_day(host: Host, contracts: DeployedContracts, owner_url: str)
     app_url = with_database(host.postgres.url, "bo_engine", user="app", password="app")
     with connect(app_url, application_name="app", check_version=False) as conn:
         App(conn, host.chain, contracts, relayer).sell(orders)
-    host.chain.advance_to(day_end(DAY) + host.ruleset.drand.delay_s + 60)
+    host.chain.advance_to(day_end(DAY) + 60)
     host.chain.mine(3)
 
 
 def bring_the_seeds(host: Host, contracts: DeployedContracts, line: str) -> None:
-    """The word is requested; Chainlink answers; it is collected."""
+    """The word is requested; Chainlink answers; it is collected, with the beacon that is due an hour later."""
     host.run(line, codes=(EXIT_LATER,))
     host.chain.mine(3)
     w3 = Web3(HTTPProvider(host.chain.url, exception_retry_configuration=None))
     fulfil_vrf(w3, contracts, host.accounts["link"], DAY)
+    host.chain.advance_to(host.chain.now() + host.ruleset.drand.delay_s + 60)
     host.chain.finalize()
     host.run(line)
 

@@ -112,7 +112,7 @@ def chainlink_answers(played: PlayedWorld) -> None:
     is_asked = event_count(played, "SeedRequested", day, contract="VRFReceiver") == 1
     if is_asked and event_count(played, "SeedFulfilled", day, contract="VRFReceiver") == 0:
         played.world.fulfil_vrf(day)
-        played.chain.advance_to(day_end(day) + drand.delay_s + 2 * drand.period_s)
+        played.chain.advance_to(played.chain.now() + drand.delay_s + 2 * drand.period_s)
     played.chain.mine(2)
 
 

@@ -28,7 +28,8 @@ def refresh(played: PlayedWorld, **changed: str) -> Refreshed:
 
 def test_a_relay_with_a_network_of_its_own_is_neither_asked_for_its_key_nor_believed(played: PlayedWorld) -> None:
     played.tamper("UPDATE day_seeds SET drand_round = NULL, drand_signature = NULL, drand_randomness = NULL")
-    drand_round = drand_round_of(played.world.ruleset.drand, played.day)
+    ((requested_at,),) = rows(played, f"SELECT vrf_requested_at FROM day_seeds WHERE day_id = {played.day}")  # noqa: S608
+    drand_round = drand_round_of(played.world.ruleset.drand, played.day, requested_at)
     forged = sign_round(drand_round)
     asked: list[str] = []
 

@@ -150,16 +150,16 @@ def test_a_seed_request_that_moved_is_followed_until_its_word_is_there(played: P
     height = played.chain.height()
     assert answer(played, "refresh-seeds")[0] == EXIT_LATER
     played.chain.finalize()
-    request = f"SELECT vrf_requested_block, vrf_word FROM day_seeds WHERE day_id = {day}"  # noqa: S608
+    request = f"SELECT vrf_requested_block, vrf_requested_at, vrf_word FROM day_seeds WHERE day_id = {day}"  # noqa: S608
     assert answer(played, "refresh-seeds")[0] == EXIT_LATER
-    ((first_block, _),) = rows(played, request)
+    ((first_block, first_time, _),) = rows(played, request)
     take_back(played, height)
     resume(played, "refresh-seeds")
     assert answer(played, "refresh-seeds")[0] == EXIT_LATER
-    ((block, word),) = rows(played, request)
-    assert (block != first_block, word) == (True, None)
+    ((block, time_s, word),) = rows(played, request)
+    assert (block != first_block, time_s > first_time, word) == (True, True, None)
     played.bring_seeds(day)
-    assert rows(played, request)[0][1] is not None
+    assert rows(played, request)[0][2] is not None
     assert answer(played, "recover-intents")[0] == EXIT_DONE
     assert played.settle_through().status == "DONE"
     check_invariants(played)

@@ -91,20 +91,21 @@ class Night:
         self.let_time_pass()
 
     def let_time_pass(self) -> None:
-        """Chainlink answers, and now and then a challenge period is over."""
+        """Chainlink answers, the time of the drand round passes, and now and then a challenge period is over."""
         for day in self.days:
             is_asked = event_count(self.played, "SeedRequested", day, contract="VRFReceiver") == 1
             if is_asked and event_count(self.played, "SeedFulfilled", day, contract="VRFReceiver") == 0:
                 self.played.world.fulfil_vrf(day)
+                drand, chain = self.played.world.ruleset.drand, self.played.chain
+                chain.advance_to(chain.now() + drand.delay_s + 2 * drand.period_s)
         self.played.chain.mine(2)
         if self.rng.random() < 0.2:
             self.played.pass_challenge()
 
     def begin(self, day: DayId) -> None:
-        """A day is sold and over, and its drand round is out."""
-        drand = self.played.world.ruleset.drand
+        """A day is sold and over."""
         self.played.sell(day, buyers=3, min_tips=10, seed=day)
-        self.played.chain.advance_to(day_end(day) + drand.delay_s + 2 * drand.period_s)
+        self.played.chain.advance_to(day_end(day))
         self.played.chain.mine(2)
 
     def all_done(self) -> bool:

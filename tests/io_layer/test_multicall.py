@@ -32,8 +32,8 @@ def test_a_days_facts_are_one_request_and_the_same_as_one_by_one(played: PlayedW
             played.world.mine(3)
             with played.engine() as without:
                 alone, asked = facts(without.game, played)
-            assert asked == 8
-            assert (alone.pools, alone.splits, alone.record) == (together.pools, together.splits, together.record)
+            assert asked == 7
+            assert (alone.pools, alone.record) == (together.pools, together.record)
         played.chain.call("anvil_setCode", multicall.ADDRESS, code)
 
 
@@ -67,7 +67,7 @@ def test_all_calls_together_that_a_node_cannot_run_are_asked_one_by_one(played: 
     with played.engine() as engine:
         played.world.proxy.set_rules(Rule("says", "eth_call", calls=1, args={"refusal": words}))
         _, asked = facts(engine.game, played)
-        assert asked == 1 + 8
+        assert asked == 1 + 7
 
 
 def test_an_endpoint_that_cannot_run_all_calls_together_is_still_asked_for_display(played: PlayedWorld) -> None:

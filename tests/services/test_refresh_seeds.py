@@ -29,6 +29,12 @@ def refresh(played: PlayedWorld, **changed: str) -> Refreshed:
         return refresh_seeds(engine)
 
 
+def requested_at(played: PlayedWorld, day: DayId) -> int:
+    """Block time of the day's VRF request; 0 without one."""
+    with played.engine() as engine:
+        return engine.game.read_day(engine.game.chain.read_final_block(), day).vrf_requested_at
+
+
 def seeds_of(played: PlayedWorld, day: DayId | None = None) -> list[tuple[object, ...]]:
     """What is stored of the day's seeds."""
     return rows(
@@ -51,7 +57,7 @@ def without_beacon(played: PlayedWorld) -> PlayedWorld:
 def true_beacon(played: PlayedWorld, rounds_later: int = 0) -> dict[str, object]:
     """What an honest relay says of the day's round."""
     network = played.world.ruleset.drand
-    drand_round = drand_round_of(network, played.day) + rounds_later
+    drand_round = drand_round_of(network, played.day, requested_at(played, played.day)) + rounds_later
     url = f"{played.world.record['urls']['drand_url']}/{network.chain_hash.hex()}/public/{drand_round}"
     found: dict[str, object] = requests.get(url, timeout=10).json()
     return found
@@ -151,20 +157,48 @@ def test_all_relays_down_is_waited_for_and_the_run_hash_stays(without_beacon: Pl
 def test_a_round_that_is_not_out_yet_is_waited_for_and_no_other_is_asked(played: PlayedWorld) -> None:
     day = DayId(played.day + 1)
     played.sell(day)
-    played.chain.advance_to(day_end(day) + 60)
+    played.chain.advance_to(day_end(day))
+    with played.engine() as engine:
+        recover_intents(engine)
+    assert refresh(played).requested == [day]
+    played.chain.finalize()
+    due_s = requested_at(played, day) + 3_600
     asked: list[str] = []
 
     def script(path: str, body: bytes) -> Iterator[bytes | float]:
         asked.append(path)
         yield document(true_beacon(played))
 
-    with played.engine() as engine:
-        recover_intents(engine)
+    # From the close alone its round would be out by then.
+    played.chain.advance_to(due_s - 1)
     with serving(script) as relay:
         done = refresh(played, DRAND_URLS=relay.url)
-    assert "drand round is due" in str(done.waiting)
+    assert "drand round is due 3600 s after the VRF request" in str(done.waiting)
     assert (asked, done.beacons) == ([], [])
-    assert drand_round_of(played.world.ruleset.drand, day) > drand_round_of(played.world.ruleset.drand, played.day)
+    played.chain.advance_to(due_s + played.world.ruleset.drand.period_s)
+    assert refresh(played).beacons == [day]
+    assert seeds_of(played, day)[0][1] == drand_round_of(played.world.ruleset.drand, day, due_s - 3_600)
+
+
+def test_no_beacon_is_asked_for_while_the_request_is_not_final(played: PlayedWorld) -> None:
+    day = DayId(played.day + 1)
+    played.sell(day)
+    played.chain.advance_to(day_end(day))
+    with played.engine() as engine:
+        recover_intents(engine)
+    asked: list[str] = []
+
+    def script(path: str, body: bytes) -> Iterator[bytes | float]:
+        asked.append(path)
+        yield document(true_beacon(played))
+
+    with serving(script) as relay:
+        done = refresh(played, DRAND_URLS=relay.url)
+        assert done.requested == [day]
+        again = refresh(played, DRAND_URLS=relay.url)
+    assert "known once the VRF request stands at a final block" in str(again.waiting)
+    assert (asked, done.beacons, again.beacons) == ([], [], [])
+    assert seeds_of(played, day) == []
 
 
 def test_stored_seeds_are_left_alone_and_no_relay_is_asked_again(played: PlayedWorld) -> None:
@@ -228,12 +262,12 @@ def test_a_dry_run_says_what_each_day_lacks_and_asks_nobody(closed_day: tuple[Pl
         (of_day,) = [one["would"] for one in document["days"] if one["day_id"] == day]
         return str(of_day)
 
-    assert planned().startswith("request the VRF word and wait for drand round ")
+    assert planned() == "request the VRF word and wait for the drand round 3600 s after the request"
     refresh(played)
-    assert planned().startswith("wait for the VRF word")
+    assert planned().startswith("wait for the VRF word and wait for the drand round")
     assert requests_of(played, day) == 1
     played.world.fulfil_vrf(day)
-    played.chain.advance_to(day_end(day) + 1_000)
+    played.chain.advance_to(played.chain.now() + 4_000)
     played.chain.finalize()
     assert planned().startswith("store the VRF word and fetch drand round ")
     refresh(played)

@@ -222,10 +222,10 @@ DONE_DAY = """
     VALUES (%(day)s, 'DONE', true, true, true, true, true, true, 1) ON CONFLICT (day_id) DO UPDATE SET status = 'DONE'
 """
 SEEDED_DAY = """
-    INSERT INTO day_seeds (day_id, vrf_request_id, vrf_requested_block, vrf_word, drand_round, drand_signature,
-                           drand_randomness)
-    SELECT %(day)s, vrf_request_id + 1, vrf_requested_block, vrf_word, drand_round + 1, drand_signature,
-           drand_randomness FROM day_seeds LIMIT 1
+    INSERT INTO day_seeds (day_id, vrf_request_id, vrf_requested_block, vrf_requested_at, vrf_word, drand_round,
+                           drand_signature, drand_randomness)
+    SELECT %(day)s, vrf_request_id + 1, vrf_requested_block, vrf_requested_at, vrf_word, drand_round + 1,
+           drand_signature, drand_randomness FROM day_seeds LIMIT 1
 """
 
 

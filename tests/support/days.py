@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from bo_engine.units import Atoms, Bps, DayId, Hash32, PoolId, TicketId, Wallet
+from bo_engine.units import Atoms, Bps, DayId, Hash32, PoolId, TicketId, Wallet, day_end
 from core.affiliates import referred_stakes
 from core.draw import drand_round_of
 from core.model import DayResult, Deployment, PoolState, ReferredStake, Seeds, Ticket
@@ -35,11 +35,19 @@ DEPLOYMENT = Deployment(
 EMPTY_STATE = PoolState(Atoms(0), Atoms(0), Atoms(0), 0)
 
 
-def seeds_for(ruleset: Ruleset, day_id: DayId, vrf_word: int = 7, signature: bytes = b"\x01" * 48) -> Seeds:
+def seeds_for(
+    ruleset: Ruleset,
+    day_id: DayId,
+    vrf_word: int = 7,
+    signature: bytes = b"\x01" * 48,
+    requested_after_s: int = 40,
+) -> Seeds:
     """Seeds that fit the day in all but the BLS signature, which takes 0.2 s to make."""
+    requested_at = day_end(day_id) + requested_after_s
     return Seeds(
         vrf_word=vrf_word,
-        drand_round=drand_round_of(ruleset.drand, day_id),
+        vrf_requested_at=requested_at,
+        drand_round=drand_round_of(ruleset.drand, day_id, requested_at),
         drand_signature=signature,
         drand_randomness=Hash32(hashlib.sha256(signature).digest()),
     )
@@ -150,7 +158,13 @@ def days(draw: st.DrawFn) -> Day:
     ruleset = draw(rulesets())
     tickets = draw(tickets_of(ruleset))
     rates = draw(st.dictionaries(st.sampled_from((wallet(900), wallet(901))), st.integers(0, 1000).map(Bps)))
-    seeds = seeds_for(ruleset, DAY, draw(st.integers(0, 2**256 - 1)), draw(st.binary(min_size=48, max_size=48)))
+    seeds = seeds_for(
+        ruleset,
+        DAY,
+        draw(st.integers(0, 2**256 - 1)),
+        draw(st.binary(min_size=48, max_size=48)),
+        draw(st.integers(0, 30 * 86_400)),
+    )
     return Day(
         ruleset=ruleset,
         opening=draw(openings),

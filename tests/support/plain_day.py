@@ -13,12 +13,10 @@ def plain_payouts(day: Day, winning_numbers: list[tuple[int, ...]]) -> dict[str,
     paid: dict[str, int] = defaultdict(int)
     for pool in range(5):
         sold = [ticket for ticket in day.tickets if ticket.pool_id == pool]
-        pot = jackpot_share = 0
-        for ticket in sold:
-            fee, rollover = _part(ticket.stake_atoms, 2750), _part(ticket.stake_atoms, 500)
-            rest = ticket.stake_atoms - fee - rollover
-            jackpot_share += _part(rest, 4000)
-            pot += rest - _part(rest, 4000)
+        stake = sum(ticket.stake_atoms for ticket in sold)
+        rest = stake - _part(stake, 2750) - _part(stake, 500)
+        jackpot_share = _part(rest, 4000)
+        pot = rest - jackpot_share
         opening = day.opening[pool]
         budget = opening.carry_atoms + opening.last_rollover_atoms + pot
         reserve = opening.reserve_atoms + jackpot_share

@@ -211,7 +211,7 @@ class PlayedWorld:
         with self.engine() as engine:
             refresh_seeds(engine)
             self.world.fulfil_vrf(day)
-            self.chain.advance_to(day_end(day) + drand.delay_s + 2 * drand.period_s)
+            self.chain.advance_to(self.chain.now() + drand.delay_s + 2 * drand.period_s)
             self.chain.mine(2)
             while refresh_seeds(engine).waiting:
                 self.chain.mine(1)

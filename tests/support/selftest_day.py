@@ -54,6 +54,7 @@ SELFTEST_DEPLOYMENT: Final = Deployment(
     prize_vault=wallet(0xC3),
     affiliate_vault=wallet(0xC4),
 )
+_REQUESTED_AT: Final = (DAY + 1) * 86_400 + 37  # a little after the close
 _AFFILIATES: Final = (wallet(0x901), wallet(0x902))
 _RATES: Final = {_AFFILIATES[0]: Bps(500), _AFFILIATES[1]: Bps(750)}
 
@@ -173,10 +174,10 @@ def recorded_document() -> dict[str, Any]:
     """What verifier/recorded_day.json holds."""
     ruleset, opening = selftest_ruleset(), selftest_opening()
     tickets = selftest_tickets(ruleset)
-    drand_round = drand_round_of(ruleset.drand, DAY)
+    drand_round = drand_round_of(ruleset.drand, DAY, _REQUESTED_AT)
     signature = sign_round(drand_round)
     # A word that gives pool 1 no six: its jackpot is due for its streak, and the fives take it.
-    seeds = Seeds(2**200 + 4_717, drand_round, signature, sha256_of(signature))
+    seeds = Seeds(2**200 + 10, _REQUESTED_AT, drand_round, signature, sha256_of(signature))
     result, files = selftest_files(ruleset, tickets, opening, seeds, _RATES)
     bundle = files["commit_bundle.json"]
     winners = winner_tree(SELFTEST_DEPLOYMENT, DAY, result.payouts)
@@ -192,7 +193,7 @@ def recorded_document() -> dict[str, Any]:
             name: {"round": one, "signature": sign_round(one).hex()}
             for name, one in (
                 ("next_round", drand_round + 1),
-                ("next_day", drand_round_of(ruleset.drand, DayId(DAY + 1))),
+                ("next_day", drand_round_of(ruleset.drand, DayId(DAY + 1), _REQUESTED_AT + 86_400)),
             )
         },
         "facts": {
@@ -213,6 +214,7 @@ def recorded_document() -> dict[str, Any]:
                 for pool in result.pools
             ],
             "word": str(seeds.vrf_word),
+            "requested_at": seeds.vrf_requested_at,
             "opening_hash": state_hash(opening).hex(),
             "closing_hash": state_hash(closing).hex(),
             "rates": dict(_RATES),
@@ -220,8 +222,8 @@ def recorded_document() -> dict[str, Any]:
             "status": 2,
             "run_hash": sha256_of(bundle).hex(),
             "settlement_hash": settlement_hash(struct).hex(),
-            "committed_at_s": (DAY + 1) * 86_400 + 1_800,
-            "released_at_s": (DAY + 1) * 86_400 + 9_000,
+            "committed_at_s": (DAY + 1) * 86_400 + 4_500,
+            "released_at_s": (DAY + 1) * 86_400 + 12_000,
             "purchases": len(tickets),
             "prize_vault": _vault(winners.root, result.total_payout_atoms, claimed),
             "affiliate_vault": _vault(affiliates.root, result.affiliate_total_atoms, ()),
@@ -250,8 +252,8 @@ def _provenance(tickets: list[Ticket], committed: Hash32) -> bytes:
                 "observed_block": {"number": 3_900, "hash": "0x" + sha256_of(b"block").hex()},
                 "vrf_request_id": "77",
                 "vrf_requested_block": 3_000,
-                "committed_at_s": (DAY + 1) * 86_400 + 1_800,
-                "released_at_s": (DAY + 1) * 86_400 + 9_000,
+                "committed_at_s": (DAY + 1) * 86_400 + 4_500,
+                "released_at_s": (DAY + 1) * 86_400 + 12_000,
                 "takebacks": 0,
                 "settlement_hash": "0x" + committed.hex(),
                 "commit_tx": "0x" + sha256_of(b"commit").hex(),

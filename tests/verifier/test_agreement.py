@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from bo_engine.errors import EngineError
-from bo_engine.units import Atoms, Bps, Hash32, PoolId, TicketId, Wallet
+from bo_engine.units import Atoms, Bps, Hash32, PoolId, TicketId, Wallet, day_end
 from core.affiliates import commission_of
 from core.draw import drand_round_of
 from core.model import PoolState, Seeds, Ticket
@@ -77,9 +77,11 @@ def check_random_day(rng: random.Random) -> None:
     ruleset = random_ruleset(rng)
     tickets, opening = random_tickets(rng, ruleset), random_opening(rng)
     signature = rng.randbytes(48)
+    requested_at = day_end(DAY) + rng.choice((0, 1, 2, 3, rng.randrange(10**6)))
     seeds = Seeds(
         vrf_word=rng.choice((0, 2**256 - 1, rng.getrandbits(256))),
-        drand_round=drand_round_of(ruleset.drand, DAY),
+        vrf_requested_at=requested_at,
+        drand_round=drand_round_of(ruleset.drand, DAY, requested_at),
         drand_signature=signature,
         drand_randomness=Hash32(hashlib.sha256(signature).digest()),
     )
