@@ -198,15 +198,12 @@ class PlayedWorld:
         return len(orders)
 
     def close(self, day: DayId, *, has_tips: bool = True) -> None:
-        """Close the day, bring its purchases home, and its seeds if it has tips; then its commit is possible."""
-        self.chain.advance_to(day_end(day))
+        """Close the day, bring its purchases home, and its seeds if it has tips; it can be committed then."""
+        self.chain.advance_to(day_end(day) + (0 if has_tips else self.world.ruleset.drand.delay_s))
         with self.engine() as engine:
             recover_intents(engine)
         if has_tips:
             self.bring_seeds(day)
-        else:
-            # Without tips no seed is waited for, but the contracts take no commit before the draw delay is over.
-            self.chain.advance_to(day_end(day) + self.world.ruleset.drand.delay_s)
 
     def bring_seeds(self, day: DayId) -> None:
         """Request the VRF word, play Chainlink, wait for the beacon, collect both."""
