@@ -1,5 +1,9 @@
 """What other people do on the chain, past the engine: owners of keys, and a chain that obeys the test."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bo_engine.keccak import keccak256
 from bo_engine.units import DayId, Wallet, hex_of
 from io_layer.contract_codec import codec
 from local_world.chain_account import ChainAccount
@@ -26,6 +30,33 @@ def send_as(played: PlayedWorld, role: str, function: str, *arguments: object, c
     receipt = account.execute(target, codec(contract).call_data(function, arguments))
     played.chain.finalize()
     return str(receipt["transactionHash"])
+
+
+@contextmanager
+def blocked_release(played: PlayedWorld) -> Iterator[None]:
+    """A release of the first day reverts meanwhile (RootAlreadySet): a root stands in PrizeVault, put into its storage."""
+    # rootOf is the vault's second variable; see the order in ClaimVault.
+    slot = keccak256(played.day.to_bytes(32, "big") + (1).to_bytes(32, "big"))
+    with _edited(played, played.world.contracts.prize_vault, slot, b"\x01" * 32):
+        yield
+
+
+@contextmanager
+def another_settler(played: PlayedWorld, account: Wallet) -> Iterator[None]:
+    """Another account is the SETTLER meanwhile, without the days that a succession takes."""
+    # The offices follow the suspensions, one word each; SETTLER is the fourth.
+    with _edited(played, played.world.contracts.roles, (1 + 3).to_bytes(32, "big"), bytes.fromhex(account[2:])):
+        yield
+
+
+@contextmanager
+def _edited(played: PlayedWorld, contract: Wallet, slot: bytes, value: bytes) -> Iterator[None]:
+    before = played.chain.call("eth_getStorageAt", contract, hex_of(slot), "latest")
+    played.chain.call("anvil_setStorageAt", contract, hex_of(slot), hex_of(value.rjust(32, b"\0")))
+    played.chain.finalize()
+    yield
+    played.chain.call("anvil_setStorageAt", contract, hex_of(slot), before)
+    played.chain.finalize()
 
 
 def veto(played: PlayedWorld, day: DayId | None = None) -> None:
