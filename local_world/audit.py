@@ -1,4 +1,4 @@
-"""Looks for every atom and every intent after the play, with the eyes of an outsider."""
+"""Looks for every atom and every intent after the play, as an outsider can."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,13 +10,17 @@ from io_layer.intent_store import select_intent
 from local_world.app import Sale
 from local_world.chain_view import ChainView
 from local_world.claims import COMMISSIONS, PRIZES, ClaimBook
-from local_world.day_facts import Check, SettledDay, kept_atoms
+from local_world.day_facts import Check, SettledDay, VoidedDay, kept_atoms
 from local_world.money import MoneyFlow, Place
 from local_world.players import Person
 
 
-def read_money(view: ChainView, days: Sequence[SettledDay], sales: Sequence[Sale], book: ClaimBook) -> MoneyFlow:
+def read_money(
+    view: ChainView, days: Sequence[SettledDay], voided: VoidedDay, sales: Sequence[Sale], book: ClaimBook
+) -> MoneyFlow:
     """Where the money of these days is: as the files say it, and as the chain holds it. Atoms throughout."""
+    _, vouchers, returned = view.ask("ReserveVault", "vouchersOf", voided.day_id)
+    owed_by = {name: view.ask(name, "totalReleased") - view.ask(name, "totalClaimed") for name in (PRIZES, COMMISSIONS)}
     totals: Counter[str] = Counter()
     for day in days:
         totals.update(day.totals)
@@ -26,19 +30,36 @@ def read_money(view: ChainView, days: Sequence[SettledDay], sales: Sequence[Sale
     waiting, waiting_commissions = totals["payout"] - prizes, totals["affiliate"] - commissions
     places = (
         Place("prizes paid to winners", "their wallets", prizes, view.ask(PRIZES, "totalClaimed")),
-        Place("prizes not claimed yet", "PrizeVault", Atoms(waiting), view.balance_of(at.prize_vault)),
+        Place("prizes not claimed yet", "ReserveVault, for PrizeVault", Atoms(waiting), Atoms(owed_by[PRIZES])),
         Place("commissions paid to affiliates", "their wallets", commissions, view.ask(COMMISSIONS, "totalClaimed")),
         Place(
             "commissions not claimed yet",
-            "AffiliateVault",
+            "ReserveVault, for AffiliateVault",
             Atoms(waiting_commissions),
-            view.balance_of(at.affiliate_vault),
+            Atoms(owed_by[COMMISSIONS]),
+        ),
+        Place(
+            f"stakes of day {voided.day_id}, refunded",
+            "their buyers' wallets",
+            Atoms(sum(own_stake_of(sale.ticket) for sale in sales if sale.ticket.day_id == voided.day_id)),
+            Atoms(voided.refunded),
+        ),
+        Place(
+            f"vouchers of day {voided.day_id}, refunded",
+            "the promotions account",
+            Atoms(voided.vouchers_refunded),
+            Atoms(vouchers if returned else 0),
         ),
         Place("charity", "the charity's wallet", Atoms(totals["charity"]), view.balance_of(at.charity)),
         Place(
             "net fee of the operator", "the fee receiver", Atoms(totals["net_fee"]), view.balance_of(at.fee_receiver)
         ),
-        Place("kept for coming days", "ReserveVault", Atoms(kept), view.balance_of(at.reserve_vault)),
+        Place(
+            "kept for coming days",
+            "ReserveVault",
+            Atoms(kept),
+            Atoms(view.balance_of(at.reserve_vault) - sum(owed_by.values())),
+        ),
     )
     own = sum(own_stake_of(sale.ticket) for sale in sales)
     gas = Atoms(sum(sale.event.gas_cost_atoms for sale in sales))
@@ -66,24 +87,26 @@ def check_purses(
     minted: Mapping[Wallet, int],
     sales: Iterable[Sale],
     book: ClaimBook,
+    voided: VoidedDay,
 ) -> Iterator[Check]:
-    """Each person's USDT: what he had, less what he paid, plus what he claimed. And no USDT is anywhere else."""
+    """Each person's USDT: what he had, less what he paid, plus what he claimed or got back. No USDT is elsewhere."""
     expected: Counter[Wallet] = Counter(minted)
     promotions = next(iter(minted.keys() - people.keys()))
     for sale in sales:
         own = own_stake_of(sale.ticket)
         expected[sale.ticket.buyer] -= own + sale.event.gas_cost_atoms
         expected[promotions] -= sale.ticket.stake_atoms - own
+        if sale.ticket.day_id == voided.day_id:
+            expected[sale.ticket.buyer] += own
+            expected[promotions] += sale.ticket.stake_atoms - own
     for claim in book.paid:
         expected[claim.wallet] += claim.amount_atoms
     held = {wallet: view.balance_of(wallet) for wallet in {*people, promotions}}
     right = all(held[wallet] == expected[wallet] for wallet in held)
-    yield Check(f"each of the {len(held)} wallets holds its money less stakes plus winnings, to the atom", right)
+    yield Check(f"each of the {len(held)} wallets holds its money less stakes plus winnings and refunds", right)
     at = view.contracts
     places = (
         at.reserve_vault,
-        at.prize_vault,
-        at.affiliate_vault,
         at.charity_vault,
         at.charity,
         at.fee_receiver,
@@ -91,3 +114,5 @@ def check_purses(
     )
     found = sum(held.values()) + sum(view.balance_of(place) for place in places)
     yield Check("all USDT that was ever minted is found", found == view.ask("TestUSDT", "totalSupply"))
+    debts = view.ask("ReserveVault", "held") == view.balance_of(at.reserve_vault)
+    yield Check("ReserveVault holds exactly what it owes", debts)

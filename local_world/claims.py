@@ -1,9 +1,10 @@
-"""Plays the winners: they take proofs from the engine or from the published files, and claim on-chain.
+"""Plays the winners, who claim with proofs of the engine or of the published files, and the buyers of a voided day.
 
-Two wrong claims are sent as well, for real: one a second time, one with a forged amount. Both must be refused.
+Wrong calls are sent as well, for real: a claim and a refund a second time, a claim with a forged amount. All must be
+refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -120,6 +121,30 @@ class Claimer:
             batch = list(claims[start : start + _ROUTER_BATCH])
             wrong = forged if start == 0 else None
             self._route(sender, [wrong, *batch] if wrong else batch, wrong)
+
+    def refund_many(self, sender: ChainAccount, nonces: Mapping[Wallet, Sequence[bytes]]) -> None:
+        """Refund the tickets of a voided day through the ClaimRouter, then try once more at ReserveVault.
+
+        Raises: InvariantBroken ``refund_skipped``, ``refund_not_refused``.
+        """
+        buyers = list(nonces)
+        for start in range(0, len(buyers), _ROUTER_BATCH):
+            batch = [(buyer, list(nonces[buyer])) for buyer in buyers[start : start + _ROUTER_BATCH]]
+            data = codec("ClaimRouter").call_data("refundMany", (batch,))
+            gas_limit = _GAS_PER_ROUTED_CLAIM * (sum(len(given) for _, given in batch) + 1)
+            receipt = sender.execute(self._view.address_of("ClaimRouter"), data, gas_limit=gas_limit)
+            topic = codec("ClaimRouter").topic("RefundSkipped")
+            skipped = [log for log in receipt["logs"] if log["topics"][0] == topic]
+            require_invariant(not skipped, "refund_skipped", f"the router skipped {len(skipped)} refunds")
+        target, again = self._view.address_of("ReserveVault"), (buyers[0], list(nonces[buyers[0]]))
+        data = codec("ReserveVault").call_data("refund", again)
+        reason = sender.refusal_of(target, data)
+        receipt = sender.receipt(sender.send(target, data))
+        if succeeded(receipt) or reason is None:
+            raise InvariantBroken("refund_not_refused", f"a second refund of {buyers[0]} was paid")
+        self._book.refused.append(
+            Refusal("a second refund of the same tickets", "ReserveVault", reason, TxHash(receipt["transactionHash"]))
+        )
 
     def _route(self, sender: ChainAccount, batch: Sequence[Claim], wrong: Claim | None) -> None:
         entries = [

@@ -1,17 +1,16 @@
-"""A settled day as its published files tell it, and whether the chain tells the same."""
+"""A settled or voided day as its published files show it, and whether the chain shows the same."""
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 from bo_engine.errors import InvariantBroken
-from bo_engine.units import POOL_COUNT, DayId, hex_of
+from bo_engine.units import POOL_COUNT, ZERO_HASH, DayId, hex_of
 from io_layer.database import Conn
-from io_layer.game_chain import RELEASED
+from io_layer.game_chain import RELEASED, VOIDED
 from io_layer.stats_store import select_pot_sizes
 from local_world.chain_view import ChainView
 
@@ -71,6 +70,7 @@ class SettledDay:
         seeds, totals = self.bundle["seeds"], self.totals
         return {
             "day_id": self.day_id,
+            "status": "settled",
             "tickets": self.tickets,
             "tips": self.tips,
             "stake": str(totals["stake"]),
@@ -88,6 +88,49 @@ class SettledDay:
             "drand_round": seeds["drand_round"] if seeds else None,
             "winning_numbers": self.bundle["winning_numbers"],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class VoidedDay:
+    """A voided day: its one file, and what ReserveVault has paid back of it, in atoms."""
+
+    day_id: DayId
+    folder: Path
+    voided: Mapping[str, Any]
+    tickets: int
+    refunded: int
+    vouchers_refunded: int
+
+    @property
+    def stake(self) -> int:
+        """All that was paid for tips."""
+        return int(self.voided["stake"])
+
+    def document(self) -> dict[str, Any]:
+        """The day as `demo --json` prints it: amounts as decimal strings; nothing was drawn and nothing is claimed."""
+        return {
+            "day_id": self.day_id,
+            "status": "voided",
+            "tickets": self.tickets,
+            "stake": str(self.stake),
+            "refunded": str(self.refunded),
+            "vouchers_refunded": str(self.vouchers_refunded),
+            "winner_root": hex_of(ZERO_HASH),
+            "affiliate_root": hex_of(ZERO_HASH),
+            "void_tx": self.voided["tx_hash"],
+        }
+
+
+def read_voided_day(
+    artifacts_dir: Path, day_id: DayId, *, tickets: int, refunded: int, vouchers_refunded: int
+) -> VoidedDay:
+    """The folder of a day that `settle` reported as VOIDED. Raises: InvariantBroken ``files_missing``."""
+    folder = artifacts_dir / f"dayId={day_id}"
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if names != ["voided.json"]:
+        raise InvariantBroken("files_missing", f"the voided day {day_id} left {names} instead of voided.json")
+    voided = json.loads((folder / "voided.json").read_bytes())
+    return VoidedDay(day_id, folder, voided, tickets, refunded, vouchers_refunded)
 
 
 def read_settled_day(artifacts_dir: Path, outcome: Mapping[str, Any]) -> SettledDay:
@@ -157,10 +200,36 @@ def check_day(view: ChainView, day: SettledDay) -> Iterator[Check]:
     )
 
 
-def check_sequence(view: ChainView, days: list[SettledDay]) -> Iterator[Check]:
+def check_voided_day(view: ChainView, day: VoidedDay) -> Iterator[Check]:
+    """What the chain says of a void and its refunds."""
+    status, settlement_hash, *_ = view.ask("SettlementV4", "dayRecord", day.day_id)
+    yield Check("the chain has voided the day and released nothing of it", status == VOIDED, day.day_id)
+    roots = {view.ask(vault, "rootOf", day.day_id) for vault in ("PrizeVault", "AffiliateVault")}
+    nothing = roots == {ZERO_HASH} and settlement_hash == ZERO_HASH
+    yield Check("no root of it stands in a claim vault", nothing, day.day_id)
+    sold = sum(stake for _, _, stake, _ in view.ask("GameManager", "poolDays", day.day_id))
+    back = day.refunded + day.vouchers_refunded
+    whole = sold == day.stake == back and view.ask("ReserveVault", "refundable", day.day_id) == 0
+    yield Check("the whole stake went back, and nothing of it is left to refund", whole, day.day_id)
+
+
+def check_sequence(view: ChainView, days: list[SettledDay], voided: VoidedDay) -> Iterator[Check]:
     """Each day opens as the day before it closed, and the chain is ready for the next one."""
-    chained = all(late.bundle["opening_state"] == early.bundle["closing_state"] for early, late in pairwise(days))
+    closing_of = {day.day_id: day.bundle["closing_state"] for day in days} | {
+        voided.day_id: voided.voided["closing_state"]
+    }
+    chained = all(day.bundle["opening_state"] == closing_of[DayId(day.day_id - 1)] for day in days[1:])
     yield Check("each day opens with the money that the day before it left", chained)
+    before = closing_of[DayId(voided.day_id - 1)]
+    kept = [
+        {
+            **state,
+            "carry": str(int(state["carry"]) + int(state["last_rollover"])),
+            "last_rollover": "0",
+        }
+        for state in before
+    ]
+    yield Check("the voided day has moved nothing but the rollover before it", kept == closing_of[voided.day_id])
     closing = [
         (int(state["carry"]), int(state["reserve"]), int(state["last_rollover"]), state["streak"])
         for state in days[-1].bundle["closing_state"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from local_world.demo import Played
     from local_world.world import World
 
-_DAYS_AGO: Final = 3  # three days are played, so the last of them ends when today begins
+_DAYS_AGO: Final = 7  # a week is played, so the last of its days ends when today begins
 
 
 def demo(
@@ -34,8 +34,8 @@ def demo(
         str | None, typer.Option("--name", help="Name of the demo's world. Default: a fresh one.", metavar="NAME")
     ] = None,
 ) -> None:
-    """Play three lottery days from sale to claim, the middle one empty, and show where every atom went. The last day
-    is left to the lines of the crontab.
+    """Play a week of the lottery from sale to claim and show where every atom went: days with and without tickets, one
+    left to the lines of the crontab, one whose seed never comes and whose buyers get their money back.
 
     Needs no account and no network.  May be repeated, also side by side: each demo has a world of its own.
     Its files stay in a folder of their own below artifacts/.
@@ -69,7 +69,7 @@ def demo(
 def document_of(played: "Played", artifacts_dir: Path, seconds: float) -> dict[str, Any]:
     """The object that ``demo --json`` prints. Amounts are decimal strings, in atoms."""
     return {
-        "days": [day.document() for day in played.days],
+        "days": [day.document() for day in played.in_order],
         "claims_paid": len(played.book.paid),
         "claims_refused": len(played.book.refused),
         "recovered_intents": played.recovered_intents,
@@ -89,7 +89,7 @@ def _world_for(name: str, artifacts_dir: Path, *, keep: bool, story: Any) -> "It
     from local_world.world import start_world
 
     root = root_of(name)
-    # The only look at the wall clock: the chain's own clock starts three days ago and is moved from there.
+    # The only look at the wall clock: the chain's own clock starts seven days ago and is moved from there.
     first_day = DayId(day_of(int(time.time())) - _DAYS_AGO)
     with story.step("a world starts: PostgreSQL, a chain, a drand beacon, the contracts"):
         world = start_world(

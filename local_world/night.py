@@ -1,4 +1,4 @@
-"""A night in which nobody but cron starts anything: the clock moves on, Chainlink answers, the jobs settle the day."""
+"""A night in which only cron starts anything: the clock moves on, Chainlink answers, the jobs settle the day."""
 
 from typing import Any, Final
 
@@ -64,7 +64,7 @@ class Night:
 
     def _next_minute(self, day_id: DayId) -> int:
         if self._now_s == day_end(day_id):
-            return self._now_s + self._world.ruleset.drand.delay_s + 120  # 01:02
+            return self._now_s + self._world.ruleset.drand.delay_s + 180  # 01:03
         status, _, _, committed_at_s, *_ = self._view.ask("SettlementV4", "dayRecord", day_id)
         until_s = committed_at_s + self._view.ask("SettlementV4", "challengePeriod") if status == COMMITTED else 0
         after_s = max(self._now_s, until_s)

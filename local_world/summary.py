@@ -1,4 +1,4 @@
-"""The demo's closing words, for somebody who has never seen the engine. Tables of at most 100 columns."""
+"""The demo's closing words, for people who have never seen the engine. Tables of at most 100 columns."""
 
 import sys
 from collections import Counter
@@ -25,8 +25,8 @@ _TOP_WINNERS = 8
 def print_summary(played: Played, *, artifacts_dir: Path, seconds: float, env_file: str | None, name: str) -> None:
     """Print everything on stdout. ``env_file`` is the settings file of a world that stays, else None."""
     _say(
-        f"[bold]{len(played.days)} lottery days, sold, drawn, settled and paid in {seconds:.0f} seconds.[/bold]",
-        "Players buy tips at a contract, in five pools by price. After midnight two seeds that nobody can choose make "
+        f"[bold]{len(played.in_order)} lottery days, sold, drawn, settled and paid in {seconds:.0f} seconds.[/bold]",
+        "Players buy tips at a contract, in five pools by price. After midnight two seeds that cannot be chosen make "
         "the winning numbers. The engine computes every prize, commits one fingerprint of all of them (a Merkle root) "
         "to the chain and waits for objections; then the money is released and each winner claims with a proof. A tip "
         "here is six numbers from 1 to 9, so few that every prize class happens by itself. Amounts are USDT.",
@@ -46,20 +46,28 @@ def print_summary(played: Played, *, artifacts_dir: Path, seconds: float, env_fi
 
 def _print_sold(played: Played) -> None:
     table = _table("What was sold", "day", "date", "<players", "<tickets", "<tips", "<bonus", "<vouchers", "<stake")
-    for day in played.days:
+    for day in played.in_order:
         tickets = [sale.ticket for sale in played.sales if sale.ticket.day_id == day.day_id]
+        bonus = sum(bonus_tips(ticket.paid_tips) for ticket in tickets)
+        vouchers = sum(ticket.voucher_tips for ticket in tickets)
         table.add_row(
             str(day.day_id),
             date_of(day.day_id),
             str(len({ticket.buyer for ticket in tickets})),
-            str(day.tickets),
-            f"{day.tips:,}",
-            f"{sum(bonus_tips(ticket.paid_tips) for ticket in tickets):,}",
-            str(sum(ticket.voucher_tips for ticket in tickets)),
-            cents(day.totals["stake"]),
+            str(len(tickets)),
+            f"{sum(ticket.paid_tips for ticket in tickets) + bonus + vouchers:,}",
+            f"{bonus:,}",
+            str(vouchers),
+            cents(sum(ticket.stake_atoms for ticket in tickets)),
         )
     console().print(table)
-    _say("Bonus tips are a gift and add no stake; voucher tips are paid for by the promotions account.")
+    voided = played.voided
+    _say(
+        "Bonus tips are a gift and add no stake; voucher tips are paid for by the promotions account.",
+        f"The VRF word of day {voided.day_id} never came. Three days after its close it was voided: "
+        f"{amount(voided.refunded)} went back to its buyers, {amount(voided.vouchers_refunded)} to the promotions "
+        "account.",
+    )
 
 
 def _print_draws(played: Played) -> None:
@@ -86,12 +94,12 @@ def _print_draws(played: Played) -> None:
     console().print(table)
     for day in played.days:
         if day.tips and not day.winning_tips(6):
-            _say(f"Nobody had a six on day {day.day_id}: all jackpots stay in their pools and grow.")
-    _say("Prizes nobody wins and the dust of each division stay in the pool and make its next day richer.")
+            _say(f"There was no six on day {day.day_id}: all jackpots stay in their pools and grow.")
+    _say("Prizes that are not won and the dust of each division stay in the pool and make its next day richer.")
 
 
 def _print_seeds(days: Sequence[SettledDay]) -> None:
-    table = _table("The seeds: made after the last ticket was sealed, chosen by nobody", "day", "seed", "value")
+    table = _table("The seeds: made after the last ticket was sealed", "day", "seed", "value")
     for day in days:
         seeds = day.bundle["seeds"]
         if seeds:
@@ -194,7 +202,9 @@ def _print_claims(played: Played) -> None:
 
 
 def _print_cron(played: Played) -> None:
-    table = _table("The last night: what cron started, and what that did", "UTC", "job", "<exit", "<took", "did")
+    table = _table(
+        "The night of the third day: what cron started, and what that did", "UTC", "job", "<exit", "<took", "did"
+    )
     before = ""
     for run in played.cron:
         if before not in ("", run.at):
@@ -206,7 +216,7 @@ def _print_cron(played: Played) -> None:
         before = run.at
     console().print(table)
     _say(
-        "Nobody else worked on the last day: at each minute cron starts the lines that are due, all at once.",
+        "Only cron worked on that day: at each minute it starts the lines that are due, all at once.",
         "75: not yet, the next run goes on.",
     )
 
@@ -216,9 +226,13 @@ def _print_checks(played: Played) -> None:
     for text in dict.fromkeys(check.text for check in played.checks):
         same = [check for check in played.checks if check.text == text]
         days = [str(check.day_id) for check in same if check.day_id is not None]
-        shown = "every day" if len(days) == len(played.days) else ", ".join(days)
+        shown = "every day" if len(days) == len(played.in_order) else _days_shown(days, len(played.days))
         table.add_row(_mark(all(check.holds for check in same)), escape(text), shown)
     console().print(table)
+
+
+def _days_shown(days: Sequence[str], settled: int) -> str:
+    return "every settled day" if len(days) == settled else ", ".join(days)
 
 
 def _print_next(played: Played, artifacts_dir: Path, env_file: str | None, name: str) -> None:
@@ -227,36 +241,37 @@ def _print_next(played: Played, artifacts_dir: Path, env_file: str | None, name:
         ("Every file of every day lies in", f"{artifacts_dir}/"),
         ("This prints the last day's run hash", f"sha256sum {artifacts_dir}/dayId={last.day_id}/commit_bundle.json"),
         (
-            "This checks the last day, and trusts nobody",
+            "This checks the last day, and needs no trust",
             f"{_program()} verify --day {last.day_id} --dir {artifacts_dir}/dayId={last.day_id}",
         ),
     ]
     if env_file is None:
         lines.append(("The world has ended. Next time keep it", 'make demo ARGS="--keep"'))
     else:
-        lines += next_commands(played, last.day_id, env_file, name)
+        lines += next_commands(played, env_file, name)
     _say("[bold]What to try next[/bold]")
     for text, command in lines:
         # Unwrapped, so that it can be copied.
         console().print(f"  {text}:\n      {escape(command)}", soft_wrap=True)
 
 
-def next_commands(played: Played, day_id: DayId, env_file: str, name: str) -> list[tuple[str, str]]:
+def next_commands(played: Played, env_file: str, name: str) -> list[tuple[str, str]]:
     """Commands that work on a world that was kept."""
     paid = {(claim.vault, claim.day_id, claim.wallet) for claim in played.book.paid}
     open_prizes = [
-        each["wallet"]
-        for each in played.days[-1].result["payouts"]
-        if (PRIZES, day_id, Wallet(each["wallet"])) not in paid
+        (day.day_id, each["wallet"])
+        for day in played.days
+        for each in day.result["payouts"]
+        if (PRIZES, day.day_id, Wallet(each["wallet"])) not in paid
     ]
     program = _program()
     commands = [("The settings of this world", f"export BO_ENV_FILE={env_file}")]
     if open_prizes:
-        commands.append(
-            ("A proof that still waits to be claimed", f"{program} proof --day {day_id} --wallet {open_prizes[0]}")
-        )
+        day, wallet = open_prizes[0]
+        commands.append(("A proof that still waits to be claimed", f"{program} proof --day {day} --wallet {wallet}"))
     return [
         *commands,
+        ("Who was refunded on the voided day", f"{program} refunds --day {played.voided.day_id}"),
         ("Settle again: nothing is due", f"{program} settle"),
         ("Addresses of the world", f"{program} dev status --name {name}"),
         ("End it", f"{program} dev down --name {name}"),
