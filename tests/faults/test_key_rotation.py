@@ -25,7 +25,7 @@ from tests.support.observed import (
     settler_nonce,
     true_run_hash,
 )
-from tests.support.offices import EXPIRY_S, name, pass_time, suspend, take
+from tests.support.offices import EXPIRY_S, last_closed_day, name, pass_time, suspend, take
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import act
 from tests.support.warm_cli import Finished
@@ -117,7 +117,7 @@ def test_a_key_exchanged_as_the_page_says_costs_nothing(played: PlayedWorld, tmp
     # 3: not while a commit waits for its release; what the old key has signed becomes final.
     commit(played)
     assert answer(take_office(played, **key)) == (EXIT_FAILED, "commit_pending")
-    settled(played, DayId(played.day + 1))
+    settled(played, last_closed_day(played))
     for _ in range(4):
         done = played.cli("tx", "resume", "--json")
         played.chain.mine(3)
@@ -136,10 +136,11 @@ def test_a_key_exchanged_as_the_page_says_costs_nothing(played: PlayedWorld, tmp
     assert (senders(played)[-1], audit_actions(played)[-1]) == ((new, 0, "FINAL"), "office_taken")
     assert take_office(played, **key).code == EXIT_DONE  # repeated: nothing is sent
     assert json.loads(played.cli("key", "address", "--json", **key).stdout)["is_settler"] is True
-    assert refuses("wrong_key", played).exit_code == EXIT_USAGE
 
     # The next day is the new key's, and nothing of before has changed.
-    day = DayId(played.day + 2)
+    day = DayId(last_closed_day(played) + 1)
+    played.close(day, has_tips=False)
+    assert refuses("wrong_key", played).exit_code == EXIT_USAGE
     settled(played, day, **key)
     assert senders(played)[by_old:] == [(new, 0, "FINAL"), (new, 1, "FINAL"), (new, 2, "FINAL")]
     assert {sender for sender, _, _ in senders(played)[:by_old]} == {old}
@@ -178,8 +179,7 @@ def test_an_office_that_another_wallet_has_taken_with_the_key_is_explained(playe
     settled(played, **NEW_KEY)
     ((details,),) = rows(played, "SELECT details FROM audit_log WHERE action = 'transactions_adopted'")
     assert details["adopted"] == {"0": "HolderSet office 3"}
-    assert [(sender, nonce) for sender, nonce, _ in senders(played)[1:]] == [(parse_wallet(NEW.address), 1),
-                                                                            (parse_wallet(NEW.address), 2)]  # fmt: skip
+    assert [nonce for sender, nonce, _ in senders(played) if sender == parse_wallet(NEW.address)][:2] == [1, 2]
     check_invariants(played)
 
 
@@ -207,7 +207,7 @@ def test_a_commit_of_the_old_key_that_comes_too_late_reverts_and_the_new_key_com
     killed_at(played, "signed, not broadcast", "settle")
     take(played, NEW)  # at once, without waiting for what is signed
     settled(played, **NEW_KEY)
-    assert senders(played)[1:] == [(old, nonce, "REVERTED"), (new, 1, "FINAL"), (new, 2, "FINAL")]
+    assert senders(played)[1:4] == [(old, nonce, "REVERTED"), (new, 1, "FINAL"), (new, 2, "FINAL")]
     assert (event_count(played, "DayCommitted"), event_count(played, "DayReleased")) == (1, 1)
     (run,) = rows(played, "SELECT '0x' || encode(run_hash, 'hex') FROM settlement_runs WHERE status = 'settled'")
     assert run == (true_run_hash(played),)
@@ -275,10 +275,8 @@ def test_a_suspension_takes_the_commit_back_and_halts_the_day_although_nothing_c
     take(played, NEW)
     settled(played, **NEW_KEY)
     assert [event_count(played, event) for event in ("DayCommitted", "TakenBack", "DayReleased")] == [2, 1, 1]
-    assert [run for (run,) in rows(played, "SELECT status FROM settlement_runs ORDER BY run_id")] == [
-        "vetoed",
-        "settled",
-    ]
+    runs = rows(played, "SELECT day_id, status FROM settlement_runs ORDER BY run_id")
+    assert [status for day, status in runs if day == played.day] == ["vetoed", "settled"]
     check_invariants(played)
 
 
