@@ -45,9 +45,7 @@ FromDay = Annotated[int | None, _option("--from-day", "N", _GAME, "Of --schedule
 CancelRuleset = Annotated[bool, _option("--cancel-ruleset", None, _GAME, "Take the waiting ruleset back.")]
 AnnounceEnd = Annotated[_Two, _option("--announce-end", "N 0x..", _GAME, _END)]
 CancelEnd = Annotated[bool, _option("--cancel-end", None, _GAME, "Take an announced end back.")]
-Finish = Annotated[
-    bool, _option("--finish", None, _GAME, "Send what is left, once its last day is over.")
-]
+Finish = Annotated[bool, _option("--finish", None, _GAME, "Send what is left, once its last day is over.")]
 
 
 def roles(
