@@ -232,7 +232,7 @@ class Demo:
 
     def _pass_empty_day(self, day_id: DayId) -> None:
         with self._story.step(f"day {day_id}: no ticket is sold; it closes and needs no seeds") as facts:
-            self._chain.advance_to(day_end(day_id))
+            self._chain.advance_to(day_end(day_id) + self._world.ruleset.drand.delay_s)
             self._recover()
             seeds = self._cli.run_until_done("refresh-seeds")
             require_invariant(

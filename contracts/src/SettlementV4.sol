@@ -511,7 +511,8 @@ contract SettlementV4 is RoleBound, ISettlement {
         PoolState[5] memory state = _unpacked();
         uint256 tips;
         for (uint256 p = 0; p < POOL_COUNT; ++p) {
-            state[p].carry += state[p].lastRollover + split[p].pot - s.poolPayout[p];
+            // Not with +=: a payout may be above what came in, and the carry covers it.
+            state[p].carry = state[p].carry + state[p].lastRollover + split[p].pot - s.poolPayout[p];
             state[p].reserve = state[p].reserve + split[p].jackpot - s.poolJackpotPayout[p];
             state[p].lastRollover = split[p].rollover;
             if (s.poolJackpotPayout[p] > 0) state[p].streak = 0;
