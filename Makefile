@@ -3,7 +3,7 @@
 
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all bench fuzz mutants check contracts lock clean
+.PHONY: help setup demo test test-all bench fuzz mutants check contracts gas lock clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -34,9 +34,10 @@ help:
 		'make bench      measures a record night (ARGS="--tickets 200000")' \
 		'make fuzz      feeds found bytes to every border for FUZZ_SECONDS each (Linux on x86-64)' \
 		'make mutants    plants errors in core/, merkle/ and the gates, and counts what the tests see' \
-		'make check      runs ruff, mypy, import-linter and the layout test' \
+		'make check      runs ruff, mypy, import-linter, the layout test and the comparison of gas' \
 		'make setup      makes .venv and contracts/node_modules; nothing outside this folder is touched' \
 		'make contracts  rebuilds abi/ from contracts/src' \
+		'make gas        measures the calls of abi/ and records them: contracts/gas.json, docs/contracts.md' \
 		'make lock       pins all packages anew (needs uv)' \
 		'make clean      ends local worlds, removes what setup made and all caches'
 
@@ -105,10 +106,13 @@ check: setup
 	$(bin)/ruff format --check .
 	$(bin)/mypy
 	$(bin)/lint-imports
-	$(bin)/python -m pytest -q tests/test_layout.py
+	$(bin)/python -m pytest -q tests/test_layout.py tests/contracts/test_gas.py
 
 contracts: setup
 	cd contracts && node build.js
+
+gas: setup
+	$(bin)/python -m tests.contracts.gas_table $(ARGS)
 
 # Hashes and no host names, so that the files fit every index.
 lock:

@@ -97,8 +97,12 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
 
 
 def _print_refund(day: int, facts: dict[str, Any]) -> None:
-    how = "refund(buyer, nonces) of ReserveVault, called by anyone, pays these stakes once; it needs no proof"
-    shown = {"wallet": facts["wallet"], "sum": f"{facts['sum']} atoms = {facts['shown_sum']}", "how": how}
+    shown = {
+        "wallet": facts["wallet"],
+        "sum": f"{facts['sum']} atoms = {facts['shown_sum']}",
+        "paid by": "refund(buyer, nonces) of ReserveVault",
+        "proof": "none is needed",
+    }
     print_facts(f"Day {day}, voided", shown)
     rows = [(row["ticket_id"], row["pool_id"], row["nonce"], row["stake"]) for row in facts["refunds"]]
     print_table("Stakes", ("ticket", "pool", "nonce", "atoms"), rows)

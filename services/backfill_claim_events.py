@@ -158,8 +158,8 @@ def _overtaken(conn: Conn, stop: int, events: Sequence[Payment]) -> tuple[Sequen
 
 
 def _bring_back(engine: Engine, lease: Lease, final: Block, done: Backfilled) -> Differing:
-    """Compare with the contracts. From the first day that lacks payments on, all is read again; returned is what differs
-    afterwards.
+    """Compare with the contracts. From the first day that lacks payments on, all is read again; returned is what
+    differs afterwards.
 
     This only adds. A final row that the chain does not have makes the alarm stay, and a person removes the cursor.
     """

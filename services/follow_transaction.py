@@ -28,6 +28,7 @@ from io_layer.journal_store import (
     select_transaction,
 )
 from io_layer.journal_store import Purpose as StoredPurpose
+from io_layer.pipeline_store import select_day
 from services.engine import Engine
 from services.lease import Lease
 
@@ -128,11 +129,15 @@ def _mark(
 
 
 def _open_again(engine: Engine, stored: JournalTx) -> None:
-    """A purpose whose attempts are all spent may take a new nonce, but not again and again without a person."""
+    """A purpose whose attempts are all spent may take a new nonce, but not again and again without a person. That of a
+    voided day is closed."""
     attempts = select_attempts(engine.conn, stored.tx_id)
     reverted = sum(1 for attempt in attempts if attempt.state == "REVERTED")
     is_spent = all(attempt.state in _SPENT for attempt in attempts)
-    if is_spent and attempts[-1].state == "REVERTED" and reverted % _TRIES == 0:
+    day = select_day(engine.conn, stored.day_id)
+    if is_spent and day is not None and day.status == "VOIDED":
+        mark_adopted(engine.conn, stored.tx_id, "its day is voided")
+    elif is_spent and attempts[-1].state == "REVERTED" and reverted % _TRIES == 0:
         mark_failed(engine.conn, stored.tx_id, f"{reverted} transactions of it failed on the chain")
     else:
         prepare_again(engine.conn, stored.tx_id, "every earlier transaction is finally spent without effect")
@@ -166,6 +171,13 @@ def close_purpose(engine: Engine, lease: Lease, purpose: Purpose) -> Hash32 | No
         with lease.transaction():
             mark_adopted(engine.conn, stored.tx_id, "the chain shows the effect of another sender's transaction")
     return ours[-1] if ours else None
+
+
+def sent_block(engine: Engine, purpose: Purpose) -> int | None:
+    """The block in which the purpose's transaction stands, or None."""
+    stored = select_transaction(engine.conn, stored_purpose(engine, purpose))
+    attempt = current_attempt(select_attempts(engine.conn, stored.tx_id)) if stored else None
+    return attempt.block_number if attempt else None
 
 
 def transaction_hash(engine: Engine, purpose: Purpose) -> Hash32 | None:

@@ -62,15 +62,15 @@ def _require_known_rules(engine: Engine, facts: DayOnChain, voided: VoidedDay) -
 
 
 def _close_transactions(engine: Engine, lease: Lease, facts: DayOnChain) -> None:
-    """What our key has sent for the day has no work left: it is adopted once it is spent. One that is still under way
-    fills its nonce first."""
+    """What our key has sent for the day has nothing left to do and is adopted if it is spent. One that is still under
+    way fills its nonce first; whoever follows it then closes it."""
     for stored in select_open_transactions(engine.conn):
         if stored.day_id != facts.day_id:
             continue
         follow_stored(engine, lease, stored, facts.block)
         if current_attempt(select_attempts(engine.conn, stored.tx_id)) is None:
             with lease.transaction():
-                mark_adopted(engine.conn, stored.tx_id, "the day is voided")
+                mark_adopted(engine.conn, stored.tx_id, "its day is voided")
 
 
 def _set_settlement_aside(engine: Engine, lease: Lease, voided: VoidedDay) -> None:

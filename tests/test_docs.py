@@ -22,12 +22,12 @@ from core.documents.inputs import render_inputs
 from core.documents.manifest import Manifest, render_manifest
 from core.documents.merkle_dumps import render_winners_merkle
 from core.documents.settlement_result import render_settlement_result
-from core.documents.void import render_void_affiliates, render_void_result, void_bundle
+from core.documents.voided import render_voided
 from core.fold import fold_day
 from core.ruleset import RULESET_1, ruleset_hash
-from core.void import void_day
 from services.gates import GATE_TEXTS
 from services.prune import KEEP_LOGS_DAYS, KEEP_OTHER_LOGS_DAYS
+from tests.io_layer.builders import voided_day
 from tests.support.days import DAY, DEPLOYMENT, EMPTY_STATE, Day, seeds_for, ticket, wallet
 from workers.all_jobs import all_jobs
 
@@ -183,40 +183,8 @@ def files_of_a_day() -> dict[str, bytes]:
             )
         ),
         "checksums.json": b"".join(render_checksums(day_id=DAY, sha256s=dict.fromkeys(DETERMINISTIC_FILES, ZERO_HASH))),
+        "voided.json": b"".join(render_voided(voided_day(), chain_id=1, settlement=DEPLOYMENT.settlement)),
     }
-
-
-def files_of_a_void() -> dict[str, bytes]:
-    """The files of a voided day that are unlike those of others."""
-    sold = ticket(1, 0, wallet(1), [(1, 2, 3, 4, 5, 6)] * 2, paid=1, vouchers=1)
-    voided = void_day(
-        day_id=DAY, ruleset=RULESET_1, opening=(EMPTY_STATE,) * 5, tickets=[sold], promotions=wallet(2)
-    )  # fmt: skip
-    bundle = void_bundle(
-        voided=voided,
-        reason="announced",
-        deployment=DEPLOYMENT,
-        ruleset_hash=ZERO_HASH,
-        inputs_sha256=ZERO_HASH,
-        affiliates_sha256=ZERO_HASH,
-        refund_root=ZERO_HASH,
-    )
-    return {
-        "affiliates.json": b"".join(render_void_affiliates(day_id=DAY, chain_id=1)),
-        "settlement_result.json": b"".join(
-            render_void_result(voided=voided, reason="announced", deployment=DEPLOYMENT)
-        ),
-        "commit_bundle.json": bundle_bytes(bundle),
-    }
-
-
-def test_the_page_of_artifacts_names_every_field_of_a_voided_day() -> None:
-    page = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
-    about = page.split("\n## A voided day\n")[1].split("\n## ")[0]
-    for name, data in files_of_a_void().items():
-        document = json.loads(data)
-        assert f"`{name}`: `schema` is `{document['schema']}`" in about
-        assert set(keys_of(document)) - set(re.findall(r"`(\w+)`", page)) == set(), name
 
 
 def keys_of(document: object) -> Iterator[str]:
@@ -244,7 +212,7 @@ def test_the_page_of_artifacts_names_every_field_of_every_file() -> None:
         assert {key for key in keys_of(ruleset) if not re.search(rf"\b{key}\b", RULES)} == set()
         named = set(re.findall(r"`(\w+)`", about + shared)) | set(DETERMINISTIC_FILES)
         assert set(keys_of(document)) - named == set(), name
-    for name in (*DETERMINISTIC_FILES, "checksums.json", "manifest.json", "provenance.json"):
+    for name in (*DETERMINISTIC_FILES, "checksums.json", "manifest.json", "provenance.json", "voided.json"):
         assert f"| `{name}` |" in head
 
 
@@ -252,7 +220,6 @@ def test_the_page_of_artifacts_invents_no_field() -> None:
     page = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
     files = files_of_a_day()
     known = {key for data in files.values() for key in keys_of(json.loads(data))}
-    known |= {key for data in files_of_a_void().values() for key in keys_of(json.loads(data))}
     known |= set(re.findall(r'"(\w+)":', (ROOT / "services" / "provenance.py").read_text(encoding="utf-8")))
     for part in page.split("\n## ")[3:-1]:
         for row in re.findall(r"^\| (`[^|]+) \|", part, re.MULTILINE):

@@ -21,7 +21,7 @@ import {GameTreasury} from "./GameTreasury.sol";
 import {ReserveVault} from "./ReserveVault.sol";
 import {RoleBound} from "./RoleBound.sol";
 import {Roles} from "./Roles.sol";
-import {BuyPermit, MAX_LAG_DAYS, POOL_COUNT, PoolDay} from "./Types.sol";
+import {BuyPermit, ISettlement, MAX_LAG_DAYS, POOL_COUNT, PoolDay} from "./Types.sol";
 
 /// @title GameManager
 /// @notice Sells tickets. Every tip stands in an event and in a running digest per day and pool before any seed of the
@@ -235,7 +235,7 @@ contract GameManager is RoleBound, EIP712 {
         Note storage note = _notes[permit.buyer][permit.nonce];
         if (note.stake != 0) revert NonceUsed(permit.buyer, permit.nonce);
         // At most 144 tips of 10 USDT.
-        _notes[permit.buyer][permit.nonce] = Note(uint64(permit.dayId), uint128(paid), false);
+        (note.dayId, note.stake) = (uint64(permit.dayId), uint128(paid));
 
         Sale memory sale;
         sale.stake = paid + vouchers;
@@ -266,30 +266,31 @@ contract GameManager is RoleBound, EIP712 {
         if (tips.length != 8 * tipCount) revert WrongTipsLength(8 * tipCount, tips.length);
         if (keccak256(tips) != tipsHash) revert TipsHashMismatch();
         uint256 range = numberMax;
-        for (uint256 i = 0; i < tipCount; ++i) {
-            uint64 mask = uint64(bytes8(tips[8 * i:8 * i + 8]));
-            uint256 five = mask;
-            uint256 six;
-            // Each step clears the lowest set bit; zero stays zero. So exactly six bits are set when something is left
-            // after five steps and nothing after six.
-            unchecked {
+        uint256 word;
+        // Unchecked, because zero minus one wraps on purpose; nothing else can, with at most 255 tips.
+        unchecked {
+            for (uint256 i = 0; i < tipCount; ++i) {
+                // Four tips at a time: a slice of calldata costs as much as the check of a tip.
+                if (i % 4 == 0) word = uint256(bytes32(tips[8 * i:]));
+                uint256 mask = word >> 192;
+                word <<= 64;
+                // Each step clears the lowest set bit; zero stays zero. So exactly six bits are set when something is
+                // left after five steps and nothing after six.
+                uint256 five = mask;
                 five &= five - 1;
                 five &= five - 1;
                 five &= five - 1;
                 five &= five - 1;
                 five &= five - 1;
-                six = five & (five - 1);
+                if (five == 0 || five & (five - 1) != 0 || mask >> range != 0) revert BadTip(i, uint64(mask));
             }
-            if (five == 0 || six != 0 || mask >> range != 0) revert BadTip(i, mask);
         }
     }
 
     /// @dev Adds the ticket to its pool's day and returns the new running digest.
     function _count(BuyPermit calldata permit, uint256 tipCount, Sale memory sale) private returns (bytes32 digest) {
-        PackedPoolDay storage sold = _poolDays[permit.dayId][permit.poolId];
-        sold.ticketCount += 1;
-        sold.tipCount += uint64(tipCount);
-        sold.stake += uint128(sale.stake);
+        PackedPoolDay storage poolDay = _poolDays[permit.dayId][permit.poolId];
+        PackedPoolDay memory sold = poolDay;
         digest = keccak256(
             abi.encode(
                 sold.digest,
@@ -302,7 +303,12 @@ contract GameManager is RoleBound, EIP712 {
                 permit.tipsHash
             )
         );
-        sold.digest = digest;
+        sold.ticketCount += 1;
+        sold.tipCount += uint64(tipCount);
+        sold.stake += uint128(sale.stake);
+        // Written together, because three of them share a word.
+        (poolDay.ticketCount, poolDay.tipCount, poolDay.stake, poolDay.digest) =
+            (sold.ticketCount, sold.tipCount, sold.stake, digest);
     }
 
     function _announce(BuyPermit calldata permit, bytes calldata tips, Sale memory sale) private {
@@ -327,7 +333,8 @@ contract GameManager is RoleBound, EIP712 {
         Binding storage binding = _bindings[player];
         if (binding.bound) return binding.affiliate;
         if (proposed == player) revert SelfReferral();
-        if (proposed != address(0)) _requireOutside(proposed);
+        // Asked of `settlement` directly: a new buyer pays for it.
+        if (proposed != address(0) && ISettlement(settlement).isOurs(proposed)) revert AccountIsOurs(proposed);
         binding.bound = true;
         binding.affiliate = proposed;
         emit AffiliateBound(player, proposed);
@@ -355,12 +362,15 @@ contract GameManager is RoleBound, EIP712 {
 
     // ------------------------------------------------------------------------- owner and guardian
 
-    /// @notice Announces the ruleset (its hash) that rules from `fromDay` on, 7 to 366 days ahead. One can wait; a new
-    ///         one takes its place.
+    /// @notice Announces the ruleset (its hash) that rules from `fromDay` on, 7 to 366 days ahead and not before the
+    ///         first day. One can wait; a new one takes its place.
     function scheduleRuleset(bytes32 rulesetHash, uint256 fromDay) external onlyOwner {
         if (rulesetHash == bytes32(0)) revert ZeroHash();
         uint256 today = block.timestamp / 1 days;
-        if (fromDay < today + RULESET_NOTICE_DAYS) revert TooEarly(fromDay, today + RULESET_NOTICE_DAYS);
+        uint256 earliest = today + RULESET_NOTICE_DAYS;
+        // The days of past rulesets ascend, and the constructor's is the first day.
+        if (earliest < firstDay) earliest = firstDay;
+        if (fromDay < earliest) revert TooEarly(fromDay, earliest);
         if (fromDay > today + MAX_RULESET_DAYS) revert TooFarAhead(fromDay, today + MAX_RULESET_DAYS);
         WaitingRuleset memory waiting = _waiting;
         if (waiting.hash != bytes32(0) && waiting.fromDay <= today) {

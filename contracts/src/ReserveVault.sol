@@ -46,8 +46,6 @@ contract ReserveVault is Timelocked {
     address public feeReceiver;
     /// @notice Receives what relayed players pay for gas.
     address public gasSafe;
-    /// @notice Most voucher stake of one day, in atoms.
-    uint256 public voucherCap;
     /// @notice Stakes of a voided day that are not refunded yet, in atoms.
     mapping(uint256 dayId => uint256) public refundable;
     /// @notice Sum of `refundable` over all days.
@@ -55,10 +53,11 @@ contract ReserveVault is Timelocked {
     /// @notice Where what is paid to an account goes instead; zero if it set nothing.
     mapping(address account => address) public payeeOf;
 
-    /// @dev One word: a relayed purchase changes both.
+    /// @dev One word, because a relayed ticket with vouchers needs all of it. 80 bits hold more USDT than there can be.
     struct Ledger {
-        uint128 held;
-        uint128 accruedGas;
+        uint88 held;
+        uint80 accruedGas;
+        uint88 voucherCap;
     }
 
     /// @dev One word: a release changes both.
@@ -149,8 +148,8 @@ contract ReserveVault is Timelocked {
         if (msg.sender != gameManager) revert NotGameManager(msg.sender);
         uint256 fromBuyer = paidStake + gasCost;
         uint256 due = fromBuyer + voucherStake;
-        Ledger memory ledger = _ledger;
-        _ledger = Ledger((ledger.held + due).toUint128(), (ledger.accruedGas + gasCost).toUint128());
+        (uint256 held_, uint256 accruedGas_) = (_ledger.held, _ledger.accruedGas);
+        (_ledger.held, _ledger.accruedGas) = ((held_ + due).toUint88(), (accruedGas_ + gasCost).toUint80());
         uint256 before = usdt.balanceOf(address(this));
         usdt.safeTransferFrom(buyer, address(this), fromBuyer);
         if (voucherStake > 0) {
@@ -166,7 +165,8 @@ contract ReserveVault is Timelocked {
         Vouchers memory day = _vouchers[dayId];
         account = day.account == address(0) ? roles.promotions() : day.account;
         uint256 sum = day.stake + stake;
-        if (sum > voucherCap) revert VoucherCapExceeded(dayId, sum, voucherCap);
+        uint256 cap = _ledger.voucherCap;
+        if (sum > cap) revert VoucherCapExceeded(dayId, sum, cap);
         // The cap fits 88 bits.
         _vouchers[dayId] = Vouchers(account, uint88(sum), false);
     }
@@ -289,7 +289,7 @@ contract ReserveVault is Timelocked {
 
     /// @notice Lowers the cap at once.
     function lowerVoucherCap(uint256 cap) external onlyOwner {
-        if (cap >= voucherCap) revert CapNotLower(cap, voucherCap);
+        if (cap >= _ledger.voucherCap) revert CapNotLower(cap, _ledger.voucherCap);
         _setVoucherCap(cap);
     }
 
@@ -324,6 +324,11 @@ contract ReserveVault is Timelocked {
         return _accrued.charity;
     }
 
+    /// @notice Most voucher stake of one day, in atoms.
+    function voucherCap() external view returns (uint256) {
+        return _ledger.voucherCap;
+    }
+
     /// @notice Gas costs that wait to be pulled, in atoms.
     function accruedGas() external view returns (uint256) {
         return _ledger.accruedGas;
@@ -353,7 +358,7 @@ contract ReserveVault is Timelocked {
     function _pay(address to, uint256 amount) private {
         if (amount == 0) revert NothingToPay();
         if (_isBlocked(to)) revert BlockedByToken(to);
-        _ledger.held -= amount.toUint128();
+        _ledger.held -= amount.toUint88();
         _send(to, amount);
     }
 
@@ -385,8 +390,8 @@ contract ReserveVault is Timelocked {
     }
 
     function _setVoucherCap(uint256 cap) private {
-        emit VoucherCapSet(voucherCap, cap);
-        voucherCap = cap;
+        emit VoucherCapSet(_ledger.voucherCap, cap);
+        _ledger.voucherCap = cap.toUint88();
     }
 
     function _setFeeReceiver(address account) private {

@@ -54,9 +54,9 @@ def test_of_a_hundred_thousand_foreign_requests_not_one_is_signed() -> None:
     others = [
         codec(name).selector(function)
         for name, function in (
-            *(("SettlementV4", f) for f in ("veto", "voidDay", "announceVoid")),
+            *(("SettlementV4", f) for f in ("veto", "voidDay", "finish")),
             *(("TestUSDT", f) for f in ("transfer", "approve", "transferFrom")),
-            ("Roles", "setPromotions"),
+            ("Roles", "nameHolder"),
         )
     ]
     account = Counting()

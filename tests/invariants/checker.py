@@ -44,8 +44,8 @@ def check_invariants(played: PlayedWorld, *, knows_all_sends: bool = True) -> li
 
 
 def check_at_rest(played: PlayedWorld, *due: DayId, after_kill: bool = False) -> str:
-    """I14: nothing runs, no lease is held, nothing that was signed still waits to be sent; each ``due`` day is DONE, or
-    HALTED for a person. Its id.
+    """I14: nothing runs, no lease is held, nothing that was signed still waits to be sent; each ``due`` day is DONE or
+    VOIDED, or HALTED for a person. Its id.
 
     ``after_kill``: a killed run may have left its lease behind when nothing was due any more; whoever needs it, takes
     it from the dead.
@@ -57,7 +57,7 @@ def check_at_rest(played: PlayedWorld, *due: DayId, after_kill: bool = False) ->
         _require(after_kill or not held, "I14", f"not given back: {held}")
         unsent = facts.rows("SELECT tx_id FROM chain_transaction_attempts WHERE state = 'SIGNED'")
         _require(not unsent, "I14", f"signed and not sent: {unsent}")
-        ended = facts.rows("SELECT day_id FROM settlement_pipeline_runs WHERE status IN ('DONE', 'HALTED')")
+        ended = facts.rows("SELECT day_id FROM settlement_pipeline_runs WHERE status IN ('DONE', 'VOIDED', 'HALTED')")
         left = {*due} - {row["day_id"] for row in ended}
         _require(not left, "I14", f"not settled: {sorted(left)}")
     return "I14"
@@ -72,8 +72,12 @@ def _require(holds: bool, invariant: str, found: str) -> None:
 
 SELECT_RUNS = """
     SELECT run_id, day_id, run_hash, status, total_payout, affiliate_total, charity_total, net_fee, winner_root,
-           affiliate_root, settlement_hash, winner_count, affiliate_count, kind
+           affiliate_root, settlement_hash, winner_count, affiliate_count
       FROM settlement_runs WHERE status NOT IN ('superseded', 'vetoed') ORDER BY day_id
+"""
+SELECT_VOIDED = """
+    SELECT day_id, void_stake, void_block, void_at_s, void_tx FROM settlement_pipeline_runs
+     WHERE status = 'VOIDED' ORDER BY day_id
 """
 SELECT_POOLS = "SELECT * FROM settlement_pool_results WHERE run_id = %(run_id)s ORDER BY pool_id"
 SELECT_SUMS = """
@@ -85,8 +89,17 @@ SELECT_SUMS = """
 def _check_conservation(facts: Facts) -> None:
     """Every atom that came in went to somebody or is kept, day by day, and the chain keeps as much as we say."""
     before = [(0, 0, 0, 0)] * 5
-    settled = 0
+    voided = {row["day_id"]: row for row in facts.rows(SELECT_VOIDED)}
+    for day, row in voided.items():
+        event = next(one for one in facts.events("SettlementV4", "DayVoided") if one["dayId"] == day)
+        sold = sum(pool[2] for pool in facts.read("GameManager", "poolDays", day))
+        told = (row["void_stake"], row["void_block"], "0x" + row["void_tx"].hex())
+        _require(told == (sold, event["block"], event["tx_hash"]), "I1", f"day {day} is VOIDED: {told}, not {event}")
+        _require(facts.read("ReserveVault", "refundable", day) <= sold, "I1", f"day {day}: refundable is above {sold}")
     for run in facts.rows(SELECT_RUNS):
+        if run["day_id"] - 1 in voided:
+            # A void moves yesterday's rollover to the carry, and a row of them no more than one.
+            before = [(carry + rollover, reserve, 0, streak) for carry, reserve, rollover, streak in before]
         day, pools = run["day_id"], facts.rows(SELECT_POOLS, run_id=run["run_id"])
         _require(len(pools) == 5, "I1", f"day {day} has {len(pools)} pools")
         (sums,) = facts.rows(SELECT_SUMS, run_id=run["run_id"])
@@ -102,11 +115,9 @@ def _check_conservation(facts: Facts) -> None:
         before = [tuple(p[f"closing_{name}"] for name in _STATE) for p in pools]
         sold = facts.read("GameManager", "poolDays", day)
         _require([p["stake"] for p in pools] == [s[2] for s in sold], "I1", f"day {day}: other stakes than the chain's")
-        if run["status"] == "settled":
-            settled += 1
-            if facts.read("SettlementV4", "nextDay") == day + 1:
-                on_chain = [tuple(state) for state in facts.read("SettlementV4", "openingState")]
-                _require(on_chain == before, "I1", f"day {day}: closing state {before}, the chain has {on_chain}")
+        if run["status"] == "settled" and facts.read("SettlementV4", "nextDay") == day + 1:
+            on_chain = [tuple(state) for state in facts.read("SettlementV4", "openingState")]
+            _require(on_chain == before, "I1", f"day {day}: closing state {before}, the chain has {on_chain}")
     _check_solvency(facts)
 
 
@@ -117,13 +128,15 @@ def _check_solvency(facts: Facts) -> None:
     owed = sum(sum(state[:3]) for state in states)
     for day in range(max(first, next_day), today + 1):
         owed += sum(pool[2] for pool in facts.read("GameManager", "poolDays", day))
-    owed += facts.read("ReserveVault", "accruedFees") + facts.read("ReserveVault", "accruedCharity")
-    has = facts.read("TestUSDT", "balanceOf", facts.address("ReserveVault"))
-    _require(has >= owed, "I1", f"the reserve vault holds {has}, owes {owed}")
+    accounts = ("accruedFees", "accruedCharity", "accruedGas", "refundableTotal")
+    owed += sum(facts.read("ReserveVault", account) for account in accounts)
     for vault in ("PrizeVault", "AffiliateVault"):
-        debt = facts.read(vault, "totalReleased") - facts.read(vault, "totalClaimed")
-        has = facts.read("TestUSDT", "balanceOf", facts.address(vault))
-        _require(has >= debt, "I1", f"{vault} holds {has}, owes {debt}")
+        owed += facts.read(vault, "totalReleased") - facts.read(vault, "totalClaimed")
+    held, has = (
+        facts.read("ReserveVault", "held"),
+        facts.read("TestUSDT", "balanceOf", facts.address("ReserveVault")),
+    )
+    _require(has >= held == owed, "I1", f"the reserve vault has {has}, says that it holds {held}, owes {owed}")
 
 
 # -- I2, I3, I4 ------------------------------------------------------------------------------------------------------
@@ -145,9 +158,10 @@ def _check_once(facts: Facts) -> None:
     commits: Counter[tuple[int, int]] = Counter()
     releases = Counter(event["dayId"] for event in facts.events("SettlementV4", "DayReleased"))
     moves = [(e["block"], e["log_index"], e["dayId"], "commit") for e in facts.events("SettlementV4", "DayCommitted")]
-    moves += [(e["block"], e["log_index"], e["dayId"], "veto") for e in facts.events("SettlementV4", "DayVetoed")]
+    for end in ("DayVetoed", "TakenBack"):
+        moves += [(e["block"], e["log_index"], e["dayId"], "taken back") for e in facts.events("SettlementV4", end)]
     for _, _, day, what in sorted(moves):
-        if what == "veto":
+        if what == "taken back":
             rounds[day] += 1
         else:
             commits[day, rounds[day]] += 1
@@ -174,9 +188,6 @@ def _check_chain_knows(facts: Facts) -> None:
             if run is not None and run["status"] in ("committed", "settled"):
                 wanted = (_RELEASED,) if run["status"] == "settled" else (_COMMITTED, _RELEASED)
                 ours = (settlement_hash, run_hash) == (run["settlement_hash"], run["run_hash"])
-                if run["kind"] == "void":
-                    # Nothing was committed: the refund stands in PrizeVault, which I5 compares.
-                    wanted, ours = (_VOIDED,), (settlement_hash, run_hash) == (bytes(32), bytes(32))
                 where = f"day {day} is {run['status']}, endpoint {endpoint} shows status {status}"
                 _require(status in wanted and ours, "I4", where)
             elif status in (_COMMITTED, _RELEASED) and day not in halted:
@@ -186,6 +197,13 @@ def _check_chain_knows(facts: Facts) -> None:
     for row in done:
         run = runs.get(row["day_id"])
         _require(run is not None and run["status"] == "settled", "I4", f"day {row['day_id']} is DONE and not settled")
+    for row in facts.rows(SELECT_VOIDED):
+        day = row["day_id"]
+        _require(day not in runs, "I4", f"day {day} is VOIDED and has a run")
+        for endpoint in (0, 1):
+            status, *_, at_s, _ = facts.read("SettlementV4", "dayRecord", day, endpoint=endpoint)
+            is_so = (status, at_s) == (_VOIDED, row["void_at_s"])
+            _require(is_so, "I4", f"day {day} is VOIDED, endpoint {endpoint} shows status {status} at {at_s}")
 
 
 # -- I5, I6 ----------------------------------------------------------------------------------------------------------
@@ -352,7 +370,7 @@ def _check_files(played: PlayedWorld) -> None:
             sums = json.loads((folder / "checksums.json").read_text())["files"]
             wanted = {name: "0x" + stored[name] for name in DETERMINISTIC_FILES}
             _require(sums == wanted, "I12", f"day {day}: checksums.json does not name its files")
-        if "manifest.json" in stored:
+        if "manifest.json" in stored or "voided.json" in stored:
             report = verify_folder(day, folder)
             _require(report.holds, "I12", f"day {day}: the verifier refuses the files: {report.failed}")
         _require("manifest.json" in stored or day not in _settled(played), "I12", f"day {day}: nobody signed its files")
@@ -363,9 +381,9 @@ def _check_files(played: PlayedWorld) -> None:
 
 
 def _settled(played: PlayedWorld) -> set[int]:
-    """Settled days that needed our key: a voided one may lack its signature."""
+    """Settled days."""
     with opened_facts(played) as facts:
-        rows = facts.rows("SELECT day_id FROM settlement_runs WHERE status = 'settled' AND kind = 'settlement'")
+        rows = facts.rows("SELECT day_id FROM settlement_runs WHERE status = 'settled'")
     return {row["day_id"] for row in rows}
 
 

@@ -428,7 +428,7 @@ def test_a_refund_that_is_not_stored_is_kept_aside_with_what_stands_in_its_way(
     played = voided
     refund_all(played)
     backfill(played)
-    one = f"kind = '{kind}' AND amount = (SELECT min(amount) FROM refunds WHERE kind = '{kind}')"
+    one = f"kind = '{kind}' AND amount = (SELECT min(amount) FROM refunds WHERE kind = '{kind}')"  # noqa: S608
     played.tamper(f"UPDATE refunds SET {change} WHERE ctid = (SELECT min(ctid) FROM refunds WHERE {one})")  # noqa: S608
     with pytest.raises(InvariantBroken, match="refunded more than refunds has"):
         backfill(played)

@@ -88,7 +88,7 @@ def _chain(played: PlayedWorld) -> dict[str, object]:
         found[f"chain day {day}"] = settlement.dayRecord(day).call(block_identifier="finalized")
     found["chain next day"] = settlement.nextDay().call(block_identifier="finalized")
     manager = contract_at(w3, "GameManager", contracts.game_manager).functions
-    found["chain tickets"] = manager.sales().call(block_identifier="finalized")[0]
+    found["chain tickets"] = manager.sales().call(block_identifier="finalized")
     return found
 
 

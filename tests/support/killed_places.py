@@ -30,6 +30,7 @@ PLACES: dict[str, tuple[str, str, str]] = {
     "creation sent, not noted": ("services.deploy_contracts", "broadcast", "after"),
     "pots written, not committed": ("services.update_pot_sizes", "upsert_pot_sizes", "after"),
     "settled, not counted": ("services.settle_days", "finish_day", "before"),
+    "set aside, not voided": ("services.note_void", "void_day", "before"),
 }
 
 

@@ -1,22 +1,22 @@
-"""Plays the owner who voids a day, and the players who take their refunds."""
+"""Plays those who void a day, and the players who take their stakes back."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from bo_engine.units import DayId, day_end
+from bo_engine.units import DayId, Wallet, day_end
 from io_layer.contract_codec import codec
+from io_layer.ticket_store import stream_tickets
 from local_world.chain_account import ChainAccount
 from local_world.chain_view import ChainView
-from local_world.claims import PRIZES, Claim, ClaimBook, Claimer, parse_proof_answer
-from services.make_proof import make_proofs
+from services.explain import explain
 from services.plan_void import plan_void
 from tests.support.played_world import PlayedWorld
 
 
 def act(played: PlayedWorld, role: str, contract: str, function: str, *arguments: object) -> None:
     """A transaction of one of the roles at one of our contracts, final afterwards."""
-    target = played.world.contracts.as_dict()[{"SettlementV4": "settlement", "Roles": "roles"}[contract]]
+    target = ChainView(played.chain, played.world.contracts).address_of(contract)
     account = ChainAccount(played.chain, played.world.account(role))
+    played.chain.fund(account.wallet)
     account.execute(target, codec(contract).call_data(function, arguments))
     played.chain.mine(2)
 
@@ -27,12 +27,12 @@ def planned(played: PlayedWorld, day: DayId) -> dict[str, Any]:
         return plan_void(engine, day)
 
 
-def void_as_planned(played: PlayedWorld, day: DayId) -> dict[str, Any]:
-    """The owner signs the plan's very bytes; the plan."""
+def void_as_planned(played: PlayedWorld, day: DayId, role: str = "owner") -> dict[str, Any]:
+    """Somebody sends the plan's very bytes; the plan."""
     plan = planned(played, day)
-    owner = ChainAccount(played.chain, played.world.account("owner"))
-    assert plan["from"] == owner.wallet
-    owner.execute(plan["to"], bytes.fromhex(plan["calldata"][2:]))
+    sender = ChainAccount(played.chain, played.world.account(role))
+    played.chain.fund(sender.wallet)
+    sender.execute(plan["to"], bytes.fromhex(plan["calldata"][2:]))
     played.chain.mine(2)
     return plan
 
@@ -43,14 +43,21 @@ def after_close(played: PlayedWorld, day: DayId, days: int) -> None:
     played.chain.mine(2)
 
 
-def claim_all(played: PlayedWorld, day: DayId, wallets: Iterable[str]) -> dict[str, int]:
-    """Everybody claims with the proof that the engine prints; what each received."""
+def stakes_of(played: PlayedWorld, day: DayId) -> dict[Wallet, int]:
+    """What each buyer of a day has paid himself, from the ticket rows in the plainest way."""
+    prices = played.world.ruleset.prices_atoms
+    stakes: dict[Wallet, int] = {}
     with played.engine() as engine:
-        answers = [make_proofs(engine.conn, engine.game.deployment, day, wallet) for wallet in wallets]
-    claims: list[Claim] = [parse_proof_answer(answer)[PRIZES] for answer in answers]
+        for ticket in stream_tickets(engine.conn, day):
+            stakes[ticket.buyer] = stakes.get(ticket.buyer, 0) + prices[ticket.pool_id] * ticket.paid_tips
+    return stakes
+
+
+def refund(played: PlayedWorld, day: DayId, wallet: Wallet) -> int:
+    """Anyone calls refund with the nonces that ``explain`` lists; what the wallet received."""
+    with played.engine() as engine:
+        nonces = [bytes.fromhex(row["nonce"][2:]) for row in explain(engine, day, wallet)["refunds"]]
     view = ChainView(played.chain, played.world.contracts)
-    before = {claim.wallet: view.balance_of(claim.wallet) for claim in claims}
-    sender = ChainAccount(played.chain, played.world.account("relayer"))
-    Claimer(view, ClaimBook()).claim_many(sender, claims)
-    played.chain.mine(2)
-    return {claim.wallet: view.balance_of(claim.wallet) - before[claim.wallet] for claim in claims}
+    before = view.balance_of(wallet)
+    act(played, "gas_safe", "ReserveVault", "refund", wallet, nonces)
+    return view.balance_of(wallet) - before
