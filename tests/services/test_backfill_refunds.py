@@ -2,7 +2,6 @@
 N06, R09 to R12 as for claims)."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from io_layer.contract_codec import codec
 from local_world.chain_account import ChainAccount
 from local_world.chain_view import ChainView
 from local_world.faults import Rule
-from local_world.world import start_world
 from services.backfill_claim_events import Backfilled
 from tests.services.test_backfill_claim_events import LIMITS, backfill, backfill_when_all_is_final, fail_both
 from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims
@@ -41,36 +39,6 @@ PLANT_SURPLUS = """
     SELECT tx_hash, 999, kind, day_id - 1, account, substring(sha256(nonce) FOR 16), paid_to, amount, block_number,
            block_hash, true FROM refunds WHERE kind = 'stake' LIMIT 1
 """
-
-
-@pytest.fixture(scope="module")
-def closed_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedWorld]:
-    """A world whose first day is sold and closed, and whose VRF word nobody has asked for."""
-    folder = tmp_path_factory.mktemp("closed")
-    world = start_world(folder / "world", number_max=9)
-    try:
-        played = PlayedWorld(world, folder)
-        played.sell(played.day)
-        played.close(played.day, has_tips=False)
-        played.remember()
-        yield played
-    finally:
-        world.stop()
-
-
-@pytest.fixture
-def closed(closed_world: PlayedWorld) -> Iterator[PlayedWorld]:
-    """The world at that moment."""
-    closed_world.restore()
-    yield closed_world
-    closed_world.require_no_secret_left()
-
-
-@pytest.fixture
-def voided(closed: PlayedWorld) -> PlayedWorld:
-    """Its day is voided on the chain."""
-    void_day(closed, closed.day)
-    return closed
 
 
 def suspense(played: PlayedWorld) -> list[str]:
