@@ -36,7 +36,7 @@ def send_as(played: PlayedWorld, role: str, function: str, *arguments: object, c
 
 @contextmanager
 def blocked_release(played: PlayedWorld) -> Iterator[None]:
-    """A release of the first day reverts meanwhile (RootAlreadySet): a root stands in PrizeVault, put into its storage."""
+    """A release of the first day reverts meanwhile (RootAlreadySet): a root was put into PrizeVault's storage."""
     # rootOf is the vault's second variable; see the order in ClaimVault.
     slot = keccak256(played.day.to_bytes(32, "big") + (1).to_bytes(32, "big"))
     with _edited(played, played.world.contracts.prize_vault, slot, b"\x01" * 32):
