@@ -11,7 +11,7 @@ import services.commit_day
 import services.fee_bump
 import services.send_transaction
 from bo_engine.errors import EngineError, Unavailable
-from bo_engine.units import ZERO_WALLET, DayId
+from bo_engine.units import ZERO_WALLET, DayId, parse_wallet
 from io_layer.signer import MAX_FEE_PER_GAS_WEI
 from local_world.chain_account import ChainAccount
 from local_world.faults import Rule
@@ -20,7 +20,7 @@ from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import killed_at
 from tests.support.fees import ABSURD_WEI, CHEAP_WEI, DEAR_WEI, SEND, set_base_fee, swallow, tries
 from tests.support.jobs import refresh_seeds
-from tests.support.meddling import move_usdt, resume, send_as
+from tests.support.meddling import another_settler, blocked_release, resume, send_as
 from tests.support.observed import (
     attempts,
     audit_actions,
@@ -377,11 +377,8 @@ def test_a_nonce_is_given_up_only_when_its_failure_is_final(played: PlayedWorld)
 
 def test_a_commit_that_reverts_because_ours_stands_already_is_adopted(played: PlayedWorld) -> None:
     killed_at(played, "signed, not broadcast", "settle")
-    ours = played.world.account("settler").address
-    other = played.world.account("charity")
-    send_roles(played, "setSettler", other.address)
-    send_as(played, "charity", "commitMerkleSettlement", tuple(settlement_of(played)))
-    send_roles(played, "setSettler", ours)
+    with another_settler(played, parse_wallet(played.world.account("charity").address)):
+        send_as(played, "charity", "commitMerkleSettlement", tuple(settlement_of(played)))
     outcome = settle(played)
     assert (outcome.run_status, outcome.run_hash) == ("committed", true_run_hash(played))
     assert audit_actions(played)[-1] == "commit_adopted"
@@ -394,27 +391,16 @@ def test_a_commit_that_reverts_because_ours_stands_already_is_adopted(played: Pl
     settled_once(played)
 
 
-def send_roles(played: PlayedWorld, function: str, *arguments: object) -> None:
-    """What the owner does to the roles; final afterwards."""
-    from tests.support.voiding import act
-
-    act(played, "owner", "Roles", function, *arguments)
-
-
 def test_what_the_contract_refuses_is_told_with_its_reason_and_never_sent(played: PlayedWorld) -> None:
     settle(played)
     played.pass_challenge()
-    vault, thief = played.world.contracts.reserve_vault, ZERO_WALLET[:-2] + "99"
-    asked = {"to": played.world.contracts.usdt, "data": "0x70a08231" + vault[2:].rjust(64, "0")}
-    balance = int(played.chain.call("eth_call", asked, "latest"), 16)
-    move_usdt(played, vault, thief, balance)  # type: ignore[arg-type]
     nonce = settler_nonce(played)
-    alarm = halts(played, "would_revert")
-    assert "ERC20InsufficientBalance" in alarm.message
-    for _ in range(3):
-        assert played.settle()[0].status == "HALTED"
-    assert (settler_nonce(played), attempts(played, "release")) == (nonce, [])
-    move_usdt(played, thief, vault, balance)  # type: ignore[arg-type]
+    with blocked_release(played):
+        alarm = halts(played, "would_revert")
+        assert "RootAlreadySet" in alarm.message
+        for _ in range(3):
+            assert played.settle()[0].status == "HALTED"
+        assert (settler_nonce(played), attempts(played, "release")) == (nonce, [])
     resume(played)
     settled_once(played)
 

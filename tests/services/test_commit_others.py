@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bo_engine.units import DayId, Wallet
+from bo_engine.units import DayId
 from io_layer.run_store import select_runs
 from tests.support.commands import killed_at
-from tests.support.meddling import move_usdt, resume, send_as, veto
+from tests.support.meddling import blocked_release, resume, send_as, veto
 from tests.support.observed import (
     attempts,
     audit_actions,
@@ -192,20 +192,10 @@ def test_a_veto_of_a_commit_that_a_killed_run_had_not_noted_halts_the_day(played
 def test_a_release_that_would_revert_is_not_sent_and_its_reason_is_told(played: PlayedWorld) -> None:
     played.settle()
     played.pass_challenge()
-    vault, thief = played.world.contracts.reserve_vault, Wallet("0x" + "99" * 20)
-    ((total,),) = rows(played, "SELECT total_payout::text FROM settlement_runs")
-    balance = played.chain.call(
-        "eth_call",
-        {"to": played.world.contracts.usdt, "data": "0x70a08231" + vault[2:].rjust(64, "0")},
-        "latest",
-    )
-    move_usdt(played, vault, thief, int(balance, 16))
     nonce = settler_nonce(played)
-    alarm = halts(played, "would_revert")
-    assert "ERC20InsufficientBalance" in alarm.message
-    assert (settler_nonce(played), attempts(played, "release")) == (nonce, [])
-    assert int(total) > 0
-
-    move_usdt(played, thief, vault, int(balance, 16))
+    with blocked_release(played):
+        alarm = halts(played, "would_revert")
+        assert f"RootAlreadySet(dayId={played.day})" in alarm.message
+        assert (settler_nonce(played), attempts(played, "release")) == (nonce, [])
     resume(played)
     assert played.settle()[0].status == "DONE"

@@ -1,10 +1,16 @@
 """What other people do on the chain, past the engine: owners of keys, and a chain that obeys the test."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bo_engine.keccak import keccak256
 from bo_engine.units import DayId, Wallet, hex_of
 from io_layer.contract_codec import codec
 from local_world.chain_account import ChainAccount
 from services.resume_day import resume_day
 from tests.support.played_world import PlayedWorld
+
+SETTLER = 3  # of Roles' offices
 
 
 def move_usdt(played: PlayedWorld, giver: Wallet, taker: Wallet, amount: int) -> None:
@@ -28,9 +34,50 @@ def send_as(played: PlayedWorld, role: str, function: str, *arguments: object, c
     return str(receipt["transactionHash"])
 
 
+@contextmanager
+def blocked_release(played: PlayedWorld) -> Iterator[None]:
+    """A release of the first day reverts meanwhile (RootAlreadySet): a root was put into PrizeVault's storage."""
+    # rootOf is the vault's second variable; see the order in ClaimVault.
+    slot = keccak256(played.day.to_bytes(32, "big") + (1).to_bytes(32, "big"))
+    with _edited(played, played.world.contracts.prize_vault, slot, b"\x01" * 32):
+        yield
+
+
+@contextmanager
+def another_settler(played: PlayedWorld, account: Wallet) -> Iterator[None]:
+    """Another account is the SETTLER meanwhile, without the days that a succession takes."""
+    # The offices follow the suspensions, one word each; SETTLER is the fourth.
+    with _edited(played, played.world.contracts.roles, (1 + 3).to_bytes(32, "big"), bytes.fromhex(account[2:])):
+        yield
+
+
+@contextmanager
+def _edited(played: PlayedWorld, contract: Wallet, slot: bytes, value: bytes) -> Iterator[None]:
+    before = played.chain.call("eth_getStorageAt", contract, hex_of(slot), "latest")
+    played.chain.call("anvil_setStorageAt", contract, hex_of(slot), hex_of(value.rjust(32, b"\0")))
+    played.chain.finalize()
+    yield
+    played.chain.call("anvil_setStorageAt", contract, hex_of(slot), before)
+    played.chain.finalize()
+
+
 def veto(played: PlayedWorld, day: DayId | None = None) -> None:
     """The guardian says no."""
     send_as(played, "guardian", "veto", day or played.day, "looks odd")
+
+
+def succeed(played: PlayedWorld, office: int, key: str) -> None:
+    """OWNER names the account of a key, and two days later it takes the office."""
+    roles = played.world.contracts.roles
+    owner, successor = (
+        ChainAccount(played.chain, played.world.account("owner")),
+        ChainAccount.from_key(played.chain, key),
+    )
+    played.chain.fund(successor.wallet)
+    owner.execute(roles, codec("Roles").call_data("nameHolder", (office, successor.wallet)))
+    played.chain.advance_to(played.chain.now() + 48 * 3_600 + 1)
+    successor.execute(roles, codec("Roles").call_data("takeOffice", (office,)))
+    played.chain.finalize()
 
 
 def resume(played: PlayedWorld, day: DayId | None = None) -> None:

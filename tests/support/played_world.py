@@ -198,8 +198,8 @@ class PlayedWorld:
         return len(orders)
 
     def close(self, day: DayId, *, has_tips: bool = True) -> None:
-        """Close the day, bring its purchases home, and its seeds if it has tips."""
-        self.chain.advance_to(day_end(day))
+        """Close the day, bring its purchases home, and its seeds if it has tips; it can be committed then."""
+        self.chain.advance_to(day_end(day) + (0 if has_tips else self.world.ruleset.drand.delay_s))
         with self.engine() as engine:
             recover_intents(engine)
         if has_tips:
