@@ -1,23 +1,20 @@
-"""Commands for the contracts: deploy them, check an installation, see who holds the roles."""
+"""Commands for the contracts: deploy them, check an installation, see and change who holds the offices."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from bo_engine.errors import EXIT_DONE, UsageError
-from bo_engine.units import parse_day
+from bo_engine.errors import EXIT_DONE
 from cli.keys import hidden
-from cli.output import DryRun, JsonOption, parse_typed_day, print_facts, print_json, print_table
+from cli.output import DryRun, JsonOption, confirm, print_facts, print_json, print_table
+from cli.roles import roles
 from cli.start import loaded_settings, watched
 
-if TYPE_CHECKING:
-    from services.contract_roles import RoleDesk
-
 app = typer.Typer(
-    help="The contracts: deploy them, check an installation, see and change the roles.", no_args_is_help=True
+    help="The contracts: deploy them, check an installation, see and change the offices.", no_args_is_help=True
 )
+app.command()(roles)
 FileArgument = Annotated[
     Path, typer.Option("--file", help="The deployment file (TOML), as docs/deployment.example.toml.", metavar="FILE")
 ]
@@ -65,7 +62,8 @@ def deploy(
         if dry_run:
             return plan.lines.exit_code
         require_plan_holds(plan)
-        _ask(yes, plan.gas)
+        if plan.gas:
+            confirm("Send these transactions?", yes)
         signer = key.open("" if key.is_plain else _password(password_file), chain_id=terms.chain_id)
         with watched() as (story, stop):
             done = deploy_contracts(plan, signer, tell=story, stop=stop)
@@ -99,70 +97,6 @@ def check(file: OptionalFile = None, json: JsonOption = False) -> int:
     return lines.exit_code
 
 
-@app.command()
-def roles(
-    replace: Annotated[
-        tuple[str, str] | None,
-        typer.Option("--replace", help="Give a role to another account.", metavar="ROLE ADDRESS"),
-    ] = None,
-    pause: Annotated[
-        str | None, typer.Option("--pause", help="purchases, prizes or commissions.", metavar="WHAT")
-    ] = None,
-    unpause: Annotated[str | None, typer.Option("--unpause", help="The same, opened again.", metavar="WHAT")] = None,
-    veto: Annotated[
-        int | None, typer.Option("--veto", help="Take a commit back.", parser=parse_typed_day, metavar="N")
-    ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Of the veto; it stands on the chain.")] = "",
-    announce_void: Annotated[
-        int | None,
-        typer.Option("--announce-void", help="Let a day be voided later.", parser=parse_typed_day, metavar="N"),
-    ] = None,
-    json: JsonOption = False,
-) -> int:
-    """Show who holds each role; with an option also the exact call that GUARDIAN's or OWNER's wallet signs, and
-    whether it would succeed now. Reads only: it sends nothing."""
-    from services.contract_roles import open_role_desk
-
-    wanted = [option for option in (replace, pause, unpause, veto, announce_void) if option is not None]
-    if len(wanted) > 1:
-        raise UsageError("bad_usage", "one change at a time: give one of the options")
-    if veto is not None and not reason.strip():
-        raise UsageError("bad_usage", "say with --reason why the commit is taken back")
-    desk = open_role_desk(loaded_settings())
-    calls = _calls(desk, replace, pause, unpause, veto, reason, announce_void)
-    if json:
-        print_json({"roles": desk.facts(), "calls": calls})
-        return EXIT_DONE
-    columns = ("role", "holder", "kind", "pending")
-    print_table("Roles", columns, [[one[name] for name in columns] for one in desk.facts()])
-    for number, call in enumerate(calls, start=1):
-        arguments = ", ".join(f"{name} = {value}" for name, value in call.pop("arguments").items())
-        print_facts(f"Call {number} (nothing is sent)", {**call, "arguments": arguments or "none"})
-    return EXIT_DONE
-
-
-def _calls(
-    desk: "RoleDesk",
-    replace: tuple[str, str] | None,
-    pause: str | None,
-    unpause: str | None,
-    veto: int | None,
-    reason: str,
-    announce_void: int | None,
-) -> list[dict[str, Any]]:
-    if replace is not None:
-        return desk.replace(*replace)
-    if pause is not None:
-        return desk.pause(pause)
-    if unpause is not None:
-        return desk.unpause(unpause)
-    if veto is not None:
-        return desk.veto(parse_day(veto), reason.strip())
-    if announce_void is not None:
-        return desk.announce_void(parse_day(announce_void))
-    return []
-
-
 def _password(file: Path | None) -> str:
     from bo_engine.blots import know_secrets
     from io_layer.key_file import read_private
@@ -172,15 +106,6 @@ def _password(file: Path | None) -> str:
     password = read_private(file, "--password-file", code="unreadable_file").rstrip("\r\n")
     know_secrets([password])
     return password
-
-
-def _ask(yes: bool, gas: object) -> None:
-    if yes or not gas:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("no_terminal", "without a terminal say --yes, once you have read the plan (--dry-run)")
-    if not typer.confirm("Send these transactions?", err=True):
-        raise UsageError("not_confirmed", "nothing was sent")
 
 
 def _print_plan(plan: dict[str, Any], json: bool) -> None:

@@ -3,14 +3,14 @@
 import sys
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from bo_engine.blots import know_secrets
 from bo_engine.errors import EXIT_DONE, UsageError
-from cli.output import JsonOption, print_facts, print_json
-from cli.start import loaded_settings
+from cli.output import DryRun, JsonOption, confirm, print_facts, print_json
+from cli.start import loaded_settings, opened_engine
 
 app = typer.Typer(
     help="The SETTLER's key: make or import its encrypted file, show its address. A key is typed hidden or read from "
@@ -68,6 +68,41 @@ def address(json: JsonOption = False) -> int:
         shown = {name: "not asked: no chain is configured" if value is None else value for name, value in facts.items()}
         print_facts("Key", shown)
     return EXIT_DONE
+
+
+@app.command("take-office")
+def take_office(
+    take_back: Annotated[
+        bool, typer.Option("--take-back", help="Also while a commit is pending, which is taken back by it.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
+    dry_run: DryRun = False,
+    json: JsonOption = False,
+) -> int:
+    """Let the configured key take the office of SETTLER, 48 hours to 14 days after OWNER has named it; waits until that
+    is final. Safe to repeat: nothing is sent twice."""
+    from services.take_office import plan_office
+    from services.take_office import take_office as take
+
+    with opened_engine() as engine:
+        plan = plan_office(engine, may_take_back=take_back)
+    if dry_run or not json:
+        _print_facts("Plan", plan.document(), json)
+    if dry_run:
+        return EXIT_DONE
+    if plan.naming is not None:
+        confirm("Send takeOffice?", yes)
+    with opened_engine() as engine:
+        done = take(engine, may_take_back=take_back)
+    _print_facts("In office", done, json)
+    return EXIT_DONE
+
+
+def _print_facts(title: str, facts: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(facts)
+    else:
+        print_facts(title, facts)
 
 
 def _print_made(made: str, out: Path, json: bool) -> int:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bo_engine.blots import blot, each_text, plain
+from bo_engine.errors import UsageError
 from bo_engine.units import MAX_DAY_ID
 
 WIDTH = 100
@@ -73,6 +74,16 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 def _cell(value: object) -> str:
     return escape(plain(blot("" if value is None else str(value))))
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before anything is sent. Raises: UsageError ``no_terminal``, ``not_confirmed``."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("no_terminal", "without a terminal say --yes, once you have read the plan (--dry-run)")
+    if not typer.confirm(question, err=True):
+        raise UsageError("not_confirmed", "nothing was sent")
 
 
 def tell(text: str) -> None:

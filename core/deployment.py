@@ -25,7 +25,9 @@ FIRST_DAY_AHEAD: Final = 30
 LEAST_CALLBACK_GAS: Final = 100_000
 MAX_VOUCHER_CAP: Final = 2**88 - 1
 MAX_LINK: Final = 2**96 - 1
-_MAX_CHARITY_NAME: Final = 80
+#: Sales stop when today is more than so many days after the oldest unsettled day.
+MAX_LAG_DAYS: Final = 5
+MAX_CHARITY_NAME: Final = 80
 T = TypeVar("T")
 
 
@@ -183,8 +185,8 @@ def _amount(most: int, what: str) -> Callable[[object], int]:
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value.strip()) <= _MAX_CHARITY_NAME or not value.isprintable():
-        raise ValueError(f"a printable text of up to {_MAX_CHARITY_NAME} characters")
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= MAX_CHARITY_NAME or not value.isprintable():
+        raise ValueError(f"a printable text of up to {MAX_CHARITY_NAME} characters")
     return value.strip()
 
 

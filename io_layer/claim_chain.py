@@ -1,10 +1,9 @@
-"""What the two claim vaults say: the Claimed events, and the counters that show whether events are missing."""
+"""What the two claim vaults say: a Claimed event, and the counters that show whether events are missing."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from bo_engine.units import Atoms, DayId, Hash32, Wallet, parse_wallet
-from io_layer import wire
 from io_layer.chain_reader import Block, Call
 from io_layer.claim_event_store import ClaimEvent
 from io_layer.contract_codec import codec
@@ -23,16 +22,6 @@ def vaults_of(game: GameChain) -> dict[Wallet, str]:
     return {game.contracts.of(name): name for name in (PRIZES, COMMISSIONS)}
 
 
-def read_claim_pages(game: GameChain, first: int, last: int) -> Iterator[tuple[int, list[ClaimEvent]]]:
-    """Claimed events of both vaults in blocks first..last: (last block, events) page by page."""
-    vaults = vaults_of(game)
-    topic = codec(PRIZES).topic("Claimed")
-    for stop, logs in game.chain.read_log_pages(list(vaults), [topic], first, last):
-        if any(log["address"] not in vaults or log["topics"][:1] != [topic] for log in logs):
-            raise wire.unusable("the logs that were asked for")
-        yield stop, [claim_event(log) for log in logs]
-
-
 def claim_event(log: dict[str, Any]) -> ClaimEvent:
     """A Claimed log as a value."""
     fields = codec(PRIZES).event("Claimed", log)
@@ -42,6 +31,7 @@ def claim_event(log: dict[str, Any]) -> ClaimEvent:
         vault=Wallet(log["address"]),
         day_id=DayId(fields["dayId"]),
         account=parse_wallet(fields["account"]),
+        paid_to=parse_wallet(fields["to"]),
         amount_atoms=Atoms(fields["amount"]),
         block_number=int(log["blockNumber"], 16),
         block_hash=Hash32(bytes.fromhex(log["blockHash"][2:])),

@@ -19,6 +19,7 @@ class ClaimEvent(NamedTuple):
     vault: Wallet
     day_id: DayId
     account: Wallet
+    paid_to: Wallet  # the account's payee: itself, unless it named another
     amount_atoms: Atoms
     block_number: int
     block_hash: Hash32
@@ -29,27 +30,28 @@ class ClaimEvent(NamedTuple):
         return (self.tx_hash, self.log_index)
 
     @property
-    def payout(self) -> tuple[Wallet, DayId, Wallet]:
-        """What is claimed once."""
+    def debt(self) -> tuple[Wallet, DayId, Wallet]:
+        """What is paid once."""
         return (self.vault, self.day_id, self.account)
 
 
-# A twin by place or by payout makes a row "not new"; whether it is the same event, the caller looks.
+# A twin by place or by debt makes a row "not new"; whether it is the same event, the caller looks.
 INSERT_CLAIM_EVENTS = """
-    INSERT INTO claim_events (tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash, is_final)
-    SELECT tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash, %(is_final)s
+    INSERT INTO claim_events (tx_hash, log_index, vault, day_id, account, paid_to, amount, block_number, block_hash,
+                              is_final)
+    SELECT tx_hash, log_index, vault, day_id, account, paid_to, amount, block_number, block_hash, %(is_final)s
       FROM unnest(%(tx_hash)b::bytea[], %(log_index)s::integer[], %(vault)s::text[], %(day_id)s::integer[],
-                  %(account)s::text[], %(amount)s::numeric[], %(block_number)s::bigint[], %(block_hash)b::bytea[])
-           AS t (tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash)
+                  %(account)s::text[], %(paid_to)s::text[], %(amount)s::numeric[], %(block_number)s::bigint[],
+                  %(block_hash)b::bytea[])
+           AS t (tx_hash, log_index, vault, day_id, account, paid_to, amount, block_number, block_hash)
      ORDER BY block_number, log_index
         ON CONFLICT DO NOTHING
-    RETURNING tx_hash, log_index
 """
 
 
-def insert_claim_events(conn: Conn, events: Sequence[ClaimEvent], *, is_final: bool) -> set[tuple[Hash32, int]]:
-    """Store what is new; the places of those. A repeat changes nothing."""
-    new: set[tuple[Hash32, int]] = set()
+def insert_claim_events(conn: Conn, events: Sequence[ClaimEvent], *, is_final: bool) -> int:
+    """Store what is new; the count. A repeat changes nothing."""
+    new = 0
     for start in range(0, len(events), BATCH_ROWS):
         batch = events[start : start + BATCH_ROWS]
         columns: dict[str, Any] = {
@@ -58,18 +60,18 @@ def insert_claim_events(conn: Conn, events: Sequence[ClaimEvent], *, is_final: b
             "vault": [one.vault for one in batch],
             "day_id": [one.day_id for one in batch],
             "account": [one.account for one in batch],
+            "paid_to": [one.paid_to for one in batch],
             "amount": [one.amount_atoms for one in batch],
             "block_number": [one.block_number for one in batch],
             "block_hash": [one.block_hash for one in batch],
             "is_final": is_final,
         }
-        found = conn.execute(INSERT_CLAIM_EVENTS, columns).fetchall()
-        new |= {(Hash32(tx_hash), log_index) for tx_hash, log_index in found}
+        new += conn.execute(INSERT_CLAIM_EVENTS, columns).rowcount
     return new
 
 
 SELECT_FINAL_AT = """
-    SELECT tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash
+    SELECT tx_hash, log_index, vault, day_id, account, paid_to, amount, block_number, block_hash
       FROM claim_events JOIN unnest(%(tx_hash)b::bytea[], %(log_index)s::integer[]) AS t (tx_hash, log_index)
            USING (tx_hash, log_index)
      WHERE is_final ORDER BY block_number, log_index
@@ -83,7 +85,7 @@ def select_final_at(conn: Conn, events: Collection[ClaimEvent]) -> list[ClaimEve
 
 
 SELECT_NOT_FINAL = """
-    SELECT tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash
+    SELECT tx_hash, log_index, vault, day_id, account, paid_to, amount, block_number, block_hash
       FROM claim_events WHERE NOT is_final ORDER BY block_number, log_index
 """
 
@@ -96,7 +98,7 @@ def select_not_final(conn: Conn) -> list[ClaimEvent]:
 
 # A row of a dropped block may stand in the way of the same claim, or of another one in its place, in a later block.
 SELECT_DOUBTFUL = """
-    SELECT tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash
+    SELECT tx_hash, log_index, vault, day_id, account, paid_to, amount, block_number, block_hash
       FROM claim_events
      WHERE NOT is_final AND (block_number <= %(up_to_block)s OR account = ANY(%(accounts)s::text[])
                              OR tx_hash = ANY(%(tx_hashes)b::bytea[]))

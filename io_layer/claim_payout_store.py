@@ -19,7 +19,7 @@ class Unexplained(NamedTuple):
 
 
 SELECT_UNEXPLAINED = """
-    SELECT e.tx_hash, e.log_index, e.vault, e.day_id, e.account, e.amount, e.block_number, e.block_hash,
+    SELECT e.tx_hash, e.log_index, e.vault, e.day_id, e.account, e.paid_to, e.amount, e.block_number, e.block_hash,
            r.run_id, coalesce(w.amount, a.amount)
       FROM unnest(%(tx_hash)b::bytea[], %(log_index)s::integer[]) AS t (tx_hash, log_index)
       JOIN claim_events AS e ON e.tx_hash = t.tx_hash AND e.log_index = t.log_index AND e.is_final
@@ -45,7 +45,7 @@ def select_unexplained(conn: Conn, events: Sequence[ClaimEvent], prize_vault: st
 
 
 SELECT_EXPLAINED = """
-    SELECT e.tx_hash, e.log_index, e.vault, e.day_id, e.account, e.amount, e.block_number, e.block_hash
+    SELECT e.tx_hash, e.log_index, e.vault, e.day_id, e.account, e.paid_to, e.amount, e.block_number, e.block_hash
       FROM suspense_events AS s
       JOIN claim_events AS e ON e.tx_hash = s.tx_hash AND e.log_index = s.log_index AND e.is_final
       JOIN settlement_runs AS r ON r.day_id = e.day_id AND r.status IN ('approved', 'committed', 'settled')
@@ -65,4 +65,4 @@ def select_explained(conn: Conn, prize_vault: str) -> list[ClaimEvent]:
 
 
 def _unexplained(*values: Any) -> Unexplained:
-    return Unexplained(ClaimEvent(*values[:8]), *values[8:])
+    return Unexplained(ClaimEvent(*values[:9]), *values[9:])

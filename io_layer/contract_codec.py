@@ -107,6 +107,14 @@ class ContractCodec:
         return fields
 
 
+def decoded(types: Sequence[str], data: bytes, what: str) -> tuple[Any, ...]:
+    """ABI-encoded values that a contract keeps as bytes. Raises: UsageError ``contract_unexpected``."""
+    try:
+        return tuple(decode(types, data))
+    except _UNDECODABLE:
+        raise UsageError("contract_unexpected", f"{what} does not decode as {', '.join(types)}") from None
+
+
 @cache
 def codec(name: str) -> ContractCodec:
     """The codec of the contract with that name in abi/."""

@@ -20,7 +20,7 @@ from core.deployment import DeployTerms, parse_terms, terms_document
 from io_layer.creation_chain import SignedCreation
 from io_layer.folder_sync import sync_folder
 
-SCHEMA: Final = "bo-engine/deployment/1"
+SCHEMA: Final = "bo-engine/deployment/2"
 _LONGEST: Final = 65_536
 _BROKEN: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidInput)
 

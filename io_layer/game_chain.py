@@ -22,6 +22,7 @@ from bo_engine.units import (
 )
 from core.game_constants import GameConstants
 from core.model import Deployment, PoolDay, PoolState, Ticket
+from core.notices import OFFICES
 from io_layer import wire
 from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.contract_code import require_our_code, require_token
@@ -31,6 +32,7 @@ from io_layer.game_constants import read_constants
 COMMITTED: Final = 1
 RELEASED: Final = 2
 VOIDED: Final = 3
+SUSPENDED: Final = "settler_suspended"
 ON_CHAIN: Final = ("nothing", "committed", "released", "voided")  # by status, for people
 _RATES_PER_CALL: Final = 1_000
 _NONCES_PER_CALL: Final = 250
@@ -250,21 +252,22 @@ class GameChain:
     def require_settler(self, address: Wallet) -> None:
         """Raises: UsageError ``wrong_key`` unless the address is the SETTLER; InvalidInput ``settler_suspended`` while
         the guardian has suspended it."""
-        final = self.chain.read_final_block()
-        acting, suspended = self.chain.read(
-            final, [self.call("Roles", "settler"), self.call("Roles", "isSuspended", address)]
-        )
-        if suspended:
+        acting, settler = self.read_settlers(self.chain.read_final_block())
+        if settler == address and acting != address:
             raise InvalidInput(
-                "settler_suspended",
+                SUSPENDED,
                 f"the guardian has suspended the SETTLER {address}: nothing is signed. Find out why; OWNER lifts it "
-                "with liftSuspension, or names another key (`contracts roles`)",
+                f"(`contracts roles --lift {address}`), or names another key (`contracts roles --name settler 0x..`)",
             )
-        settler = parse_wallet(acting)
         if settler != address:
-            raise UsageError(
-                "wrong_key", f"the key belongs to {address}, but the contracts' SETTLER is {settler}: use its key"
-            )
+            who = "none: OWNER has removed it" if settler == ZERO_WALLET else f"{settler}: use its key"
+            raise UsageError("wrong_key", f"the key belongs to {address}, but the contracts' SETTLER is {who}")
+
+    def read_settlers(self, block: Block) -> tuple[Wallet, Wallet]:
+        """Who acts as SETTLER, zero while suspended, and who holds the office, zero while it is empty."""
+        number = OFFICES.index("settler")
+        acting, holder = self.chain.read(block, [self.call("Roles", "settler"), self.call("Roles", "holderOf", number)])
+        return parse_wallet(acting), parse_wallet(holder)
 
     def read_earliest_commit_s(self, block: Block, day_id: DayId) -> int:
         """The time of the day's earliest commit: the draw delay after the later of its close and its VRF request."""

@@ -249,6 +249,14 @@ def mark_committed(conn: Conn, run_id: int) -> bool:
     return conn.execute(MARK_COMMITTED, {"run_id": run_id}).rowcount == 1
 
 
+SELECT_SETTLED_DAYS = "SELECT day_id FROM settlement_runs WHERE status = 'settled' ORDER BY day_id"
+
+
+def select_settled_days(conn: Conn) -> list[DayId]:
+    """Every day that was released at a final block with our hash, ascending."""
+    return [DayId(row[0]) for row in conn.execute(SELECT_SETTLED_DAYS).fetchall()]
+
+
 MARK_SETTLED = "UPDATE settlement_runs SET status = 'settled' WHERE run_id = %(run_id)s AND status = 'committed'"
 
 

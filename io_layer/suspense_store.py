@@ -34,7 +34,7 @@ def insert_suspense(
     *,
     tx_hash: Hash32,
     log_index: int,
-    kind: Literal["purchase", "claim"],
+    kind: Literal["purchase", "claim", "refund"],
     reason: str,
     payload: Mapping[str, Any],
     block_number: int,

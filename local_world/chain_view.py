@@ -14,6 +14,7 @@ _ADDRESS_OF: Final = {
     "GameManager": "game_manager",
     "PrizeVault": "prize_vault",
     "ReserveVault": "reserve_vault",
+    "Roles": "roles",
     "SettlementV4": "settlement",
     "TestUSDT": "usdt",
     "VRFReceiver": "vrf_receiver",

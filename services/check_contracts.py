@@ -19,10 +19,17 @@ from io_layer.signer import load_address
 from services.check_deployment import (
     Installation,
     check_code,
-    check_roles,
+    check_offices,
     check_terms,
     check_wiring,
     read_addresses,
+)
+from services.check_notices import (
+    check_announcements,
+    check_end,
+    check_payees,
+    check_sales,
+    check_waiting_ruleset,
 )
 from services.check_surroundings import (
     check_charity,
@@ -66,10 +73,15 @@ def check_contracts(settings: Settings, terms_path: Path | None) -> Checklist:
 
 
 def check_installation(lines: Checklist, here: Installation, rulesets: Mapping[Hash32, Ruleset]) -> dict[str, Wallet]:
-    """All that the chain says once the code is ours; the holders of the roles."""
+    """All that the chain says once the code is ours; the holders of the offices that are not empty."""
     check_wiring(lines, here)
-    holders = check_roles(lines, here)
+    holders = check_offices(lines, here)
     check_terms(lines, here, rulesets)
+    check_announcements(lines, here)
+    check_waiting_ruleset(lines, here, rulesets)
+    check_end(lines, here)
+    check_sales(lines, here)
+    check_payees(lines, here, holders)
     check_usdt(lines, here)
     check_vrf(lines, here)
     check_promotions(lines, here, holders.get("promotions"))
@@ -120,7 +132,7 @@ def _check_key(lines: Checklist, settings: Settings, settler: Wallet | None) -> 
         return
     with lines.asking("our key"):
         address = load_address(settings, is_local=settings.is_local)
-        todo = f"the SETTLER is {settler}: take its key, or `contracts roles --replace settler {address}`"
+        todo = f"the SETTLER is {settler}: take its key, or `contracts roles --name settler {address}`"
         lines.add("our key", address == settler, f"{address} {'is' if address == settler else 'is not'} SETTLER", todo)
 
 

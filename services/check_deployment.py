@@ -1,36 +1,39 @@
-"""The part of the checklist that the deployment itself decides: code, wiring, roles, and the terms of the game."""
+"""The part of the checklist that the deployment itself decides: code, wiring, offices, and the terms of the game."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from abi import is_code_of
-from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, hex_of, parse_wallet
+from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, hex_of, parse_wallet, usdt
 from core.creations import CREATIONS, WIRING_ORDER
 from core.deployment import DeployTerms
 from core.game_constants import GameConstants, differences
+from core.notices import Office
 from core.ruleset import Ruleset
 from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.game_constants import read_constants
+from io_layer.roles_chain import read_offices
 from merkle.leaf import leaf_domain
 from services.checklist import Checklist
 
 CONTRACT_NAMES: Final = dict(CREATIONS)
-ROLE_NAMES: Final = ("owner", "guardian", "relayer", "settler", "promotions")
 #: Contract, its getter, and whom it must name.
 PARTNERS: Final = (
-    *(("settlement", "roles", "roles"), ("game_manager", "roles", "roles")),
+    *(("roles", "settlement", "settlement"), ("settlement", "roles", "roles")),
+    *(("game_manager", "roles", "roles"), ("game_manager", "settlement", "settlement")),
     *(("game_manager", "reserveVault", "reserve_vault"), ("game_manager", "gameTreasury", "game_treasury")),
-    ("game_treasury", "gameManager", "game_manager"),
     *(("reserve_vault", "roles", "roles"), ("reserve_vault", "usdt", "usdt")),
     *(("reserve_vault", "gameManager", "game_manager"), ("reserve_vault", "settlement", "settlement")),
     *(("reserve_vault", "prizeVault", "prize_vault"), ("reserve_vault", "affiliateVault", "affiliate_vault")),
     ("reserve_vault", "charityVault", "charity_vault"),
-    *(("prize_vault", "roles", "roles"), ("prize_vault", "usdt", "usdt"), ("prize_vault", "settlement", "settlement")),
-    *(("affiliate_vault", "roles", "roles"), ("affiliate_vault", "usdt", "usdt")),
+    *(("prize_vault", "roles", "roles"), ("prize_vault", "reserveVault", "reserve_vault")),
+    ("prize_vault", "settlement", "settlement"),
+    *(("affiliate_vault", "roles", "roles"), ("affiliate_vault", "reserveVault", "reserve_vault")),
     ("affiliate_vault", "settlement", "settlement"),
     *(("charity_vault", "roles", "roles"), ("charity_vault", "usdt", "usdt")),
     *(("claim_router", "prizeVault", "prize_vault"), ("claim_router", "affiliateVault", "affiliate_vault")),
+    ("claim_router", "reserveVault", "reserve_vault"),
     *(("vrf_receiver", "roles", "roles"), ("vrf_receiver", "gameManager", "game_manager")),
 )
 SHORT_CHALLENGE_S: Final = 7_200
@@ -95,32 +98,63 @@ def check_wiring(lines: Checklist, here: Installation) -> None:
         lines.add("wiring", not wrong, said, "the contracts belong to different deployments: deploy anew")
 
 
-def check_roles(lines: Checklist, here: Installation) -> dict[str, Wallet]:
-    """Who holds the roles, whether they are distinct, what kind of account each is; the holders."""
+def check_offices(lines: Checklist, here: Installation) -> dict[str, Wallet]:
+    """Who holds the five offices, what kind of account each is, who is suspended and who is named next; the holders of
+    those that are not empty."""
     holders: dict[str, Wallet] = {}
-    contracts: set[Wallet] = set()
-    expected = asdict(here.terms.roles) if here.terms else {}
-    for role in ROLE_NAMES:
-        with lines.asking(role):
-            holder = here.wallet("roles", role)
-            if here.chain.read_code(holder, here.block):
-                contracts.add(holder)
-            holders[role] = holder
-            found = f"{holder}, {'a contract' if holder in contracts else 'a single key'}"
-            wanted = expected.get(role, holder)
-            lines.add(role, holder == wanted, found, f"expected {wanted}: `contracts roles --replace {role} 0x..`")
-    if len(holders) == len(ROLE_NAMES):
-        twins = len(set(holders.values())) < len(holders)
-        lines.add("roles are distinct", not twins, "no" if twins else "yes", "replace one: `contracts roles --replace`")
-        is_multisig = holders["owner"] in contracts or here.chain.is_local
-        said = "a contract or a local chain" if is_multisig else "a single key"
-        lines.add("OWNER is a multisig", is_multisig, said, "transfer the ownership to a multisig", otherwise="warning")
-    for getter in ("pendingOwner", "pendingPromotions"):
-        with lines.asking(getter):
-            pending = here.wallet("roles", getter)
-            said = "none" if pending == ZERO_WALLET else pending
-            lines.add(getter, pending == ZERO_WALLET, said, "named, and has not accepted yet", otherwise="warning")
+    with lines.asking("offices"):
+        offices = read_offices(here.chain, here.block, here.at["roles"])
+        for name, office in offices.items():
+            with lines.asking(name):
+                _check_office(lines, here, office)
+                if office.holder != ZERO_WALLET:
+                    holders[name] = office.holder
+        _check_owner(lines, here, holders)
+        _check_namings(lines, here, offices)
     return holders
+
+
+def _check_office(lines: Checklist, here: Installation, office: Office) -> None:
+    name, holder = office.name, office.holder
+    todo = f"OWNER names a holder: `contracts roles --name {name} 0x..`"
+    if holder == ZERO_WALLET:
+        lines.add(name, False, "empty: OWNER has removed its holder", todo)
+        return
+    found = f"{holder}, {'a contract' if is_contract(here, holder) else 'a single key'}"
+    if office.is_suspended:
+        lifted = f"find out why; OWNER lifts it (`contracts roles --lift {holder}`) or names another"
+        lines.add(name, False, f"{found}, suspended by GUARDIAN: it can do nothing", lifted)
+        return
+    wanted = getattr(here.terms.roles, name) if here.terms else holder
+    todo = f"the file says {wanted}: `contracts roles --name {name} {wanted}`, or correct the file"
+    lines.add(name, holder == wanted, found, todo)
+
+
+def _check_owner(lines: Checklist, here: Installation, holders: Mapping[str, Wallet]) -> None:
+    with lines.asking("OWNER is a multisig"):
+        is_multisig = here.chain.is_local or is_contract(here, holders["owner"])
+        said = "a contract or a local chain" if is_multisig else "a single key"
+        lines.add("OWNER is a multisig", is_multisig, said, "name a multisig as OWNER", otherwise="warning")
+
+
+def _check_namings(lines: Checklist, here: Installation, offices: Mapping[str, Office]) -> None:
+    now_s, is_any = here.block.timestamp_s, False
+    for name, office in offices.items():
+        if office.naming is None:
+            continue
+        is_any = True
+        window = office.naming.window
+        found = f"{office.naming.account} can take the office {window.in_words(now_s)}"
+        by = "OWNER cancels it" if name == "guardian" else "GUARDIAN or OWNER cancels it"
+        todo = f"is it meant? {by}: `contracts roles --cancel-naming {name}`"
+        lines.add(f"naming of {name}", window.state_at(now_s) == "expired", found, todo, otherwise="warning")
+    if not is_any:
+        lines.add("namings", True, "none")
+
+
+def is_contract(here: Installation, account: Wallet) -> bool:
+    """Whether code stands at the address."""
+    return bool(here.chain.read_code(account, here.block))
 
 
 def check_constants(lines: Checklist, ruleset: Ruleset, constants: GameConstants) -> None:
@@ -174,8 +208,25 @@ def check_terms(lines: Checklist, here: Installation, rulesets: Mapping[Hash32, 
             lines.skip("game constants", "the ruleset is not known here")
         else:
             check_constants(lines, ruleset, constants)
+    check_money(lines, here)
+
+
+def check_money(lines: Checklist, here: Installation) -> None:
+    """Receivers, heir and voucher cap."""
+    terms = here.terms
     for name, getter in (("fee receiver", "feeReceiver"), ("gas safe", "gasSafe")):
         with lines.asking(name):
             receiver = here.wallet("reserve_vault", getter)
             meant = getattr(terms.money, name.replace(" ", "_")) if terms else receiver
-            lines.add(name, receiver == meant, receiver, f"expected {meant}: OWNER can set it")
+            subject = name.replace(" ", "-")
+            todo = f"the file says {meant}: `contracts roles --announce {subject} {meant}`, or correct it"
+            lines.add(name, receiver == meant, receiver, todo)
+    with lines.asking("heir"):
+        heir = here.wallet("settlement", "heir")
+        meant = terms.money.heir if terms else heir
+        lines.add("heir", heir == meant, heir, f"expected {meant}; it is fixed for good: deploy anew")
+    with lines.asking("voucher cap"):
+        cap = int(here.read("reserve_vault", "voucherCap"))
+        meant_cap = terms.money.voucher_cap if terms else cap
+        todo = f"the file says {usdt(meant_cap)}: `contracts roles --announce voucher-cap {meant_cap}`, or correct it"
+        lines.add("voucher cap", cap == meant_cap, f"{usdt(cap)} a day", todo)

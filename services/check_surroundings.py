@@ -1,27 +1,27 @@
 """The part of the checklist that others decide: the token, Chainlink, the promotions account, the charity, ether."""
 
+from dataclasses import replace
 from typing import Final
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import encode
 
 from bo_engine.errors import UsageError
 from bo_engine.keccak import keccak256
-from bo_engine.units import Hash32, Wallet, hex_of, parse_wallet, usdt
-from core.deployment import VrfTerms
-from io_layer import wire
+from bo_engine.units import ZERO_WALLET, Hash32, Wallet, hex_of, parse_wallet, usdt
+from core.deployment import MAX_LAG_DAYS, VrfTerms
 from io_layer.chain_reader import Call
 from io_layer.chain_sender import read_balance_wei, read_base_fees, simulate
 from io_layer.contract_code import USDT_DECIMALS
 from io_layer.contract_codec import codec
-from io_layer.rpc import RpcRefused
+from io_layer.notice_chain import charity_word, read_charity_announcement, vrf_config_in_words
 from services.check_deployment import Installation
-from services.checklist import Checklist
+from services.checklist import Checklist, Verdict
 
 #: Gas of a day's VRF request, commit and release on the chain, with room for Arbitrum's share for the parent chain.
 DAILY_GAS: Final = 2_000_000
 
 _ENOUGH_DAYS: Final = 14
-_ENOUGH_JUELS: Final = 5 * 10**18
+_TRANSFER_AND_CALL: Final = keccak256(b"transferAndCall(address,uint256,bytes)")[:4]  # of LINK (ERC-677)
 # How VRF v2.5 is asked for payment in LINK, as VRFV2PlusClient writes it.
 _PAY_IN_LINK: Final = keccak256(b"VRF ExtraArgsV1")[:4] + encode(["bool"], [False])
 
@@ -40,65 +40,85 @@ def check_vrf(lines: Checklist, here: Installation) -> None:
     """The receiver's coordinator and configuration, its subscription, and whether a request would be accepted."""
     with lines.asking("VRF"):
         coordinator = here.wallet("vrf_receiver", "coordinator")
-        key_hash, gas, confirmations, subscription_id = here.read("vrf_receiver", "config")
-        found = VrfTerms(coordinator, subscription_id, Hash32(key_hash), gas, confirmations)
+        key_hash, gas, confirmations, link_per_request = here.read("vrf_receiver", "config")
+        found = VrfTerms(coordinator, Hash32(key_hash), gas, confirmations, link_per_request)
         meant = here.terms.vrf if here.terms else found
         todo = f"expected {meant.coordinator}; it is fixed for good: deploy anew"
         lines.add("VRF coordinator", coordinator == meant.coordinator, coordinator, todo)
-        settings = (found.key_hash, gas, confirmations, subscription_id)
-        wanted = (meant.key_hash, meant.callback_gas_limit, meant.confirmations, meant.subscription_id)
-        said = f"key hash {hex_of(found.key_hash)}, {gas} gas, {confirmations} confirmations"
-        lines.add("VRF configuration", settings == wanted, said, "not as in the file: setVrfConfig, by OWNER")
-        check_coordinator(lines, here, found, here.at["vrf_receiver"])
+        said = vrf_config_in_words(found.key_hash, gas, confirmations, link_per_request)
+        holds = replace(found, coordinator=meant.coordinator) == meant
+        todo = "the file says otherwise: `contracts roles --announce vrf-config ..`, or correct the file"
+        lines.add("VRF configuration", holds, said, todo)
+        check_key_hash(lines, here, found)
+        _check_subscription(lines, here, found)
 
 
-def check_coordinator(lines: Checklist, here: Installation, vrf: VrfTerms, consumer: Wallet | None) -> None:
-    """The subscription at the coordinator; with a consumer also whether it may ask for a word."""
+def check_key_hash(lines: Checklist, here: Installation, vrf: VrfTerms, *, otherwise: Verdict = "wrong") -> None:
+    """The coordinator knows the key hash: a request with another reverts."""
     with lines.asking("VRF key hash"):
-        known = _is_known_key(here, vrf)
-        if known is None:
-            lines.skip("VRF key hash", "this coordinator does not tell which it knows (Chainlink's mock)")
-        else:
-            lines.add("VRF key hash", known, hex_of(vrf.key_hash), "the coordinator does not know it: look it up anew")
-    with lines.asking("VRF subscription"):
-        call = Call("TestCoordinator", vrf.coordinator, "getSubscription", (vrf.subscription_id,))
+        call = Call("TestCoordinator", vrf.coordinator, "s_provingKeys", (vrf.key_hash,))
         try:
-            juels, wei, _, owner, consumers = here.chain.read(here.block, [call])[0]
+            is_known, _ = here.chain.read(here.block, [call])[0]
         except UsageError:
-            todo = "no such subscription there: look up coordinator and id at Chainlink"
-            lines.add("VRF subscription", False, f"{vrf.subscription_id} at {vrf.coordinator}", todo)
+            todo = "VRFReceiver asks it so before each request: this is no coordinator of VRF v2.5"
+            lines.add("VRF key hash", False, f"{vrf.coordinator} does not answer s_provingKeys", todo)
             return
-        lines.add("VRF subscription", True, f"{vrf.subscription_id} of {parse_wallet(owner)}")
-        said = f"{_in_ether(juels)} LINK, {_in_ether(wei)} ETH"
-        lines.add("VRF balance", juels > 0, said, "fund the subscription with LINK: words are paid in it")
-        if 0 < juels < _ENOUGH_JUELS:
-            lines.add("VRF balance lasts", False, said, "less than 5 LINK", otherwise="warning")
-        if consumer is not None:
-            is_consumer = consumer in [parse_wallet(each) for each in consumers]
-            todo = f"the subscription's owner calls addConsumer({vrf.subscription_id}, {consumer}) at the coordinator"
-            if lines.add("VRF consumer", is_consumer, "yes" if is_consumer else "missing", todo):
-                _check_request(lines, here, vrf, consumer)
+        todo = "the coordinator does not know it: look it up anew at Chainlink"
+        lines.add("VRF key hash", is_known, hex_of(vrf.key_hash), todo, otherwise=otherwise)
 
 
-def _check_request(lines: Checklist, here: Installation, vrf: VrfTerms, consumer: Wallet) -> None:
+def _check_subscription(lines: Checklist, here: Installation, vrf: VrfTerms) -> None:
+    """The receiver's own subscription: it pays, in LINK, and anyone may fund it."""
+    with lines.asking("VRF subscription"):
+        receiver, number = here.at["vrf_receiver"], here.read("vrf_receiver", "subscriptionId")
+        call = Call("TestCoordinator", vrf.coordinator, "getSubscription", (number,))
+        try:
+            juels, _, _, owner, consumers = here.chain.read(here.block, [call])[0]
+        except UsageError:
+            lines.add("VRF subscription", False, f"{number}: not there", "it was closed: no word can be requested")
+            return
+        is_whole = parse_wallet(owner) == receiver and receiver in [parse_wallet(each) for each in consumers]
+        todo = "VRFReceiver must own it and be its consumer, or no word can be requested"
+        lines.add("VRF subscription", is_whole, f"{number} of {parse_wallet(owner)}", todo)
+        needed = vrf.link_per_request * (1 + _outstanding(here))
+        said = f"{_in_ether(juels)} LINK, {_in_ether(needed)} needed for the next request"
+        todo = _how_to_fund(here, vrf, number, needed - juels)
+        if not lines.add("VRF balance", juels >= needed and juels > 0, said, todo):
+            return
+        _check_request(lines, here, vrf, number)
+        enough = _ENOUGH_DAYS * vrf.link_per_request
+        if juels < enough:
+            todo = _how_to_fund(here, vrf, number, enough - juels)
+            said = f"{said}; less than {_ENOUGH_DAYS} requests"
+            lines.add("VRF balance lasts", False, said, todo, otherwise="warning")
+
+
+def _outstanding(here: Installation) -> int:
+    """Unsettled days whose word is requested and has not come: each keeps its LINK."""
+    next_day = here.read("settlement", "nextDay")
+    days = range(next_day, next_day + MAX_LAG_DAYS + 1)
+    found = here.chain.read(here.block, [here.call("vrf_receiver", "seedStatus", day) for day in days])
+    return sum(1 for requested_at, has_word in found if requested_at and not has_word)
+
+
+def _how_to_fund(here: Installation, vrf: VrfTerms, number: int, juels: int) -> str:
+    """The call with which anyone who holds LINK funds the subscription."""
+    link = here.chain.read(here.block, [Call("TestCoordinator", vrf.coordinator, "LINK")])[0]
+    token = "the LINK token" if parse_wallet(link) == ZERO_WALLET else parse_wallet(link)
+    values = (vrf.coordinator, max(juels, 1), encode(["uint256"], [number]))
+    data = _TRANSFER_AND_CALL + encode(["address", "uint256", "bytes"], values)
+    return (
+        f"anyone funds it: transferAndCall({vrf.coordinator}, juels, abi.encode({number})) of {token}; for "
+        f"{_in_ether(max(juels, 1))} LINK: {hex_of(data)}"
+    )
+
+
+def _check_request(lines: Checklist, here: Installation, vrf: VrfTerms, number: int) -> None:
     with lines.asking("VRF request"):
-        request = (
-            vrf.key_hash, vrf.subscription_id, vrf.confirmations, vrf.callback_gas_limit, 1, _PAY_IN_LINK,
-        )  # fmt: skip
+        request = (vrf.key_hash, number, vrf.confirmations, vrf.callback_gas_limit, 1, _PAY_IN_LINK)
         data = codec("TestCoordinator").call_data("requestRandomWords", (request,))
-        simulate(here.chain, consumer, vrf.coordinator, data)
+        simulate(here.chain, here.at["vrf_receiver"], vrf.coordinator, data)
         lines.add("VRF request", True, "the coordinator would take one")
-
-
-def _is_known_key(here: Installation, vrf: VrfTerms) -> bool | None:
-    # A public mapping of the real coordinator, which the mock does not have.
-    data = keccak256(b"s_provingKeys(bytes32)")[:4] + vrf.key_hash
-    question = [{"to": vrf.coordinator, "data": hex_of(data)}, {"blockHash": here.block.block_hash}]
-    try:
-        answer = here.chain.request_both("eth_call", question, wire.data)
-        return bool(decode(["bool", "uint64"], answer)[0])
-    except (RpcRefused, ValueError, OverflowError):
-        return None
 
 
 def check_promotions(lines: Checklist, here: Installation, promotions: Wallet | None) -> None:
@@ -121,16 +141,27 @@ def check_promotions(lines: Checklist, here: Installation, promotions: Wallet | 
 
 
 def check_charity(lines: Checklist, here: Installation) -> None:
-    """The charity of the deployment file is registered."""
+    """The charity of the deployment file is registered, or its announcement waits."""
     if here.terms is None:
         lines.skip("charity", "which one is meant stands in the deployment file only (--file)")
         return
     with lines.asking("charity"):
-        charity = here.terms.money.charity
-        holds = bool(here.read("charity_vault", "isCharity", charity))
-        data = codec("CharityVault").call_data("registerCharity", (charity, here.terms.money.charity_name))
-        todo = f"OWNER calls registerCharity at {here.at['charity_vault']}: {hex_of(data)}"
-        lines.add("charity", holds, f"{charity} {'is' if holds else 'is not'} registered", todo)
+        money, vault = here.terms.money, here.at["charity_vault"]
+        if here.read("charity_vault", "isCharity", money.charity):
+            lines.add("charity", True, f"{money.charity} is registered")
+            return
+        found = read_charity_announcement(here.chain, here.block, vault, money.charity)
+        now_s, speaks = here.block.timestamp_s, codec("CharityVault")
+        state = "expired" if found is None else found.window.state_at(now_s)
+        if found is None or state == "expired":
+            data = speaks.call_data("announceCharity", (money.charity, money.charity_name))
+            todo = f"OWNER calls announceCharity at {vault}: {hex_of(data)}; 48 h later anyone executes it"
+            lines.add("charity", False, f"{money.charity} is neither registered nor announced", todo)
+            return
+        data = speaks.call_data("execute", (charity_word(money.charity),))
+        todo = f"anyone calls execute at {vault}: {hex_of(data)}"
+        lines.add("charity", False, f"{found.value} is announced", f"{found.window.in_words(now_s)} {todo}",
+                  otherwise="warning")  # fmt: skip
 
 
 def check_ether(lines: Checklist, here: Installation, settler: Wallet | None) -> None:
@@ -146,13 +177,14 @@ def check_ether(lines: Checklist, here: Installation, settler: Wallet | None) ->
 
 
 def check_pauses(lines: Checklist, here: Installation) -> None:
-    """Nothing is paused."""
+    """No claims are paused; of sales `check_sales` tells."""
     with lines.asking("pauses"):
-        paused = ["purchases"] if here.read("game_manager", "purchasesPaused") else []
+        paused = []
         for key, what in (("prize_vault", "claims of prizes"), ("affiliate_vault", "claims of commissions")):
             if here.read(key, "pausedUntil") > here.block.timestamp_s:
                 paused.append(what)
-        lines.add("pauses", not paused, ", ".join(paused) or "none", "`contracts roles --unpause`", otherwise="warning")
+        todo = "`contracts roles --unpause ..`"
+        lines.add("pauses", not paused, ", ".join(paused) or "none", todo, otherwise="warning")
 
 
 def _in_ether(wei: int) -> str:

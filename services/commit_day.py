@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bo_engine.errors import InvariantBroken, Unavailable, require_invariant
-from bo_engine.units import DayId, Hash32, hex_of
+from bo_engine.units import DayId, Hash32, day_end, hex_of
 from core.bundle import SettlementStruct, settlement_hash
 from core.documents.merkle_dumps import affiliate_tree, winner_tree
 from io_layer.artifact_store import put_artifact
@@ -30,12 +30,13 @@ from io_layer.run_store import (
     select_tree,
     select_winner_payouts,
 )
+from io_layer.takeback_chain import read_last_takeback
 from io_layer.ticket_store import stream_purchase_places
 from services.approve_day import require_approved_rows
 from services.day_work import Opened
 from services.engine import Engine
 from services.final_block import remember_final_block
-from services.follow_transaction import Purpose, close_purpose, follow
+from services.follow_transaction import Purpose, close_purpose, follow, sent_block
 from services.lease import Lease
 from services.provenance import render_provenance
 from services.send_transaction import send_again, send_once
@@ -60,8 +61,8 @@ class NotDue:
 def commit_day(engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | None = None) -> dict[str, Any] | NotDue:
     """Bring the approved run on-chain and release it. Waits at most ``wait_s`` (``WAIT_S``) for the chain.
 
-    Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``settlement_differs``, ``would_revert``; Unavailable
-    ``waiting_for_chain``, ``day_before_pending``, ``day_voided``.
+    Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``taken_back``, ``settlement_differs``, ``would_revert``;
+    Unavailable ``waiting_for_chain``, ``day_before_pending``, ``day_voided``.
     """
     run = _approved_run(engine, opened.day_id)
     require_approved_rows(engine, run)
@@ -148,7 +149,7 @@ def _ensure_committed(
     if _is_ours(record, run):
         _adopt(engine, lease, run, record)
         return record
-    _refuse_vetoed(engine, lease, run, record)
+    refuse_taken_back(engine, lease, day_id, record)
     if opened.facts.next_day != day_id:
         raise Unavailable(
             "day_before_pending", f"the contract settles day {opened.facts.next_day} next; day {day_id} waits for it"
@@ -165,25 +166,48 @@ def _ensure_committed(
 
 
 def known_takebacks(conn: Conn, day_id: DayId) -> int:
-    """Vetoes of the day that are answered for: by a run of ours that became vetoed, or by a person who resumed the day
-    after the veto of a commit that was not ours."""
+    """Takebacks of the day that are answered for: by a run of ours that became vetoed, or by a person who resumed the
+    day after that of a commit that was not ours."""
     ours = sum(1 for run in select_runs(conn, day_id) if run.status == "vetoed")
     resumed = [int(row.details.get(TAKEBACKS, 0)) for row in select_audit(conn, day_id) if row.action == RESUMED]
     return max([ours, *resumed])
 
 
-def _refuse_vetoed(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
-    """A veto that no run of ours has answered for yet ends this run. Raises: InvariantBroken ``vetoed``."""
-    if record.takebacks <= known_takebacks(engine.conn, run.day_id):
+def refuse_taken_back(engine: Engine, lease: Lease, day_id: DayId, record: DayRecord) -> None:
+    """A commit that was taken back, and no person has resumed the day since, ends its run, if there is one.
+
+    Needs no key: a day is halted for it also while the SETTLER is suspended.
+    Raises: InvariantBroken ``vetoed``, ``taken_back``.
+    """
+    if record.status in (COMMITTED, RELEASED, VOIDED) or record.takebacks <= known_takebacks(engine.conn, day_id):
         return
-    with lease.transaction():
-        mark_committed(engine.conn, run.run_id)
-        mark_vetoed(engine.conn, run.run_id)
+    code, what = _takeback_in_words(engine, day_id, record)
+    run = select_live_run(engine.conn, day_id)
+    if run is not None and run.status in ("approved", "committed"):
+        with lease.transaction():
+            mark_committed(engine.conn, run.run_id)
+            mark_vetoed(engine.conn, run.run_id)
     raise InvariantBroken(
-        "vetoed",
-        f"the guardian vetoed the commit of day {run.day_id}; look why, then `bo-engine resume --day {run.day_id} "
-        "--by NAME` computes and approves it anew",
+        code,
+        f"the commit of day {day_id} {what}; look why, then `bo-engine resume --day {day_id} --by NAME` computes and "
+        "approves it anew",
     )
+
+
+def _takeback_in_words(engine: Engine, day_id: DayId, record: DayRecord) -> tuple[str, str]:
+    """Error code and words for the last takeback. Only its event tells which it was, and no alarm waits for that."""
+    try:
+        final = engine.game.chain.read_final_block()
+        ours = sent_block(engine, commit_purpose(engine, day_id, record.takebacks - 1))
+        first = engine.game.first_block_at(day_end(day_id), final) if ours is None else ours
+        found = read_last_takeback(engine.game, day_id, first, final.number)
+    except Unavailable:
+        found = None
+    if found is None:
+        return "taken_back", "was vetoed or taken back (its event is not to be had now)"
+    if found.is_veto:
+        return "vetoed", f"was vetoed (DayVetoed: {found.reason})"
+    return "taken_back", "was taken back (TakenBack): its SETTLER was suspended, removed or succeeded"
 
 
 def _ensure_released(

@@ -1,32 +1,18 @@
-"""Who holds which role, and the exact calls that change one, for the wallet that signs them. Sends nothing."""
+"""Who holds the five offices, and the calls that name, remove, suspend, pause and veto (rules 7.1 and 7.5)."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
-from bo_engine.errors import InvalidInput, InvariantBroken, UsageError
-from bo_engine.settings import Settings
-from bo_engine.units import ZERO_WALLET, DayId, Wallet, hex_of, parse_typed_wallet, parse_wallet
-from io_layer.chain_reader import Block
-from io_layer.chain_sender import simulate
-from io_layer.contract_codec import codec
-from io_layer.game_chain import GameChain, open_game
-from io_layer.open_chain import open_chain
+from bo_engine.errors import InvalidInput, UsageError
+from bo_engine.units import ZERO_WALLET
+from core.notices import KEY_OFFICES, OFFICES, Office, office_number
+from services.contract_calls import Call, Desk, typed_wallet
 
-ROLE_NAMES: Final = ("owner", "guardian", "relayer", "settler", "promotions")
 _POWERS: Final = {
-    "owner": "replaces the others, sets receivers, schedules rulesets and rates, announces and makes voids",
-    "guardian": "vetoes commits, pauses purchases and claims",
+    "owner": "names the holders of all offices, announces receivers and the end, schedules rulesets and rates",
+    "guardian": "vetoes commits, suspends keys, cancels what OWNER announces, pauses purchases and claims",
     "relayer": "relays purchases that players have signed (the App's key)",
-    "settler": "commits days (the engine's key)",
+    "settler": "requests seeds and commits days (the engine's key)",
     "promotions": "pays for vouchers; no power",
-}
-#: Role: OWNER's function, and the function with which the named account accepts, if it has to.
-_REPLACE: Final[dict[str, tuple[str, str | None]]] = {
-    "owner": ("transferOwnership", "acceptOwnership"),
-    "guardian": ("setGuardian", None),
-    "relayer": ("setRelayer", None),
-    "settler": ("setSettler", None),
-    "promotions": ("setPromotions", "acceptPromotions"),
 }
 #: What can be paused: contract, how it is paused and opened again.
 PAUSABLE: Final = {
@@ -36,103 +22,99 @@ PAUSABLE: Final = {
 }
 
 
-class RoleDesk:
-    """The roles of one deployment at a final block."""
-
-    def __init__(self, game: GameChain, block: Block) -> None:
-        self._game = game
-        self._chain = game.chain
-        calls = [game.call("Roles", getter) for getter in (*ROLE_NAMES, "pendingOwner", "pendingPromotions")]
-        *holders, owner, promotions = (parse_wallet(each) for each in game.chain.read(block, calls))
-        self.holders: dict[str, Wallet] = dict(zip(ROLE_NAMES, holders, strict=True))
-        self._pending = {"owner": owner, "promotions": promotions}
-        self._kinds = {
-            role: "contract" if game.chain.read_code(wallet, block) else "single key"
-            for role, wallet in self.holders.items()
-        }
-
-    def facts(self) -> list[dict[str, Any]]:
-        """Each role: its holder, what kind of account that is, who is named and has not accepted, what it may do."""
-        return [
-            {
-                "role": role,
-                "holder": self.holders[role],
-                "kind": self._kinds[role],
-                "pending": None if self._pending.get(role, ZERO_WALLET) == ZERO_WALLET else self._pending[role],
-                "may": _POWERS[role],
-            }
-            for role in ROLE_NAMES
-        ]
-
-    def replace(self, role: str, text: str) -> list[dict[str, Any]]:
-        """The calls that give a role to another account. Raises: UsageError ``bad_role``, ``bad_wallet``;
-        InvalidInput ``role_taken``."""
-        if role not in _REPLACE:
-            raise UsageError("bad_role", f"a role is one of {', '.join(ROLE_NAMES)}")
-        try:
-            wallet = parse_typed_wallet(text)
-        except InvalidInput as error:
-            raise UsageError(error.code, f"--replace: {error.message}") from None
-        taken = [name for name, holder in self.holders.items() if holder == wallet]
-        if taken or wallet == ZERO_WALLET:
-            raise InvalidInput(
-                "role_taken", f"{wallet} {f'is {taken[0].upper()} already' if taken else 'is nobody'}: name another one"
-            )
-        first, then = _REPLACE[role]
-        calls = [self._call("owner", self.holders["owner"], "Roles", first, (wallet,))]
-        if then is not None:
-            calls.append(self._call(f"new {role}", wallet, "Roles", then, (), after="after the first call is mined"))
-        return calls
-
-    def pause(self, what: str) -> list[dict[str, Any]]:
-        """GUARDIAN's call. A pause of claims ends by itself after seven days. Raises: UsageError ``bad_pause``."""
-        contract, function, _ = _pausable(what)
-        return [self._call("guardian", self.holders["guardian"], contract, function, ())]
-
-    def unpause(self, what: str) -> list[dict[str, Any]]:
-        """GUARDIAN's call, or OWNER's. Raises: UsageError ``bad_pause``."""
-        contract, _, function = _pausable(what)
-        return [self._call("guardian", self.holders["guardian"], contract, function, ())]
-
-    def veto(self, day_id: DayId, reason: str) -> list[dict[str, Any]]:
-        """GUARDIAN's call that takes back a commit before its release."""
-        return [self._call("guardian", self.holders["guardian"], "SettlementV4", "veto", (day_id, reason))]
-
-    def announce_void(self, day_id: DayId) -> list[dict[str, Any]]:
-        """OWNER's call that lets an old day be voided a week later; the void itself is `void-plan`'s."""
-        return [self._call("owner", self.holders["owner"], "SettlementV4", "announceVoid", (day_id,))]
-
-    def _call(
-        self, role: str, sender: Wallet, contract: str, function: str, arguments: Sequence[object], after: str = ""
-    ) -> dict[str, Any]:
-        speaks, target = codec(contract), self._game.contracts.of(contract)
-        calldata = speaks.call_data(function, arguments)
-        named = {name: str(value) for name, value in speaks.arguments(function, calldata).items()}
-        return {
-            "signed_by": role,
-            "from": sender,
-            "to": target,
-            "contract": contract,
-            "function": speaks.signature(function),
-            "arguments": named,
-            "calldata": hex_of(calldata),
-            "simulated": after or self._simulated(sender, target, calldata),
-        }
-
-    def _simulated(self, sender: Wallet, target: Wallet, calldata: bytes) -> str:
-        try:
-            simulate(self._chain, sender, target, calldata)
-        except InvariantBroken as error:
-            return error.message
-        return "would succeed now"
+def office_facts(desk: Desk) -> list[dict[str, Any]]:
+    """Each office: holder, kind of account, suspended or not, the named successor with its window, powers."""
+    return [_facts(desk, office) for office in desk.offices.values()]
 
 
-def open_role_desk(settings: Settings) -> RoleDesk:
-    """Connect to both endpoints and read the roles. Raises: as ``open_chain`` and ``open_game``."""
-    chain = open_chain(
-        settings.rpc_url, settings.rpc_fallback_url, chain_id=settings.chain_id, says_local=settings.is_local
-    )
-    return RoleDesk(open_game(chain, settings.settlement_address), chain.read_final_block())
+def _facts(desk: Desk, office: Office) -> dict[str, Any]:
+    is_empty, naming = office.holder == ZERO_WALLET, office.naming
+    kind = "contract" if desk.game.chain.read_code(office.holder, desk.block) else "single key"
+    return {
+        "role": office.name,
+        "holder": None if is_empty else office.holder,
+        "kind": "empty" if is_empty else kind,
+        "suspended": office.is_suspended,
+        "named": naming
+        and {
+            "account": naming.account,
+            "not_before": naming.window.not_before_s,
+            "not_after": naming.window.not_after_s,
+            "window": naming.window.in_words(desk.block.timestamp_s),
+        },
+        "may": _POWERS[office.name],
+    }
+
+
+def name_holder(desk: Desk, office: str, text: str) -> list[Call]:
+    """OWNER's call, and the one with which the named account takes office. The first is left out while it is named
+    already, because to name it again would start its 48 hours anew.
+
+    Raises: UsageError ``bad_role``, ``bad_wallet``; InvalidInput ``role_taken``.
+    """
+    number, account = office_number(office), typed_wallet(text, "--name")
+    taken = [each.name for each in desk.offices.values() if each.holder == account]
+    if account == ZERO_WALLET:
+        raise InvalidInput("role_taken", "--name: the zero address holds no office; name another account")
+    if taken:
+        raise InvalidInput("role_taken", f"--name: {account} is {taken[0].upper()} already; name another account")
+    naming, now_s = desk.offices[office].naming, desk.block.timestamp_s
+    if naming is not None and naming.account == account and naming.window.state_at(now_s) != "expired":
+        is_due = naming.window.state_at(now_s) == "due"
+        when = "" if is_due else f"named already: {naming.window.in_words(now_s)}"
+        return [desk.call(account, "Roles", "takeOffice", number, later=when)]
+    return [
+        desk.call("owner", "Roles", "nameHolder", number, account),
+        desk.call(account, "Roles", "takeOffice", number, later="48 hours to 14 days after the first call is mined"),
+    ]
+
+
+def cancel_naming(desk: Desk, office: str) -> list[Call]:
+    """GUARDIAN's call, or OWNER's; for GUARDIAN's own successor OWNER's alone. Raises: UsageError ``bad_role``."""
+    number = office_number(office)
+    if office == "guardian":
+        return [desk.call("owner", "Roles", "cancelNaming", number)]
+    return [desk.call("guardian", "Roles", "cancelNaming", number, or_by="owner")]
+
+
+def remove_holder(desk: Desk, office: str) -> list[Call]:
+    """OWNER's call that leaves an office empty at once. Raises: UsageError ``bad_role``."""
+    return [desk.call("owner", "Roles", "removeHolder", _key_office(office, "--remove"))]
+
+
+def suspend_holder(desk: Desk, office: str) -> list[Call]:
+    """GUARDIAN's call that stops the present holder at once. Raises: UsageError ``bad_role``."""
+    return [desk.call("guardian", "Roles", "suspend", _key_office(office, "--suspend"))]
+
+
+def lift_suspension(desk: Desk, text: str) -> list[Call]:
+    """OWNER's call that lets a suspended address act again. Raises: UsageError ``bad_wallet``."""
+    return [desk.call("owner", "Roles", "liftSuspension", typed_wallet(text, "--lift"))]
+
+
+def pause(desk: Desk, what: str) -> list[Call]:
+    """GUARDIAN's call. A pause of claims ends by itself after seven days. Raises: UsageError ``bad_pause``."""
+    contract, function, _ = _pausable(what)
+    return [desk.call("guardian", contract, function)]
+
+
+def unpause(desk: Desk, what: str) -> list[Call]:
+    """GUARDIAN's call, or OWNER's. Raises: UsageError ``bad_pause``."""
+    contract, _, function = _pausable(what)
+    return [desk.call("guardian", contract, function, or_by="owner")]
+
+
+def veto(desk: Desk, day_id: int, reason: str) -> list[Call]:
+    """GUARDIAN's call, or OWNER's, that takes back a commit before its release."""
+    return [desk.call("guardian", "SettlementV4", "veto", day_id, reason.strip(), or_by="owner")]
+
+
+def _key_office(office: str, flag: str) -> int:
+    number = office_number(office)
+    if office not in KEY_OFFICES:
+        others = ", ".join(name for name in OFFICES if name not in KEY_OFFICES)
+        raise UsageError("bad_role", f"{flag} is for {' and '.join(KEY_OFFICES)} only; of {others} name a successor")
+    return number
 
 
 def _pausable(what: str) -> tuple[str, str, str]:

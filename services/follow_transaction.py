@@ -173,6 +173,13 @@ def close_purpose(engine: Engine, lease: Lease, purpose: Purpose) -> Hash32 | No
     return ours[-1] if ours else None
 
 
+def sent_block(engine: Engine, purpose: Purpose) -> int | None:
+    """The block in which the purpose's transaction stands, or None."""
+    stored = select_transaction(engine.conn, stored_purpose(engine, purpose))
+    attempt = current_attempt(select_attempts(engine.conn, stored.tx_id)) if stored else None
+    return attempt.block_number if attempt else None
+
+
 def transaction_hash(engine: Engine, purpose: Purpose) -> Hash32 | None:
     """The hash of the purpose's transaction that counts, or None."""
     stored = select_transaction(engine.conn, stored_purpose(engine, purpose))

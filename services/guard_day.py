@@ -19,6 +19,7 @@ from bo_engine.errors import (
 )
 from bo_engine.log import get_logger
 from bo_engine.units import DayId
+from io_layer.game_chain import SUSPENDED
 from io_layer.pipeline_store import STEPS, PipelineDay, fail_day, halt_day, insert_day, select_day, wait_day
 from services.engine import Engine
 from services.lease import Lease
@@ -65,7 +66,8 @@ def _write_down(engine: Engine, lease: Lease, day_id: DayId, error: BaseExceptio
     row = _row_if_readable(engine, day_id)
     if row is None:
         return
-    if isinstance(error, Unavailable):
+    # A suspended key says nothing of the day: its row waits, and it must not become poison.
+    if isinstance(error, Unavailable) or (isinstance(error, EngineError) and error.code == SUSPENDED):
         with _told_anyway(lease):
             wait_day(engine.conn, day_id, error.message, error_code=error.code)
     elif isinstance(error, Stopped | KeyboardInterrupt):

@@ -5,10 +5,11 @@ from typing import Any, Final
 
 from bo_engine.errors import UsageError
 from bo_engine.settings import Settings
-from bo_engine.units import Wallet, parse_wallet
+from bo_engine.units import Wallet
 from io_layer.game_chain import open_game
 from io_layer.key_file import account_of, new_account, write_keystore
 from io_layer.open_chain import open_chain
+from io_layer.roles_chain import read_offices
 from io_layer.signer import load_address
 
 #: A keystore may be copied, and then its password is all that stands between a thief and the key.
@@ -32,16 +33,24 @@ def import_key(path: Path, key: str, password: str) -> Wallet:
 
 
 def key_facts(settings: Settings) -> dict[str, Any]:
-    """The configured key's address and, where a chain is configured, whether it is the contracts' SETTLER."""
+    """The configured key's address and, where a chain is configured, whether it is the contracts' SETTLER, suspended,
+    or named as the next one."""
     address = load_address(settings, is_local=settings.is_local)
-    facts: dict[str, Any] = {"address": address, "settler": None, "is_settler": None}
+    facts: dict[str, Any] = dict.fromkeys(("address", "settler", "is_settler", "is_suspended", "can_take_office"))
+    facts["address"] = address
     if all(settings.has(name) for name in _CHAIN_SETTINGS):
         chain = open_chain(
             settings.rpc_url, settings.rpc_fallback_url, chain_id=settings.chain_id, says_local=settings.is_local
         )
-        game = open_game(chain, settings.settlement_address)
-        settler = parse_wallet(chain.read(chain.read_final_block(), [game.call("Roles", "settler")])[0])
-        facts |= {"settler": settler, "is_settler": settler == address}
+        game, block = open_game(chain, settings.settlement_address), chain.read_final_block()
+        office = read_offices(chain, block, game.contracts.roles)["settler"]
+        named = office.naming if office.naming and office.naming.account == address else None
+        facts |= {
+            "settler": office.holder,
+            "is_settler": office.holder == address,
+            "is_suspended": office.holder == address and office.is_suspended,
+            "can_take_office": named.window.in_words(block.timestamp_s) if named else "not named",
+        }
     return facts
 
 

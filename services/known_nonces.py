@@ -1,8 +1,8 @@
 """Looks whether the chain has transactions of our key that this database does not know: a backup was restored, or the
 key is in other hands.
 
-What stands there as a commit, a release or a seed request of our contracts is ours: the contract takes each only once
-and the steps compare its contents. It is adopted with an audit row. Anything else needs a person.
+What stands there as a commit, a release, a seed request or the taking of office is ours: the contract takes each only
+once and the steps compare its contents. It is adopted with an audit row. Anything else needs a person.
 """
 
 from typing import Final
@@ -18,7 +18,12 @@ from services.engine import Engine
 from services.lease import Lease
 
 UNKNOWN: Final = "unknown_transaction"
-_EVENTS: Final = (("SettlementV4", ("DayCommitted", "DayReleased")), ("VRFReceiver", ("SeedRequested",)))
+_EVENTS: Final = (
+    ("SettlementV4", ("DayCommitted", "DayReleased")),
+    ("VRFReceiver", ("SeedRequested",)),
+    # A key takes office by its own call, which any wallet may have sent with it.
+    ("Roles", ("HolderSet",)),
+)
 
 
 def require_known_nonces(engine: Engine, lease: Lease) -> None:
@@ -61,7 +66,7 @@ def known_nonces(engine: Engine) -> dict[str, object]:
 
 def _counted(engine: Engine, final: Block) -> tuple[Wallet, int]:
     chain = engine.game.chain
-    settler = parse_wallet(chain.read(final, [engine.game.call("Roles", "settler")])[0])
+    _, settler = engine.game.read_settlers(final)
     return settler, chain.read_final_nonce(final, settler)
 
 
@@ -70,14 +75,15 @@ def _read_effects(engine: Engine, lease: Lease, settler: Wallet, first: int, fin
     chain = engine.game.chain
     effects: dict[int, str] = {}
     for contract, events in _EVENTS:
-        at = engine.game.contracts.settlement if contract == "SettlementV4" else engine.game.contracts.vrf_receiver
+        at = engine.game.contracts.of(contract)
         names = {codec(contract).topic(event): event for event in events}
         for _, logs in chain.read_log_pages(at, [list(names)], first, final.number):
             lease.renew()
             for log in logs:
                 sender, nonce = chain.request_both("eth_getTransactionByHash", [log["transactionHash"]], _sent_by)
                 if sender == settler:
-                    effects[nonce] = f"{names[log['topics'][0]]} day {int(log['topics'][1], 16)}"
+                    what = "office" if contract == "Roles" else "day"
+                    effects[nonce] = f"{names[log['topics'][0]]} {what} {int(log['topics'][1], 16)}"
     return effects
 
 

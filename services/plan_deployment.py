@@ -1,6 +1,6 @@
 """What a deployment would do, looked at before anything is signed: addresses, gas, cost, and each rule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from bo_engine.keccak import keccak256
 from bo_engine.settings import Settings
 from bo_engine.units import Hash32, Wallet, day_of, hex_of
 from core.creations import ASKS_PARTNERS, CREATIONS, constructor_arguments, creation_addresses
-from core.deployment import DeployTerms
+from core.deployment import FIRST_DAY_AHEAD, DeployTerms
 from core.ruleset import Ruleset
 from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.chain_sender import read_balance_wei, read_base_fees, read_head_nonces, read_pending_nonce
@@ -24,13 +24,12 @@ from io_layer.open_chain import open_chain
 from io_layer.signer import MAX_FEE_PER_GAS_WEI
 from services.check_contracts import check_endpoints
 from services.check_deployment import Installation, check_constants
-from services.check_surroundings import check_coordinator
+from services.check_surroundings import check_key_hash
 from services.checklist import Checklist
 from services.rulesets import load_rulesets
 
 #: What is offered for a unit of gas; on Arbitrum only the base fee is charged, so room costs nothing.
 FEE_ROOM = 4
-_LONGEST_WAIT_DAYS = 366
 _SLOTS = 8  # storage that a constructor writes, about
 _CREATE_GAS, _BYTE_GAS, _DATA_GAS, _SLOT_GAS = 53_000, 200, 16, 22_100
 
@@ -108,9 +107,11 @@ def plan_deployment(
     at = creation_addresses(record.deployer, record.first_nonce)
     creations = _creations(terms, at)
     here = Installation(chain, block, {**at, "usdt": terms.money.usdt}, terms)
-    _check_terms(lines, here, terms, rulesets, is_begun=bool(record.signed) or record.adopts)
+    missing = [(key, name) for key, name in CREATIONS if not all(read_codes_at_heads(chain, at[key]))]
+    _check_terms(lines, here, terms, rulesets)
+    _check_first_day(lines, here, terms, stands="game_manager" not in dict(missing))
     _check_accounts(lines, here, terms, record)
-    gas = _estimate(lines, chain, record, at, creations)
+    gas = _estimate(lines, chain, record, missing, creations)
     base_fee = max(*read_base_fees(chain), 1)
     plan = Plan(
         chain=chain,
@@ -203,20 +204,8 @@ def _new_record(
     )
 
 
-def _check_terms(
-    lines: Checklist,
-    here: Installation,
-    terms: DeployTerms,
-    rulesets: Mapping[Hash32, Ruleset],
-    *,
-    is_begun: bool,
-) -> None:
+def _check_terms(lines: Checklist, here: Installation, terms: DeployTerms, rulesets: Mapping[Hash32, Ruleset]) -> None:
     game = terms.game
-    today = day_of(here.block.timestamp_s)
-    in_time = game.first_day >= today or is_begun
-    lines.add("first day", in_time, f"{game.first_day}, today is {today}", "it lies in the past: name a coming day")
-    if game.first_day > today + _LONGEST_WAIT_DAYS:
-        lines.add("first day is near", False, game.first_day, "more than a year ahead: a slip of the pen?")
     ruleset = rulesets.get(game.ruleset_hash)
     todo = "unknown here: the built-in ruleset's is in the example file; others: RULESET_FILES"
     lines.add("ruleset", ruleset is not None, hex_of(game.ruleset_hash), todo)
@@ -235,7 +224,17 @@ def _check_terms(
         has_code = bool(here.chain.read_code(terms.vrf.coordinator, here.block))
         said = f"{terms.vrf.coordinator}{'' if has_code else ': no contract'}"
         if lines.add("VRF coordinator", has_code, said, "look up its address at Chainlink"):
-            check_coordinator(lines, here, terms.vrf, None)
+            # OWNER can announce another one, but 48 hours pass before it is in force.
+            check_key_hash(lines, here, terms.vrf, otherwise="warning")
+
+
+def _check_first_day(lines: Checklist, here: Installation, terms: DeployTerms, *, stands: bool) -> None:
+    """What GameManager's constructor asks of it, unless that contract stands already."""
+    first, today = terms.game.first_day, day_of(here.block.timestamp_s)
+    last = today + FIRST_DAY_AHEAD
+    said = f"{first}, today is {today}"
+    holds = stands or today <= first <= last
+    lines.add("first day", holds, said, f"the contracts take a day from {today} (today) to {last} only")
 
 
 def _check_accounts(lines: Checklist, here: Installation, terms: DeployTerms, record: Record) -> None:
@@ -243,14 +242,17 @@ def _check_accounts(lines: Checklist, here: Installation, terms: DeployTerms, re
     said = ", ".join(held) or ("OWNER" if terms.roles.owner == record.deployer else "holds no role")
     lines.add("deployer", not held, f"{record.deployer}, {said}", "take a throw-away key, or OWNER's own")
     people = {**asdict(terms.roles), "fee_receiver": terms.money.fee_receiver, "gas_safe": terms.money.gas_safe}
-    people["charity"] = terms.money.charity
+    people |= {"charity": terms.money.charity, "heir": terms.money.heir}
     theirs = {terms.money.usdt, terms.vrf.coordinator, *here.at.values()}
     mixed = [name for name, wallet in people.items() if wallet in theirs]
     lines.add("accounts", not mixed, ", ".join(mixed) or "none is a contract of the game", "name another account")
+    gains = [name for name, wallet in people.items() if wallet == terms.money.heir and name not in ("heir", "charity")]
+    todo = "whoever can let a draw lapse must not gain by it: name a charity of its own"
+    lines.add("heir", not gains, ", ".join([terms.money.heir, *gains]), todo, otherwise="warning")
     with lines.asking("OWNER is a multisig"):
         is_multisig = here.chain.is_local or bool(here.chain.read_code(terms.roles.owner, here.block))
         said = "a contract or a local chain" if is_multisig else "a single key"
-        lines.add("OWNER is a multisig", is_multisig, said, "it can void days: use a multisig", otherwise="warning")
+        lines.add("OWNER is a multisig", is_multisig, said, "it names all others: use a multisig", otherwise="warning")
     with lines.asking("SETTLER's key is fresh"):
         sent = here.chain.read_final_nonce(here.block, terms.roles.settler)
         todo = "what it has sent is unknown to an empty database and halts the first day: take a fresh key"
@@ -258,10 +260,13 @@ def _check_accounts(lines: Checklist, here: Installation, terms: DeployTerms, re
 
 
 def _estimate(
-    lines: Checklist, chain: ChainReader, record: Record, at: Mapping[str, Wallet], creations: Mapping[str, bytes]
+    lines: Checklist,
+    chain: ChainReader,
+    record: Record,
+    missing: Sequence[tuple[str, str]],
+    creations: Mapping[str, bytes],
 ) -> dict[str, int]:
-    """Gas of what does not stand yet: as the endpoints say, for two contracts by comparison with the others."""
-    missing = [(key, name) for key, name in CREATIONS if not all(read_codes_at_heads(chain, at[key]))]
+    """Gas of what does not stand yet: as the endpoints say; for contracts that ask their partners, by comparison."""
     gas = {key: _rough_gas(name, creations[key]) for key, name in missing}
     asked = [key for key, _ in missing if key not in ASKS_PARTNERS]
     with lines.asking("constructors"):

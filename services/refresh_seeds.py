@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bo_engine.errors import EXIT_DONE, EXIT_LATER, InvariantBroken, Unavailable
+from bo_engine.errors import EXIT_DONE, EXIT_LATER, InvalidInput, InvariantBroken, Unavailable
 from bo_engine.units import DayId
 from core.draw import drand_round_of, draw_due_s
 from core.ruleset import DrandNetwork
@@ -45,20 +45,23 @@ class Refreshed:
 
 
 def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
-    """Take every closed day with tips whose seeds are not complete one step further. Raises: Unavailable
-    ``clock_wrong``."""
+    """Take every closed day with tips whose seeds are not complete one step further.
+
+    Raises, once all days were looked at: the first refusal of one, as InvalidInput ``settler_suspended``. Unavailable
+    ``clock_wrong``.
+    """
     done = Refreshed()
     block = require_final_blocks(engine, lease)
-    alarm: InvariantBroken | None = None
+    refusal: InvariantBroken | InvalidInput | None = None
     for facts, seeds in _days_without_seeds(engine, block):
         require_right_clock(engine)
         try:
             _refresh_day(engine, lease, block, facts, seeds, done)
-        except InvariantBroken as error:
-            # One day's alarm must not keep the seeds of the others away.
-            alarm = alarm or error
-    if alarm is not None:
-        raise alarm
+        except (InvariantBroken, InvalidInput) as error:
+            # One day's alarm must not keep the seeds of the others away, nor a suspended key what others requested.
+            refusal = refusal or error
+    if refusal is not None:
+        raise refusal
     return done
 
 

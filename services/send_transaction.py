@@ -52,6 +52,8 @@ SIGNED_FUNCTIONS: Final = (
     ("SettlementV4", "release"),
     ("VRFReceiver", "requestSeed"),
 )
+#: What a key signs that is named as SETTLER and does not hold the office yet.
+TAKE_OFFICE: Final = ("Roles", "takeOffice")
 
 
 def send_once(
@@ -74,8 +76,21 @@ def send_once(
     signer = checked_signer(engine)
     require_final_blocks(engine, lease)
     require_known_nonces(engine, lease)
-    calldata = codec(purpose.contract).call_data(purpose.function, arguments)
     _resend_older(engine, lease, signer, purpose)
+    return send_with(engine, lease, signer, purpose, arguments, is_under_way=is_under_way)
+
+
+def send_with(
+    engine: Engine,
+    lease: Lease,
+    signer: Signer,
+    purpose: Purpose,
+    arguments: tuple[object, ...],
+    *,
+    is_under_way: Callable[[], bool],
+) -> Hash32:
+    """The same with a signer of the caller's, who has checked whose key it is. Raises: as ``send_once``."""
+    calldata = codec(purpose.contract).call_data(purpose.function, arguments)
     follow(engine, lease, purpose)
     stored = select_transaction(engine.conn, stored_purpose(engine, purpose))
     attempts = select_attempts(engine.conn, stored.tx_id) if stored else []
@@ -145,16 +160,23 @@ def deliver(engine: Engine, lease: Lease, signer: Signer | None, stored: Journal
 
 
 def checked_signer(engine: Engine) -> Signer:
-    """The signer, once its address is the SETTLER of the contracts. Raises: UsageError ``wrong_key``."""
-    allowed = frozenset(
-        (engine.game.call(contract, function).address, codec(contract).selector(function))
-        for contract, function in SIGNED_FUNCTIONS
-    )
-    chain = engine.game.chain
-    chain.require_both()
-    signer = load_signer(engine.settings, is_local=chain.is_local, chain_id=chain.chain_id, allowed=allowed)
+    """The signer, once its address is the SETTLER of the contracts.
+
+    Raises: UsageError ``wrong_key``; InvalidInput ``settler_suspended``.
+    """
+    signer = signer_of(engine, SIGNED_FUNCTIONS)
     engine.game.require_settler(signer.address)
     return signer
+
+
+def signer_of(engine: Engine, functions: tuple[tuple[str, str], ...]) -> Signer:
+    """The key of the settings, for these functions and no others."""
+    chain = engine.game.chain
+    chain.require_both()
+    allowed = frozenset(
+        (engine.game.contracts.of(contract), codec(contract).selector(function)) for contract, function in functions
+    )
+    return load_signer(engine.settings, is_local=chain.is_local, chain_id=chain.chain_id, allowed=allowed)
 
 
 def _simulate(

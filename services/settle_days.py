@@ -30,7 +30,14 @@ from io_layer.run_store import select_live_run
 from services.approve_day import approve_day
 from services.artifacts import mirror_artifacts
 from services.begin_anew import ENGINE_CHANGED, take_over_day
-from services.commit_day import NotDue, commit_day, commit_purpose, known_takebacks, release_purpose
+from services.commit_day import (
+    NotDue,
+    commit_day,
+    commit_purpose,
+    known_takebacks,
+    refuse_taken_back,
+    release_purpose,
+)
 from services.compute_day import compute_day, compute_stored, refuse_other_result
 from services.day_work import Opened, check_day, open_day, seeds_of_day
 from services.engine import Engine, require_writable
@@ -164,6 +171,7 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
             if name == "compute":
                 seeds_of_day(engine, opened)
             if name == "commit":
+                refuse_taken_back(engine, lease, day_id, opened.facts.record)
                 _require_key(engine, opened)
             if row is not None:
                 mirror_artifacts(engine, day_id)
@@ -217,6 +225,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
             note_void(engine, lease, facts)
             return _outcome(engine, day_id, EXIT_DONE)
         opened = check_day(engine, facts)
+        refuse_taken_back(engine, lease, day_id, facts.record)
         require_known_nonces(engine, lease)
         seeds_of_day(engine, opened)
         _require_key(engine, opened)
@@ -271,7 +280,8 @@ def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | Non
 def _require_key(engine: Engine, opened: Opened) -> None:
     """A day that still needs a transaction needs the SETTLER's key: better told now than after all the work.
 
-    Raises: UsageError ``missing_setting``, ``plain_key``, ``key_file_exposed``, ``bad_keystore``, ``wrong_key``.
+    Raises: UsageError ``missing_setting``, ``plain_key``, ``key_file_exposed``, ``bad_keystore``, ``wrong_key``;
+    InvalidInput ``settler_suspended``.
     """
     if opened.facts.record.status != RELEASED:
         checked_signer(engine)

@@ -17,7 +17,7 @@ from io_layer.journal_store import (
 )
 from services.engine import Engine
 from services.follow_transaction import current_attempt
-from services.send_transaction import SIGNED_FUNCTIONS
+from services.send_transaction import SIGNED_FUNCTIONS, TAKE_OFFICE
 
 _WORDS: Final = {"commitMerkleSettlement": "commit", "release": "release", "requestSeed": "VRF request"}
 
@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 def kind_of(stored: JournalTx) -> Kind | None:
     """The function by its selector; None for one that this engine does not send."""
-    for contract, function in SIGNED_FUNCTIONS:
+    for contract, function in (*SIGNED_FUNCTIONS, TAKE_OFFICE):
         if codec(contract).selector(function) == stored.selector:
             return Kind(contract, function)
     return None
@@ -40,6 +40,8 @@ def kind_of(stored: JournalTx) -> Kind | None:
 def purpose_in_words(stored: JournalTx) -> str:
     """As ``commit of day 20778, round 0``."""
     kind = kind_of(stored)
+    if kind is not None and kind.function == "takeOffice":
+        return f"takeOffice, possible from day {stored.day_id} on"
     verb = _WORDS[kind.function] if kind else f"call of {hex_of(stored.selector)}"
     return f"{verb} of day {stored.day_id}, round {stored.round}"
 

@@ -9,19 +9,18 @@ NONE, COMMITTED, RELEASED, VOIDED = range(4)
 
 @dataclass(frozen=True)
 class Vault:
-    """A claim vault's account of one day, and whether it holds what it owes."""
+    """A claim vault's account of one day and of all days. Its money lies in ReserveVault."""
 
     root: bytes
     total: int
     claimed: int
     claimed_by: Mapping[str, bool] | None  # by listed wallet; None where too many were listed to ask for each
-    balance: int
     released: int  # of all days
     taken: int  # likewise
 
     @property
     def owed(self) -> int:
-        """What it must hold."""
+        """What is released and not claimed."""
         return self.released - self.taken
 
 
@@ -60,4 +59,6 @@ class Facts:
     takebacks: int
     prize_vault: Vault
     affiliate_vault: Vault
+    held: int  # ReserveVault's own word on all that is owed
+    balance: int  # what it has
     purchases: Purchases | None  # None: the files name none

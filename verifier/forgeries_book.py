@@ -175,8 +175,10 @@ _CHAIN = (
             chain_lie=lambda facts: replace(facts, settlement_hash=keccak256(b"another result"))),
     Forgery("release", "a day that is not released is passed off as settled",
             chain_lie=lambda facts: replace(facts, status=COMMITTED)),
-    Forgery("vaults", "the vault holds less than it owes", chain_lie=lambda facts: replace(
-        facts, prize_vault=replace(facts.prize_vault, balance=facts.prize_vault.owed - 1))),
+    Forgery("reserve", "the reserve vault has less than it says", chain_lie=lambda facts: replace(
+        facts, balance=facts.held - 1)),
+    Forgery("reserve", "the reserve vault holds less than the vaults owe", chain_lie=lambda facts: replace(
+        facts, held=facts.prize_vault.owed + facts.affiliate_vault.owed - 1)),
     Forgery("vaults", "the vault was given less in all than for this day", chain_lie=lambda facts: replace(
         facts, prize_vault=replace(facts.prize_vault, released=facts.prize_vault.total - 1))),
     Forgery("claims", "more was paid out than listed payouts", chain_lie=lambda facts: replace(

@@ -11,7 +11,7 @@ from verifier.final_block import read_agreed
 from verifier.folder import Day
 from verifier.hashing import hex_of, keccak256, number_word, wallet_word
 from verifier.node import Node
-from verifier.read_roles import settlers_ever
+from verifier.read_roles import SETTLER, settlers_ever
 
 DAY_S = 86_400
 _MAX_ASKED_CLAIMS = 5_000
@@ -85,12 +85,15 @@ def _read(node: Node, day: Day, block: int) -> Facts:
             (game, "poolDays(uint256)", [number]),
             (vrf, "wordOf(uint256)", [number]),
             (vrf, "requestOf(uint256)", [number]),
-            (wiring["roles"], "settler()", []),
+            # Not settler(): that is zero while the guardian has suspended the holder.
+            (wiring["roles"], "holderOf(uint8)", [number_word(SETTLER)]),
+            (wiring["reserve_vault"], "held()", []),
+            (wiring["usdt"], "balanceOf(address)", [wallet_word(wiring["reserve_vault"])]),
         ],
         block=block,
     )
-    sizes = (6, 1, 1, 1, 20, 2, 3, 1)
-    record, opening, closing, ruleset, pools, word, request, settler = (
+    sizes = (6, 1, 1, 1, 20, 2, 3, 1, 1, 1)
+    record, opening, closing, ruleset, pools, word, request, settler, held, balance = (
         words(answer, count, node) for answer, count in zip(answers, sizes, strict=True)
     )
     result, now = day.doc("settlement_result"), hex_of(settler[0][12:])
@@ -116,10 +119,10 @@ def _read(node: Node, day: Day, block: int) -> Facts:
         committed_at_s=number_of(record[3]),
         released_at_s=number_of(record[4]),
         takebacks=number_of(record[5]),
-        prize_vault=_vault(node, wiring["prize_vault"], wiring["usdt"], day, result["payouts"], block),
-        affiliate_vault=_vault(
-            node, wiring["affiliate_vault"], wiring["usdt"], day, result["affiliate_payouts"], block
-        ),
+        prize_vault=_vault(node, wiring["prize_vault"], day, result["payouts"], block),
+        affiliate_vault=_vault(node, wiring["affiliate_vault"], day, result["affiliate_payouts"], block),
+        held=number_of(held[0]),
+        balance=number_of(balance[0]),
         purchases=_purchases(node, game, day, block),
     )
 
@@ -141,7 +144,7 @@ def _rates(node: Node, game: str, day: Day, block: int) -> dict[str, int]:
     }
 
 
-def _vault(node: Node, vault: str, usdt: str, day: Day, listed: Sequence[Mapping[str, Any]], block: int) -> Vault:
+def _vault(node: Node, vault: str, day: Day, listed: Sequence[Mapping[str, Any]], block: int) -> Vault:
     number = number_word(day.day_id)
     calls: list[tuple[str, str, Sequence[bytes]]] = [
         (vault, "rootOf(uint256)", [number]),
@@ -149,10 +152,9 @@ def _vault(node: Node, vault: str, usdt: str, day: Day, listed: Sequence[Mapping
         (vault, "claimedOf(uint256)", [number]),
         (vault, "totalReleased()", []),
         (vault, "totalClaimed()", []),
-        (usdt, "balanceOf(address)", [wallet_word(vault)]),
     ]
     answers = node.call_all(calls, block=block)
-    root, total, claimed, released, taken, balance = (words(answer, 1, node)[0] for answer in answers)
+    root, total, claimed, released, taken = (words(answer, 1, node)[0] for answer in answers)
     flags: dict[str, bool] | None = None
     if len(listed) <= _MAX_ASKED_CLAIMS:
         wallets = [payout["wallet"] for payout in listed]
@@ -164,7 +166,6 @@ def _vault(node: Node, vault: str, usdt: str, day: Day, listed: Sequence[Mapping
         total=number_of(total),
         claimed=number_of(claimed),
         claimed_by=flags,
-        balance=number_of(balance),
         released=number_of(released),
         taken=number_of(taken),
     )

@@ -1,14 +1,15 @@
-"""Who held a place of Roles before: from its events, where a node shows them all."""
+"""Who held the office of SETTLER before: from the events of Roles, where a node shows them all."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from verifier.checking import NodeRefuses
-from verifier.hashing import hex_of, keccak256
+from verifier.hashing import hex_of, keccak256, number_word
 from verifier.node import Node, hex_number
 from verifier.tickets import ZERO_WALLET
 
-_SETTLER_SET = keccak256(b"SettlerSet(address,address)")
+SETTLER = 3  # of Roles' enum Office
+_HOLDER_SET = keccak256(b"HolderSet(uint8,address,address)")
 
 
 @dataclass(frozen=True)
@@ -19,21 +20,18 @@ class _Change:
 
 
 def settlers_ever(node: Node, roles: str, now: str, block: int) -> frozenset[str] | None:
-    """Everybody who was ever SETTLER; None if the node does not show it."""
-    changes = _changes(node, roles, _SETTLER_SET, now, block)
-    return None if changes is None else frozenset(change.current for change in changes)
+    """Everybody who was ever SETTLER; None if the node does not show it.
 
-
-def _changes(node: Node, roles: str, topic: bytes, now: str, block: int) -> list[_Change] | None:
-    """All changes of a place in order, from the first, made of nobody, to who holds it now; None if any is missing."""
-    logs = _logs(node, roles, [hex_of(topic)], block)
-    if logs is None or not all(len(log["topics"]) == 3 for log in logs):
+    The events show it if they lead, one after the other, from nobody to who holds the office now.
+    """
+    logs = _logs(node, roles, [hex_of(_HOLDER_SET), hex_of(number_word(SETTLER))], block)
+    if logs is None or not all(len(log["topics"]) == 4 for log in logs):
         return None
-    changes = [_Change(_place(log, node), *(_wallet(topic) for topic in log["topics"][1:])) for log in logs]
+    changes = [_Change(_place(log, node), *(_wallet(topic) for topic in log["topics"][2:])) for log in logs]
     changes.sort(key=lambda change: change.place)
     ends = [ZERO_WALLET, *(change.current for change in changes)]
     is_whole = bool(changes) and ends[-1] == now and ends[:-1] == [change.previous for change in changes]
-    return changes if is_whole else None
+    return frozenset(ends[1:]) - {ZERO_WALLET} if is_whole else None
 
 
 def _logs(node: Node, address: str, topics: list[str], block: int) -> list[dict[str, Any]] | None:

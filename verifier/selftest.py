@@ -174,11 +174,13 @@ def following(facts: Facts, day: Day) -> Facts:
         closing_hash=state_hash(bundle["closing_state"]),
         prize_vault=_unclaimed(prize, bundle["winner_root"], bundle["total_payout"]),
         affiliate_vault=_unclaimed(affiliate, bundle["affiliate_root"], bundle["affiliate_total"]),
+        held=bundle["total_payout"] + bundle["affiliate_total"],
+        balance=bundle["total_payout"] + bundle["affiliate_total"],
     )
 
 
 def _unclaimed(vault: Vault, root: bytes, total: int) -> Vault:
-    return replace(vault, root=root, total=total, claimed=0, claimed_by={}, balance=total, released=total, taken=0)
+    return replace(vault, root=root, total=total, claimed=0, claimed_by={}, released=total, taken=0)
 
 
 def read_recorded() -> dict[str, Any]:
@@ -218,7 +220,6 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
             total=int(found[name]["total"]),
             claimed=int(found[name]["claimed"]),
             claimed_by=found[name]["claimed_by"],
-            balance=int(found[name]["balance"]),
             released=int(found[name]["owed"]) + int(found[name]["claimed"]),
             taken=int(found[name]["claimed"]),
         )
@@ -248,6 +249,8 @@ def facts_of(recorded: Mapping[str, Any]) -> Facts:
         takebacks=0,
         prize_vault=vaults["prize_vault"],
         affiliate_vault=vaults["affiliate_vault"],
+        held=int(found["held"]),
+        balance=int(found["held"]),
         purchases=Purchases(found["purchases"], found["purchases"], ()),
     )
 

@@ -362,12 +362,15 @@ contract GameManager is RoleBound, EIP712 {
 
     // ------------------------------------------------------------------------- owner and guardian
 
-    /// @notice Announces the ruleset (its hash) that rules from `fromDay` on, 7 to 366 days ahead. One can wait; a new
-    ///         one takes its place.
+    /// @notice Announces the ruleset (its hash) that rules from `fromDay` on, 7 to 366 days ahead and not before the
+    ///         first day. One can wait; a new one takes its place.
     function scheduleRuleset(bytes32 rulesetHash, uint256 fromDay) external onlyOwner {
         if (rulesetHash == bytes32(0)) revert ZeroHash();
         uint256 today = block.timestamp / 1 days;
-        if (fromDay < today + RULESET_NOTICE_DAYS) revert TooEarly(fromDay, today + RULESET_NOTICE_DAYS);
+        uint256 earliest = today + RULESET_NOTICE_DAYS;
+        // The days of past rulesets ascend, and the constructor's is the first day.
+        if (earliest < firstDay) earliest = firstDay;
+        if (fromDay < earliest) revert TooEarly(fromDay, earliest);
         if (fromDay > today + MAX_RULESET_DAYS) revert TooFarAhead(fromDay, today + MAX_RULESET_DAYS);
         WaitingRuleset memory waiting = _waiting;
         if (waiting.hash != bytes32(0) && waiting.fromDay <= today) {

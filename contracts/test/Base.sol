@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {VRFCoordinatorV2_5Mock} from "@chainlink/contracts/src/v0.8/vrf/mocks/VRFCoordinatorV2_5Mock.sol";
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {AffiliateVault} from "../src/AffiliateVault.sol";
 import {CharityVault} from "../src/CharityVault.sol";
 import {ClaimRouter} from "../src/ClaimRouter.sol";
@@ -12,7 +10,8 @@ import {PrizeVault} from "../src/PrizeVault.sol";
 import {ReserveVault} from "../src/ReserveVault.sol";
 import {Roles} from "../src/Roles.sol";
 import {SettlementV4} from "../src/SettlementV4.sol";
-import {BuyPermit, PoolDay, PoolState, Settlement, Split, Wiring} from "../src/Types.sol";
+import {TestCoordinator} from "../src/test/TestCoordinator.sol";
+import {BuyPermit, Office, PoolDay, PoolState, Settlement, Split, Wiring} from "../src/Types.sol";
 import {VRFReceiver} from "../src/VRFReceiver.sol";
 import {HostileUSDT} from "./HostileUSDT.sol";
 import {Vm} from "./Vm.sol";
@@ -22,9 +21,15 @@ abstract contract Base {
     Vm internal constant vm = Vm(0x7109709ECfa91a80626fF3989D68f67F5b1DD12D);
 
     uint256 internal constant FIRST_DAY = 20_000;
+    /// @dev When the first day closes.
+    uint256 internal constant CLOSE = (FIRST_DAY + 1) * 1 days;
     uint256 internal constant CHALLENGE = 2 hours;
+    uint256 internal constant DRAW_DELAY = 3_600;
     uint8 internal constant NUMBER_MAX = 38;
+    uint256 internal constant VOUCHER_CAP = 1_000_000_000;
     bytes32 internal constant RULESET = keccak256("ruleset 1");
+    bytes32 internal constant KEY_HASH = keccak256("lane");
+    uint96 internal constant LINK_PER_REQUEST = 1e18;
     uint256 internal constant PLAYER_KEY = 0xA11CE;
 
     address internal owner = address(0x0A01);
@@ -34,10 +39,13 @@ abstract contract Base {
     address internal promotions = address(0x0A05);
     address internal feeReceiver = address(0x0B01);
     address internal gasSafe = address(0x0B02);
+    address internal heir = address(0x0B03);
+    /// @dev Holds no office and no ticket.
+    address internal stranger = address(0xE0);
     address internal player = vm.addr(PLAYER_KEY);
 
     HostileUSDT internal usdt;
-    VRFCoordinatorV2_5Mock internal coordinator;
+    TestCoordinator internal coordinator;
     Roles internal roles;
     GameTreasury internal treasury;
     CharityVault internal charityVault;
@@ -54,49 +62,59 @@ abstract contract Base {
     function setUp() public virtual {
         vm.warp(FIRST_DAY * 1 days + 1 hours);
         usdt = new HostileUSDT();
-        coordinator = new VRFCoordinatorV2_5Mock(1e17, 1e9, 4e15);
-        // Block 0 has no parent hash, from which the mock makes the subscription's id.
-        vm.roll(10);
-        uint256 subscription = coordinator.createSubscription();
-        coordinator.fundSubscription(subscription, 1e24);
-        roles = new Roles(owner, guardian, relayer, settler, promotions);
+        coordinator = new TestCoordinator(1e17, 1e9, 4e15);
+        coordinator.setProvingKey(KEY_HASH, true);
+        _deploy(address(coordinator), FIRST_DAY);
+        coordinator.fundSubscription(vrf.subscriptionId(), 1_000e18);
+        _fund(player);
+        _fund(promotions);
+    }
 
+    // ------------------------------------------------------------------------------------- deploying
+
+    function _deploy(address vrfCoordinator, uint256 firstDay) internal {
+        _deployParts(vrfCoordinator, firstDay);
+        settlement = new SettlementV4(_wiring(), CHALLENGE, heir);
+        vm.assertEq(address(settlement), roles.settlement());
+    }
+
+    /// @dev All but SettlementV4, which stands last and is named by the others before.
+    function _deployParts(address vrfCoordinator, uint256 firstDay) internal {
         uint256 n = vm.getNonce(address(this));
-        address atReserve = vm.computeCreateAddress(address(this), n + 2);
-        address atGame = vm.computeCreateAddress(address(this), n + 3);
-        address atPrizes = vm.computeCreateAddress(address(this), n + 5);
-        address atCommissions = vm.computeCreateAddress(address(this), n + 6);
-        address atSettlement = vm.computeCreateAddress(address(this), n + 8);
+        address atReserve = vm.computeCreateAddress(address(this), n + 3);
+        address atGame = vm.computeCreateAddress(address(this), n + 4);
+        address atPrizes = vm.computeCreateAddress(address(this), n + 6);
+        address atCommissions = vm.computeCreateAddress(address(this), n + 7);
+        address atSettlement = vm.computeCreateAddress(address(this), n + 9);
+        // Block 0 has no parent hash, from which the coordinator makes the subscription's id.
+        vm.roll(10);
 
-        treasury = new GameTreasury(atGame);
+        roles = new Roles(owner, guardian, relayer, settler, promotions, atSettlement);
+        treasury = new GameTreasury(NUMBER_MAX);
         charityVault = new CharityVault(usdt, roles);
         reserve = new ReserveVault(
             roles,
             ReserveVault.Links(
                 address(usdt),
                 atGame,
-                atSettlement,
                 atPrizes,
                 atCommissions,
                 address(charityVault),
                 feeReceiver,
-                gasSafe
+                gasSafe,
+                VOUCHER_CAP
             )
         );
         vm.assertEq(address(reserve), atReserve);
-        game = new GameManager(roles, reserve, treasury, NUMBER_MAX, FIRST_DAY, RULESET);
-        vrf = new VRFReceiver(
-            address(coordinator), roles, game, VRFReceiver.VrfConfig(keccak256("lane"), 200_000, 3, subscription)
-        );
-        prizes = new PrizeVault(usdt, roles, atSettlement);
-        commissions = new AffiliateVault(usdt, roles, atSettlement);
-        router = new ClaimRouter(address(prizes), address(commissions));
-        settlement = new SettlementV4(_wiring(), CHALLENGE);
-        vm.assertEq(address(settlement), atSettlement);
-        coordinator.addConsumer(subscription, address(vrf));
+        game = new GameManager(roles, reserve, treasury, firstDay, RULESET);
+        vrf = new VRFReceiver(vrfCoordinator, roles, game, _vrfConfig());
+        prizes = new PrizeVault(reserve, roles);
+        commissions = new AffiliateVault(reserve, roles);
+        router = new ClaimRouter(address(prizes), address(commissions), address(reserve));
+    }
 
-        _fund(player);
-        _fund(promotions);
+    function _vrfConfig() internal view virtual returns (VRFReceiver.VrfConfig memory) {
+        return VRFReceiver.VrfConfig(KEY_HASH, 100_000, 3, LINK_PER_REQUEST);
     }
 
     function _wiring() internal view returns (Wiring memory) {
@@ -114,11 +132,39 @@ abstract contract Base {
         );
     }
 
+    /// @dev Every contract of the deployment and the token.
+    function _ours() internal view returns (address[11] memory) {
+        return [
+            address(usdt),
+            address(roles),
+            address(game),
+            address(treasury),
+            address(reserve),
+            address(prizes),
+            address(commissions),
+            address(charityVault),
+            address(vrf),
+            address(router),
+            address(settlement)
+        ];
+    }
+
     /// @dev Money and the approval that every player gives.
     function _fund(address account) internal {
         usdt.mint(account, 1e15);
         vm.prank(account);
         usdt.approve(address(reserve), type(uint256).max);
+    }
+
+    // ------------------------------------------------------------------------------------- offices
+
+    /// @dev Names an account, waits the notice and lets it take office.
+    function _succeed(Office office, address account) internal {
+        vm.prank(owner);
+        roles.nameHolder(office, account);
+        vm.warp(block.timestamp + 48 hours);
+        vm.prank(account);
+        roles.takeOffice(office);
     }
 
     // ------------------------------------------------------------------------------------- buying
@@ -154,17 +200,42 @@ abstract contract Base {
     }
 
     /// @dev A direct purchase of the player with as many tips as his paid ones bring.
-    function _buy(uint8 poolId, uint8 paid) internal returns (uint256 ticketId) {
+    function _buy(uint8 poolId, uint8 paid) internal returns (bytes16 nonce) {
+        return _buyAs(player, poolId, paid);
+    }
+
+    function _buyAs(address buyer, uint8 poolId, uint8 paid) internal returns (bytes16 nonce) {
         bytes memory tips = _tips(paid + game.bonusTips(paid));
-        BuyPermit memory permit = _permit(player, poolId, paid, 0, tips);
-        vm.prank(player);
-        return game.buyTicket(permit, tips);
+        BuyPermit memory permit = _permit(buyer, poolId, paid, 0, tips);
+        vm.prank(buyer);
+        game.buyTicket(permit, tips);
+        return permit.nonce;
+    }
+
+    /// @dev A relayed purchase of the player.
+    function _relay(uint8 poolId, uint8 paid, uint8 vouchers, uint256 gasCost) internal returns (bytes16 nonce) {
+        bytes memory tips = _tips(paid + game.bonusTips(paid) + vouchers);
+        BuyPermit memory permit = _permit(player, poolId, paid, vouchers, tips);
+        permit.gasCostUsdt = gasCost;
+        bytes memory signature = _sign(permit);
+        vm.prank(relayer);
+        game.buyTicketFor(permit, tips, signature);
+        return permit.nonce;
+    }
+
+    function _ticketCount() internal view returns (uint256 count) {
+        (count,,,) = game.sales();
     }
 
     // ------------------------------------------------------------------------------------- settling
 
     function _warpToClose(uint256 dayId) internal {
         vm.warp((dayId + 1) * 1 days);
+    }
+
+    /// @dev To noon of a day.
+    function _warpToNoon(uint256 dayId) internal {
+        vm.warp(dayId * 1 days + 12 hours);
     }
 
     function _seed(uint256 dayId, uint256 word) internal {
@@ -185,38 +256,79 @@ abstract contract Base {
         settlement.commitMerkleSettlement(s);
     }
 
-    /// @dev Closes, seeds, commits and releases.
-    function _settle(Settlement memory s) internal {
-        if (block.timestamp < (s.dayId + 1) * 1 days) _warpToClose(s.dayId);
-        if (game.hasTips(s.dayId)) _seed(s.dayId, uint256(keccak256(abi.encode(s.dayId))));
-        _commit(s);
+    function _refuseCommit(Settlement memory s, bytes memory reason) internal {
+        vm.expectRevert(reason);
+        vm.prank(settler);
+        settlement.commitMerkleSettlement(s);
+    }
+
+    /// @dev Closes the day, has its word stored if it needs one, and waits until it can be committed.
+    function _makeDue(uint256 dayId) internal {
+        if (block.timestamp < (dayId + 1) * 1 days) _warpToClose(dayId);
+        (bool hasWord,) = vrf.wordOf(dayId);
+        if (game.hasTips(dayId) && !hasWord) _seed(dayId, uint256(keccak256(abi.encode(dayId))));
+        uint256 earliest = settlement.earliestCommit(dayId);
+        if (block.timestamp < earliest) vm.warp(earliest);
+    }
+
+    function _release(Settlement memory s) internal {
         vm.warp(block.timestamp + CHALLENGE);
         settlement.release(s);
+    }
+
+    /// @dev Closes, seeds, commits and releases.
+    function _settle(Settlement memory s) internal {
+        _makeDue(s.dayId);
+        _commit(s);
+        _release(s);
+    }
+
+    function _status(uint256 dayId) internal view returns (uint8) {
+        return settlement.dayRecord(dayId).status;
     }
 
     function _state(uint256 p) internal view returns (PoolState memory) {
         return settlement.openingState()[p];
     }
 
-    /// @dev Rule G12: everything that is owed is there.
+    function _split(uint256 dayId, uint256 p) internal view returns (Split memory) {
+        return treasury.splitStake(game.poolDays(dayId)[p].stake);
+    }
+
+    function _stakeOfDay(uint256 dayId) internal view returns (uint256 stake) {
+        PoolDay[5] memory sold = game.poolDays(dayId);
+        for (uint256 p = 0; p < 5; ++p) stake += sold[p].stake;
+    }
+
+    // ------------------------------------------------------------------------------------- sums
+
+    /// @dev Rule G12: `held` is the sum of all debts, and the money is there.
     function _assertSolvent() internal view {
-        uint256 owed = reserve.accruedFees() + reserve.accruedCharity();
+        _assertHeld();
+        vm.assertGe(usdt.balanceOf(address(reserve)), reserve.held(), "money is missing");
+    }
+
+    function _assertHeld() internal view {
+        vm.assertEq(reserve.held(), _owed(), "held");
+        address[11] memory ours = _ours();
+        for (uint256 i = 0; i < 11; ++i) {
+            if (ours[i] == address(reserve) || ours[i] == address(charityVault)) continue;
+            vm.assertEq(usdt.balanceOf(ours[i]), 0, "money where none belongs");
+        }
+    }
+
+    function _owed() internal view returns (uint256 owed) {
+        owed = reserve.accruedFees() + reserve.accruedCharity() + reserve.accruedGas() + reserve.refundableTotal();
+        owed += prizes.totalReleased() - prizes.totalClaimed();
+        owed += commissions.totalReleased() - commissions.totalClaimed();
         PoolState[5] memory states = settlement.openingState();
         for (uint256 p = 0; p < 5; ++p) {
             owed += states[p].carry + states[p].reserve + states[p].lastRollover;
         }
-        for (uint256 day = settlement.nextDay(); day <= block.timestamp / 1 days; ++day) {
-            PoolDay[5] memory sold = game.poolDays(day);
-            for (uint256 p = 0; p < 5; ++p) owed += sold[p].stake;
-        }
-        vm.assertEq(usdt.balanceOf(address(reserve)), owed, "reserve vault");
-        _assertVaultSolvent(prizes.totalReleased() - prizes.totalClaimed(), address(prizes));
-        _assertVaultSolvent(commissions.totalReleased() - commissions.totalClaimed(), address(commissions));
+        for (uint256 day = settlement.nextDay(); day <= block.timestamp / 1 days; ++day) owed += _stakeOfDay(day);
     }
 
-    function _assertVaultSolvent(uint256 owed, address vault) private view {
-        vm.assertEq(usdt.balanceOf(vault), owed, "claim vault");
-    }
+    // ------------------------------------------------------------------------------------- trees
 
     /// @dev Two leaves make the smallest tree that has proofs.
     function _pair(bytes32 a, bytes32 b) internal pure returns (bytes32) {
@@ -226,5 +338,10 @@ abstract contract Base {
     function _one(bytes32 sibling) internal pure returns (bytes32[] memory proof) {
         proof = new bytes32[](1);
         proof[0] = sibling;
+    }
+
+    function _nonce(bytes16 nonce) internal pure returns (bytes16[] memory nonces) {
+        nonces = new bytes16[](1);
+        nonces[0] = nonce;
     }
 }

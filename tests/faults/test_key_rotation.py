@@ -1,5 +1,5 @@
-"""The SETTLER's key is exchanged while days and transactions are open: nothing is sent twice, old signatures stand
-(docs/operations.md, "Exchange the SETTLER's key")."""
+"""The SETTLER's key is exchanged, suspended or removed while days and transactions are open: nothing is sent twice, a
+commit that was taken back halts its day, old signatures stand (docs/operations.md; faults T11, K03, K05)."""
 
 import json
 from contextlib import suppress
@@ -9,16 +9,31 @@ import pytest
 from eth_account import Account
 
 import services.commit_day
-from bo_engine.errors import EXIT_DONE, Unavailable
-from bo_engine.units import DayId, Wallet, parse_wallet
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, Unavailable
+from bo_engine.units import DayId, parse_wallet
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import killed_at
-from tests.support.observed import attempts, event_count, rows, settler_nonce, true_run_hash
+from tests.support.meddling import resume
+from tests.support.observed import (
+    attempts,
+    audit_actions,
+    event_count,
+    halts,
+    pipeline,
+    refuses,
+    rows,
+    settler_nonce,
+    true_run_hash,
+)
+from tests.support.offices import EXPIRY_S, last_closed_day, name, pass_time, suspend, take
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import act
+from tests.support.warm_cli import Finished
 
 pytestmark = pytest.mark.world
 PASSWORD = "an entirely new horse"
+NEW = Account.from_key("0x" + "6b" * 32)
+NEW_KEY = {"SETTLER_PRIVATE_KEY": "0x" + "6b" * 32}
 
 
 @pytest.fixture(autouse=True)
@@ -38,73 +53,99 @@ def senders(played: PlayedWorld) -> list[tuple[str, int, str]]:
     return rows(played, "SELECT sender, nonce, state FROM chain_transaction_attempts ORDER BY created_at")
 
 
-def appoint(played: PlayedWorld, settler: Wallet) -> None:
-    """The owner makes somebody the SETTLER, and he has ether."""
-    played.chain.fund(settler)
-    act(played, "owner", "Roles", "setSettler", settler)
-
-
-def commit(played: PlayedWorld) -> None:
-    """The first day's commit is final; a slow machine needs another tick."""
+def commit(played: PlayedWorld, **key: str) -> None:
+    """The first open day's commit is final; a slow machine needs another tick."""
     for _ in range(5):
         with suppress(Unavailable):
-            assert played.settle()[0].run_status == "committed"
+            assert played.settle(**key)[-1].run_status == "committed"
             return
     raise AssertionError("not committed after five ticks")
 
 
-def settled(played: PlayedWorld, **key: str) -> None:
-    """Cron's ticks until the first day is settled."""
-    for _ in range(8):
-        try:
-            (outcome, *_) = played.settle(**key)
-        except Unavailable:
-            played.chain.mine(3)
-            continue
-        if outcome.status == "DONE":
+def settled(played: PlayedWorld, day: DayId | None = None, **key: str) -> None:
+    """Cron's ticks until a day is settled: the first one, if no other is named."""
+    for _ in range(12):
+        with suppress(Unavailable):
+            played.settle(**key)
+        row = pipeline(played, day)
+        if row is not None and row.status == "DONE":
             return
         played.pass_challenge()
-    raise AssertionError("not settled after eight ticks")
+        played.chain.mine(3)
+    raise AssertionError("not settled after twelve ticks")
 
 
-def test_a_key_exchanged_as_the_page_says_between_commit_and_release_costs_nothing(
-    played: PlayedWorld, tmp_path: Path
-) -> None:
-    commit(played)
-    manifest, old = manifest_of(played, played.day), parse_wallet(played.world.account("settler").address)
-    played.pass_challenge()
-    killed_at(played, "signed, not broadcast", "settle")  # the release is under way when the key is exchanged
-    ((_, release),) = attempts(played, "release")
+def answer(done: Finished) -> tuple[int, str]:
+    """Exit code and error code."""
+    return done.code, json.loads(done.stdout)["error"]
 
-    # 1: a new key. 2: the owner appoints it.
+
+def take_office(played: PlayedWorld, *more: str, **key: str) -> Finished:
+    """`key take-office`, as often as it waits for the chain."""
+    for _ in range(5):
+        done = played.cli("key", "take-office", "--yes", "--json", *more, **(key or NEW_KEY))
+        if done.code != EXIT_LATER or answer(done)[1] != "waiting_for_chain":
+            break
+        played.chain.mine(3)
+    return done
+
+
+# -- exchange ------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_exchanged_as_the_page_says_costs_nothing(played: PlayedWorld, tmp_path: Path) -> None:
+    old = parse_wallet(played.world.account("settler").address)
+    # 1: a new key.
     store, password = tmp_path / "settler.json", tmp_path / "settler.password"
     password.write_text(PASSWORD)
     password.chmod(0o600)
     made = played.cli("key", "new", "--out", str(store), "--password-file", str(password), "--json")
     new = parse_wallet(json.loads(made.stdout)["address"])
-    appoint(played, new)
-    # 3: what the old key has signed becomes final; the old settings send it, and sign nothing any more.
+    played.chain.fund(new)
+    key = {"SETTLER_PRIVATE_KEY": "", "SETTLER_KEYSTORE_FILE": str(store), "SETTLER_PASSWORD_FILE": str(password)}
+    assert answer(take_office(played, **key)) == (EXIT_USAGE, "wrong_key")
+    # 2: OWNER names it; for 48 hours the old key goes on.
+    calls = json.loads(played.cli("contracts", "roles", "--name", "settler", new, "--json").stdout)["calls"]
+    assert [call["signed_by"] for call in calls] == ["owner", new]
+    name(played, new)
+    played.chain.finalize()
+    assert answer(take_office(played, **key)) == (EXIT_LATER, "notice_runs")
+    assert refuses("wrong_key", played, **key).exit_code == EXIT_USAGE
+    settled(played)
+    manifest = manifest_of(played, played.day)
+    pass_time(played)
+    # 3: not while a commit waits for its release; what the old key has signed becomes final.
+    commit(played)
+    assert answer(take_office(played, **key)) == (EXIT_FAILED, "commit_pending")
+    settled(played, last_closed_day(played))
     for _ in range(4):
         done = played.cli("tx", "resume", "--json")
         played.chain.mine(3)
         if done.code == EXIT_DONE:
             break
     assert (done.code, json.loads(played.cli("tx", "list", "--open", "--json").stdout)["transactions"]) == (0, [])
-    # 4: the new settings.
-    key = {"SETTLER_PRIVATE_KEY": "", "SETTLER_KEYSTORE_FILE": str(store), "SETTLER_PASSWORD_FILE": str(password)}
+    by_old = len(senders(played))
+    # 4: the new settings, and the office.
+    facts = json.loads(played.cli("key", "address", "--json", **key).stdout)
+    assert (facts["is_settler"], facts["settler"], facts["can_take_office"].split(",")[0]) == (False, old, "now")
+    planned = played.cli("key", "take-office", "--dry-run", "--json", **key)
+    assert (planned.code, json.loads(planned.stdout)["settler_now"]) == (EXIT_DONE, old)
+    assert len(senders(played)) == by_old
+    taken = take_office(played, **key)
+    assert (taken.code, json.loads(taken.stdout)["is_settler"]) == (EXIT_DONE, True)
+    assert (senders(played)[-1], audit_actions(played)[-1]) == ((new, 0, "FINAL"), "office_taken")
+    assert take_office(played, **key).code == EXIT_DONE  # repeated: nothing is sent
     assert json.loads(played.cli("key", "address", "--json", **key).stdout)["is_settler"] is True
-    settled(played, **key)
-    assert manifest_of(played, played.day) == manifest
-    assert (event_count(played, "DayCommitted"), event_count(played, "DayReleased")) == (1, 1)
-    assert [sender for sender, _, _ in senders(played)] == [old] * 3
-    assert attempts(played, "release") == [("FINAL", release)]
 
-    # The next day is the new key's, from its own first nonce.
-    day = DayId(played.day + 1)
+    # The next day is the new key's, and nothing of before has changed.
+    day = DayId(last_closed_day(played) + 1)
     played.close(day, has_tips=False)
-    committed = json.loads(played.cli("settle", "--json", **key).stdout)["days"][0]
-    assert (committed["day_id"], committed["run_status"]) == (day, "committed")
-    assert senders(played)[-1] == (new, 0, "FINAL")
+    assert refuses("wrong_key", played).exit_code == EXIT_USAGE
+    settled(played, day, **key)
+    assert senders(played)[by_old:] == [(new, 0, "FINAL"), (new, 1, "FINAL"), (new, 2, "FINAL")]
+    assert {sender for sender, _, _ in senders(played)[:by_old]} == {old}
+    assert (event_count(played, "DayCommitted"), event_count(played, "DayReleased")) == (1, 1)
+    assert manifest_of(played, played.day) == manifest
     assert json.loads(manifest_of(played, day))["signer"].lower() == new
     assert json.loads(manifest)["signer"].lower() == old
     verified = played.cli(
@@ -115,19 +156,58 @@ def test_a_key_exchanged_as_the_page_says_between_commit_and_release_costs_nothi
     check_invariants(played)
 
 
+@pytest.mark.parametrize("place", ["signed, not broadcast", "broadcast, not noted"])
+def test_an_office_whose_taking_was_killed_is_taken_once(played: PlayedWorld, place: str) -> None:
+    new = parse_wallet(NEW.address)
+    played.chain.fund(new)
+    name(played, new)
+    pass_time(played)
+    killed_at(played, place, "key", "take-office", "--yes", **NEW_KEY)
+    played.chain.finalize()
+    assert take_office(played).code == EXIT_DONE
+    assert [one for one in senders(played) if one[0] == new] == [(new, 0, "FINAL")]
+    settled(played, **NEW_KEY)
+    check_invariants(played)
+
+
+def test_an_office_that_another_wallet_has_taken_with_the_key_is_explained(played: PlayedWorld) -> None:
+    name(played, parse_wallet(NEW.address))
+    pass_time(played)
+    take(played, NEW)
+    taken = take_office(played)
+    assert (taken.code, json.loads(taken.stdout)["tx_hash"]) == (EXIT_DONE, None)
+    settled(played, **NEW_KEY)
+    ((details,),) = rows(played, "SELECT details FROM audit_log WHERE action = 'transactions_adopted'")
+    assert details["adopted"] == {"0": "HolderSet office 3"}
+    assert [nonce for sender, nonce, _ in senders(played) if sender == parse_wallet(NEW.address)][:2] == [1, 2]
+    check_invariants(played)
+
+
+def test_a_naming_that_was_cancelled_replaced_or_is_too_old_gives_no_office(played: PlayedWorld) -> None:
+    new = parse_wallet(NEW.address)
+    played.chain.fund(new)
+    name(played, new)
+    act(played, "guardian", "Roles", "cancelNaming", 3)
+    pass_time(played)
+    assert answer(take_office(played)) == (EXIT_USAGE, "wrong_key")
+    name(played, new)
+    pass_time(played)
+    name(played, new)  # its time begins anew
+    played.chain.finalize()
+    assert answer(take_office(played)) == (EXIT_LATER, "notice_runs")
+    pass_time(played, EXPIRY_S)
+    assert answer(take_office(played)) == (EXIT_FAILED, "naming_expired")
+    assert len(senders(played)) == 1
+
+
 def test_a_commit_of_the_old_key_that_comes_too_late_reverts_and_the_new_key_commits_once(played: PlayedWorld) -> None:
-    nonce, old = settler_nonce(played), parse_wallet(played.world.account("settler").address)
+    nonce, old, new = settler_nonce(played), parse_wallet(played.world.account("settler").address), NEW.address.lower()
+    name(played, parse_wallet(NEW.address))
+    pass_time(played)
     killed_at(played, "signed, not broadcast", "settle")
-    account = Account.from_key("0x" + "6b" * 32)
-    new = parse_wallet(account.address)
-    appoint(played, new)
-    key = {"SETTLER_PRIVATE_KEY": "0x" + "6b" * 32}  # exchanged at once, without waiting
-    settled(played, **key)
-    assert senders(played)[1:] == [
-        (old, nonce, "REVERTED"),
-        (new, 0, "FINAL"),
-        (new, 1, "FINAL"),
-    ]
+    take(played, NEW)  # at once, without waiting for what is signed
+    settled(played, **NEW_KEY)
+    assert senders(played)[1:4] == [(old, nonce, "REVERTED"), (new, 1, "FINAL"), (new, 2, "FINAL")]
     assert (event_count(played, "DayCommitted"), event_count(played, "DayReleased")) == (1, 1)
     (run,) = rows(played, "SELECT '0x' || encode(run_hash, 'hex') FROM settlement_runs WHERE status = 'settled'")
     assert run == (true_run_hash(played),)
@@ -140,15 +220,106 @@ def test_a_commit_of_the_old_key_that_comes_too_late_reverts_and_the_new_key_com
 def test_an_old_key_without_ether_keeps_the_new_one_back_only_from_what_it_has_signed_itself(
     played: PlayedWorld,
 ) -> None:
-    commit(played)
-    played.pass_challenge()
-    killed_at(played, "signed, not broadcast", "settle")  # the release
+    name(played, parse_wallet(NEW.address))
+    pass_time(played)
+    killed_at(played, "signed, not broadcast", "settle")  # the commit
     played.chain.fund(played.world.account("settler").address, 0)
-    appoint(played, parse_wallet(Account.from_key("0x" + "6b" * 32).address))
-    key = {"SETTLER_PRIVATE_KEY": "0x" + "6b" * 32}
-    waits = played.cli("settle", "--json", **key)
-    assert (waits.code, json.loads(waits.stdout)["error"]) == (75, "send_refused")
+    take(played, NEW)
+    waits = played.cli("settle", "--json", **NEW_KEY)
+    assert answer(waits) == (EXIT_LATER, "send_refused")
     played.chain.fund(played.world.account("settler").address)
-    settled(played, **key)
+    settled(played, **NEW_KEY)
     assert event_count(played, "DayReleased") == 1
+    check_invariants(played)
+
+
+# -- a pending commit is taken back ----------------------------------------------------------------------------------
+
+
+def test_a_succession_takes_the_pending_commit_back_and_the_new_key_commits_in_the_next_round(
+    played: PlayedWorld,
+) -> None:
+    new = parse_wallet(NEW.address)
+    played.chain.fund(new)
+    name(played, new)
+    pass_time(played)
+    commit(played)
+    assert answer(take_office(played)) == (EXIT_FAILED, "commit_pending")
+    assert take_office(played, "--take-back").code == EXIT_DONE
+    alarm = halts(played, "taken_back", **NEW_KEY)
+    assert "TakenBack" in alarm.message
+    resume(played)
+    settled(played, **NEW_KEY)
+    assert [event_count(played, event) for event in ("DayCommitted", "TakenBack", "DayReleased")] == [2, 1, 1]
+    assert len(attempts(played, round=0)) == len(attempts(played, round=1)) == 1
+    assert len(attempts(played, "release", round=1)) == 1
+    check_invariants(played)
+    check_at_rest(played, played.day)
+
+
+def test_a_suspension_takes_the_commit_back_and_halts_the_day_although_nothing_can_be_signed(
+    played: PlayedWorld,
+) -> None:
+    commit(played)
+    suspend(played)
+    nonce = settler_nonce(played)
+    assert "suspended" in halts(played, "taken_back").message
+    resume(played)
+    assert refuses("settler_suspended", played).exit_code == EXIT_FAILED
+    row = pipeline(played)
+    assert row is not None
+    assert (row.status, settler_nonce(played)) == ("WAITING", nonce)
+    # A successor is free of the suspension.
+    name(played, parse_wallet(NEW.address))
+    pass_time(played)
+    take(played, NEW)
+    settled(played, **NEW_KEY)
+    assert [event_count(played, event) for event in ("DayCommitted", "TakenBack", "DayReleased")] == [2, 1, 1]
+    runs = rows(played, "SELECT day_id, status FROM settlement_runs ORDER BY run_id")
+    assert [status for day, status in runs if day == played.day] == ["vetoed", "settled"]
+    check_invariants(played)
+
+
+# -- nothing pending -------------------------------------------------------------------------------------------------
+
+
+def test_a_suspended_settler_signs_nothing_and_halts_no_day(played: PlayedWorld) -> None:
+    suspend(played)
+    nonce = settler_nonce(played)
+    for _ in range(4):  # more often than what makes a day poison
+        done = played.cli("settle", "--json")
+        assert answer(done) == (EXIT_FAILED, "settler_suspended")
+    row = pipeline(played)
+    assert row is None or row.status in ("WAITING", "NEW")
+    facts = json.loads(played.cli("key", "address", "--json").stdout)
+    assert (facts["is_settler"], facts["is_suspended"]) == (True, True)
+    assert settler_nonce(played) == nonce
+    act(played, "owner", "Roles", "liftSuspension", played.world.account("settler").address)
+    played.chain.finalize()
+    settled(played)
+    assert event_count(played, "DayReleased") == 1
+    check_invariants(played)
+
+
+def test_a_key_suspended_between_two_steps_leaves_the_day_waiting(played: PlayedWorld) -> None:
+    killed_at(played, "broadcast, not noted", "settle")
+    played.chain.finalize()
+    played.settle()
+    played.pass_challenge()
+    row = pipeline(played)
+    assert row is not None
+    suspend(played)  # after the period: what was to be released is taken back all the same
+    halts(played, "taken_back")
+
+
+def test_an_office_that_owner_has_emptied_is_named_as_empty(played: PlayedWorld) -> None:
+    act(played, "owner", "Roles", "removeHolder", 3)
+    played.chain.finalize()
+    error = refuses("wrong_key", played)
+    assert (error.exit_code, "OWNER has removed it" in error.message) == (EXIT_USAGE, True)
+    played.chain.fund(parse_wallet(NEW.address))
+    name(played, parse_wallet(NEW.address))
+    pass_time(played)
+    assert take_office(played).code == EXIT_DONE
+    settled(played, **NEW_KEY)
     check_invariants(played)

@@ -14,10 +14,11 @@ import pytest
 
 from bo_engine.units import DayId, day_end
 from tests.faults.test_kill_points import CRASHES, ENDINGS, KILLS, SEED, Record, losable, told
+from tests.invariants.checker import files_on_disk
 from tests.support.claiming import Claimant, settled_claims, write_claim
 from tests.support.jobs import backfill_claim_events, refresh_seeds
-from tests.support.kill_world import MAX_TICKS, Course, Runner, Trial, Truth, opened_trial, settled_truth
-from tests.support.observed import event_count, rows, run_steps
+from tests.support.kill_world import MAX_TICKS, Course, Runner, Trial, Truth, opened_trial
+from tests.support.observed import event_count, pipeline, rows, run_steps
 from tests.support.played_world import PlayedWorld
 from tests.support.shop import opened_shop
 from tests.support.voiding import after_close, void_as_planned
@@ -137,7 +138,7 @@ def seeded(played: PlayedWorld) -> Truth:
 
 
 def begun_and_voided(played: PlayedWorld) -> Course:
-    """A day that was exported as a settlement and voided by the owner, because its VRF word never came."""
+    """A day whose settlement was begun, voided because its VRF word never came."""
     day = later(played)
     played.settle_through()
     played.sell(day, buyers=3, min_tips=5)
@@ -151,13 +152,22 @@ def begun_and_voided(played: PlayedWorld) -> Course:
     def to_the_end(runner: Runner, played: PlayedWorld) -> int:
         for tick in range(1, MAX_TICKS + 1):
             ended = runner.run(played.env, arguments)
-            is_over = ended.code == 1 and json.loads(ended.stdout)["error"] == "day_settled"
+            is_over = ended.code == 1 and json.loads(ended.stdout)["error"] == "day_voided"
             if ended.code == 0 or is_over:
                 return tick
             assert ended.code == 75, ended.told
         raise AssertionError(ended.told)
 
-    return Course(arguments, to_the_end, lambda played: settled_truth(played, day))
+    return Course(arguments, to_the_end, lambda played: voided_truth(played, day))
+
+
+def voided_truth(played: PlayedWorld, day: DayId) -> Truth:
+    """What is stored of the void, and the day's files."""
+    row = pipeline(played, day)
+    assert row is not None and row.status == "VOIDED"
+    audited = f"SELECT count(*) FROM audit_log WHERE action = 'day_voided' AND day_id = {day}"  # noqa: S608
+    facts = {"void": f"{row.void_stake_atoms} {row.void_block} {row.void_at_s}", "audited": str(rows(played, audited))}
+    return {**facts, **files_on_disk(played, day)}
 
 
 # -- claims ------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import services.commit_day
 import services.fee_bump
 import services.send_transaction
 from bo_engine.errors import EngineError, Unavailable
-from bo_engine.units import DayId, parse_wallet
+from bo_engine.units import ZERO_WALLET, DayId, parse_wallet
 from io_layer.signer import MAX_FEE_PER_GAS_WEI
 from local_world.chain_account import ChainAccount
 from local_world.faults import Rule

@@ -9,9 +9,9 @@ import pytest
 import services.backfill_claim_events
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import day_end
-from io_layer.claim_chain import read_claim_pages
-from io_layer.claim_event_store import ClaimEvent
 from io_layer.game_chain import GameChain
+from io_layer.payment_chain import read_payment_pages
+from io_layer.payment_store import Payment
 from local_world.claims import COMMISSIONS, PRIZES
 from local_world.faults import Rule
 from services.backfill_claim_events import Backfilled
@@ -28,8 +28,10 @@ pytestmark = pytest.mark.world
 
 #: A claim that the chain does not have, of the day before all others.
 PLANT_SURPLUS = """
-    INSERT INTO claim_events (tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash, is_final)
-    SELECT tx_hash, 999, vault, day_id - 1, account, amount, block_number, block_hash, true FROM claim_events LIMIT 1
+    INSERT INTO claim_events (tx_hash, log_index, vault, day_id, account, paid_to, amount, block_number, block_hash,
+                              is_final)
+    SELECT tx_hash, 999, vault, day_id - 1, account, paid_to, amount, block_number, block_hash, true
+      FROM claim_events LIMIT 1
 """
 
 
@@ -73,11 +75,11 @@ def read_from(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The blocks from which on logs of claims were asked for."""
     found: list[int] = []
 
-    def read(game: GameChain, first: int, last: int) -> Iterator[tuple[int, list[ClaimEvent]]]:
+    def read(game: GameChain, first: int, last: int) -> Iterator[tuple[int, list[Payment]]]:
         found.append(first)
-        return read_claim_pages(game, first, last)
+        return read_payment_pages(game, first, last)
 
-    monkeypatch.setattr(services.backfill_claim_events, "read_claim_pages", read)
+    monkeypatch.setattr(services.backfill_claim_events, "read_payment_pages", read)
     return found
 
 
@@ -262,7 +264,7 @@ def test_a_fork_rolls_back_to_the_common_ancestor_and_no_further(played: PlayedW
     ancestor = played.chain.height()
     dropped = claimant.claim(claims[6:])
     assert backfill(played, **changed).shown == 6
-    kept = [row for row in stored_claims(played, is_final=False) if row[6] <= ancestor]
+    kept = [row for row in stored_claims(played, is_final=False) if row[7] <= ancestor]
     assert len(kept) == 3
 
     drop_blocks_above(played, ancestor)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from bo_engine.units import DayId, Wallet
+from bo_engine.units import DayId
 from io_layer.run_store import select_runs
 from tests.support.commands import killed_at
 from tests.support.meddling import blocked_release, resume, send_as, veto

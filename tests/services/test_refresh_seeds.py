@@ -9,7 +9,7 @@ import pytest
 import requests
 
 import io_layer.drand_client
-from bo_engine.errors import InvariantBroken
+from bo_engine.errors import EXIT_FAILED, InvariantBroken
 from bo_engine.units import DayId, day_end
 from core.draw import drand_round_of
 from services.refresh_seeds import Refreshed
@@ -20,6 +20,7 @@ from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.loopback import bad_answers, document, serving, timed
 from tests.support.meddling import send_as
 from tests.support.observed import attempts, event_count, rows, settler_nonce, true_run_hash
+from tests.support.offices import suspend
 from tests.support.played_world import PlayedWorld
 
 
@@ -286,6 +287,21 @@ def test_a_request_of_somebody_else_is_adopted(closed_day: tuple[PlayedWorld, Da
     played.chain.finalize()
     refresh(played)
     assert seeds_of(played, day)[0][0] == word
+
+
+def test_a_suspended_key_requests_nothing_and_what_another_requested_is_collected(
+    closed_day: tuple[PlayedWorld, DayId],
+) -> None:
+    played, day = closed_day
+    suspend(played)
+    nonce = settler_nonce(played)
+    done = played.cli("refresh-seeds", "--json")
+    assert (done.code, json.loads(done.stdout)["error"]) == (EXIT_FAILED, "settler_suspended")
+    send_as(played, "promotions", "requestSeed", day, contract="VRFReceiver")
+    word = played.world.fulfil_vrf(day)
+    played.chain.finalize()
+    assert refresh(played).words == [day]
+    assert (seeds_of(played, day)[0][0], settler_nonce(played)) == (word, nonce)
 
 
 @pytest.mark.parametrize("place", ["signed, not broadcast", "intent recorded, not broadcast", "broadcast, not noted"])

@@ -43,15 +43,23 @@ def invented_claims(played: PlayedWorld, count: int, vault: str = PRIZES) -> lis
     leaves = {wallet: leaf_hash(domain, day, wallet, amount) for wallet, amount in payouts}
     tree, total = build_tree(list(leaves.values())), sum(amount for _, amount in payouts)
     data = codec("PrizeVault").call_data("setRoot", (day, tree.root, total))
-    settlement = played.world.contracts.settlement
-    chain.call("anvil_impersonateAccount", settlement)
-    chain.fund(settlement)
-    for target, given in (
-        (address, data),
-        (view.address_of("TestUSDT"), codec("TestUSDT").call_data("mint", (address, total))),
+    at = played.world.contracts
+    for sender in (at.settlement, at.game_manager):
+        chain.call("anvil_impersonateAccount", sender)
+        chain.fund(sender)
+    # ReserveVault pays, and owes what it has collected: as if the settlement had bought tickets for so much.
+    for sender, target, given in (
+        (at.settlement, address, data),
+        (at.settlement, at.usdt, codec("TestUSDT").call_data("mint", (at.settlement, total))),
+        (at.settlement, at.usdt, codec("TestUSDT").call_data("approve", (at.reserve_vault, total))),
+        (
+            at.game_manager,
+            at.reserve_vault,
+            codec("ReserveVault").call_data("collect", (at.settlement, day, total, 0, 0)),
+        ),
     ):
-        chain.call("eth_sendTransaction", {"from": settlement, "to": target, "data": hex_of(given), "gas": "0x200000"})
-    chain.mine(1)
+        chain.call("eth_sendTransaction", {"from": sender, "to": target, "data": hex_of(given), "gas": "0x200000"})
+        chain.mine(1)
     store_payouts(played, vault, payouts)
     return [
         Claim(vault, day, wallet, amount, tree.proof(tree.tree_index_of(leaves[wallet]) or 0))
@@ -143,7 +151,8 @@ def claimed_logs(played: PlayedWorld) -> list[tuple[Any, ...]]:
             log["address"],
             int(log["topics"][1], 16),
             "0x" + log["topics"][2][-40:],
-            int(log["data"], 16),
+            "0x" + log["data"][2:66][-40:],
+            int(log["data"][66:], 16),
             int(log["blockNumber"], 16),
             log["blockHash"][2:],
         )
@@ -155,7 +164,8 @@ def stored_claims(played: PlayedWorld, *, is_final: bool = True) -> list[tuple[A
     """The rows of claim_events."""
     found = rows(
         played,
-        f"""SELECT encode(tx_hash, 'hex'), log_index, vault::text, day_id::integer, account::text, amount::text,
-                   block_number, encode(block_hash, 'hex') FROM claim_events WHERE is_final = {is_final}""",  # noqa: S608
+        f"""SELECT encode(tx_hash, 'hex'), log_index, vault::text, day_id::integer, account::text, paid_to::text,
+                   amount::text, block_number, encode(block_hash, 'hex') FROM claim_events
+             WHERE is_final = {is_final}""",  # noqa: S608
     )
-    return sorted((*row[:5], int(row[5]), *row[6:]) for row in found)
+    return sorted((*row[:6], int(row[6]), *row[7:]) for row in found)

@@ -37,9 +37,9 @@ def started(played: PlayedWorld, *arguments: str, **changed: str) -> Iterator["s
             process.kill()
 
 
-def killed_at(played: PlayedWorld, place: str, *arguments: str) -> None:
+def killed_at(played: PlayedWorld, place: str, *arguments: str, **changed: str) -> None:
     """Run a command that kills itself at a place of ``killed_places``; it must get there."""
-    done = played.cli(*arguments, killed_at=place)
+    done = played.cli(*arguments, killed_at=place, **changed)
     assert done.code == -signal.SIGKILL, (place, done)
 
 

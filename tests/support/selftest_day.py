@@ -227,6 +227,7 @@ def recorded_document() -> dict[str, Any]:
             "purchases": len(tickets),
             "prize_vault": _vault(winners.root, result.total_payout_atoms, claimed),
             "affiliate_vault": _vault(affiliates.root, result.affiliate_total_atoms, ()),
+            "held": str(sum(pool.sold.stake_atoms for pool in result.pools) + 10**12),
         },
     }
 
@@ -238,7 +239,6 @@ def _vault(root: Hash32, total: int, claimed: Any) -> dict[str, Any]:
         "total": str(total),
         "claimed": str(taken),
         "claimed_by": {payout.wallet: True for payout in claimed},
-        "balance": str(total - taken),
         "owed": str(total - taken),
     }
 

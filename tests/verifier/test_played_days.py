@@ -10,22 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_account import Account
 
 from bo_engine.units import DayId
-from io_layer.contract_codec import codec
 from local_world.chain_account import ChainAccount
 from local_world.chain_view import ChainView
 from local_world.claims import PRIZES, ClaimBook, Claimer, load_claims
-from services.artifacts import artifact_states, restore_artifacts
+from services.artifacts import restore_artifacts
 from services.settle_days import run_one_step
 from tests.invariants.checker import check_invariants
+from tests.support.meddling import SETTLER, succeed
 from tests.support.played_world import PlayedWorld
-from tests.support.voiding import act, after_close, void_as_planned
+from tests.support.voiding import after_close, void_as_planned
 from verifier.checking import CannotVerify, NodeSilent
 from verifier.node import Node
+from verifier.report import ANCHORED, CONSISTENT, VOIDED, VOIDED_ANCHORED, Report
 from verifier.strict_json import write_canonical
-from verifier.verify import ANCHORED, CONSISTENT, Report, verify_folder
+from verifier.verify import verify_folder
 
 SILENT = "http://127.0.0.1:1"  # where nobody listens
 
@@ -186,8 +186,7 @@ def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_n
     played.settle_through()
     manifest = (folder_of(played) / "manifest.json").read_bytes()
     shutil.rmtree(folder_of(played))
-    other = Account.from_key("0x" + "77" * 32)
-    act(played, "owner", "Roles", "setSettler", other.address)
+    succeed(played, SETTLER, "0x" + "77" * 32)
     with played.engine(SETTLER_PRIVATE_KEY="0x" + "77" * 32) as engine:
         restore_artifacts(engine, played.day)
         assert (folder_of(played) / "manifest.json").read_bytes() == manifest
@@ -206,44 +205,31 @@ def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_n
     assert any("was SETTLER before" in text for text in report.untold)
 
 
-def test_a_voided_day_without_the_key_says_so_is_anchored_and_is_signed_when_the_key_is_back(
-    played: PlayedWorld,
-) -> None:
-    # The word is there, so only an announced void is possible; the owner needs 30 days and a notice of 7.
-    after_close(played, played.day, 24)
-    act(played, "owner", "SettlementV4", "announceVoid", played.day)
-    after_close(played, played.day, 32)
-    void_as_planned(played, played.day)
+def test_a_voided_day_is_anchored_and_a_file_that_the_chain_does_not_hold_is_found(played: PlayedWorld) -> None:
+    after_close(played, played.day, 30)
+    void_as_planned(played, played.day, "gas_safe")
     (outcome,) = played.settle(played.day, SETTLER_PRIVATE_KEY="")
-    assert outcome.status == "DONE"
-    assert outcome.facts["manifest"].startswith("not signed: ")
-    with played.engine() as engine:
-        assert dict(artifact_states(engine.conn, engine.artifacts_dir, played.day))["manifest.json"] == "not signed"
-    assert "manifest" in verify(played, anchored=False).failed
+    assert outcome.status == "VOIDED"
+    offline = verify(played, anchored=False)
+    assert (offline.verdict, offline.holds) == (VOIDED, True)
     report = verify(played)
-    assert (report.verdict, report.failed) == (ANCHORED, [])
+    assert (report.verdict, {one.verdict for one in report.findings}) == (VOIDED_ANCHORED, {"ok"})
 
-    with played.engine() as engine:
-        assert run_one_step(engine, "commit", played.day).facts["manifest"] == "signed"
-        assert set(dict(artifact_states(engine.conn, engine.artifacts_dir, played.day)).values()) == {"ok"}
-    assert verify(played, anchored=False).verdict == CONSISTENT
-    signed = verify(played)
-    assert {one.verdict for one in signed.findings} == {"ok"}
-    assert next(one.found for one in signed.findings if one.name == "promotions_on_chain").startswith("PromotionsSet")
-
-    # Another account accepts later: what counts is who it was at the void. And an exchanged SETTLER has signed all the
-    # same, though no commit of a voided day shows it.
-    fresh = Account.from_key("0x" + "66" * 32)
-    act(played, "owner", "Roles", "setPromotions", fresh.address)
-    played.chain.fund(fresh.address)
-    roles = played.world.contracts.as_dict()["roles"]
-    ChainAccount(played.chain, fresh).execute(roles, codec("Roles").call_data("acceptPromotions", ()))
-    act(played, "owner", "Roles", "setSettler", Account.from_key("0x" + "77" * 32).address)
-    assert {one.verdict for one in verify(played).findings} == {"ok"}
-
-    rewrite(folder_of(played), "settlement_result.json", lambda it: it.update(promotions="0x" + "66" * 20))
-    assert "promotions_on_chain" in verify(played).failed
-    with played.engine() as engine:
-        restore_artifacts(engine, played.day)
-    rewrite(folder_of(played), "settlement_result.json", lambda it: it.update(void_reason="vrf_missing"))
-    assert {"void", "bundle"} <= set(verify(played).failed)
+    honest = (folder_of(played) / "voided.json").read_bytes()
+    for change, caught in (
+        (lambda it: it["block"].update(number=it["block"]["number"] + 1), {"block_on_chain", "event_on_chain"}),
+        (lambda it: it["block"].update(number=2**40), {"block_on_chain"}),
+        (lambda it: it["block"].update(time_s=it["block"]["time_s"] - 1), {"void_on_chain", "block_on_chain"}),
+        (lambda it: it.update(tx_hash="0x" + "11" * 32), {"event_on_chain"}),
+        (lambda it: it.update(stake="1"), {"event_on_chain", "stake_on_chain"}),
+        (lambda it: it["closing_state"][0].update(streak=77), {"event_on_chain", "closing_on_chain"}),
+        (lambda it: it.update(settlement="0x" + "11" * 20), {"void_on_chain"}),
+    ):
+        rewrite(folder_of(played), "voided.json", change)
+        assert set(verify(played).failed) == caught
+        (folder_of(played) / "voided.json").write_bytes(honest)
+    # A day that is settled is not voided, whatever a file says.
+    other = DayId(played.day - 1)
+    shutil.copytree(folder_of(played), folder_of(played, other))
+    rewrite(folder_of(played, other), "voided.json", lambda it: it.update(day_id=other))
+    assert {"void_on_chain", "event_on_chain", "stake_on_chain"} <= set(verify(played, other).failed)

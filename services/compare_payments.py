@@ -1,0 +1,130 @@
+"""Compares what our final rows of claims and refunds add up to with what the contracts say they have paid.
+
+An empty answer of a node proves nothing: the vaults count what they pay, and ReserveVault knows what of a voided day it
+has not refunded yet.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from bo_engine.errors import InvariantBroken
+from bo_engine.units import Atoms, DayId, Wallet, day_of
+from io_layer.chain_reader import Block
+from io_layer.claim_chain import read_claimed_of_days, read_total_claimed
+from io_layer.claim_event_store import sum_final_claims
+from io_layer.refund_chain import DayRefunds, read_day_refunds, read_refundable_total
+from io_layer.refund_event_store import sum_final_refunds
+from io_layer.run_store import select_settled_days
+from services.engine import Engine
+
+
+class Gaps(NamedTuple):
+    """The days of which our final rows add up to something else than was paid."""
+
+    missing: Sequence[DayId] = ()  # more was paid
+    surplus: Sequence[DayId] = ()  # less was paid
+
+
+class Differing(NamedTuple):
+    """What does not agree, by table."""
+
+    claims: Gaps
+    refunds: Gaps
+
+    @property
+    def first_missing(self) -> DayId | None:
+        """The first day of which payments are missing."""
+        return min([*self.claims.missing, *self.refunds.missing], default=None)
+
+    def require_none(self, final: Block) -> None:
+        """Raises: InvariantBroken ``logs_incomplete``, with what to do about each."""
+        found = [
+            *_sentences("the vaults have paid out", "claim_events", self.claims),
+            *_sentences("ReserveVault has refunded", "refunds", self.refunds),
+        ]
+        if found:
+            raise InvariantBroken(
+                "logs_incomplete",
+                f"by block {final.number} {'; and '.join(found)} (docs/operations.md, "
+                '"Claims and refunds that do not fit")',
+            )
+
+
+def compare_payments(engine: Engine, final: Block) -> Differing:
+    """All days that differ by a final block; nothing is read of single days whose totals agree."""
+    return Differing(_compare_claims(engine, final), _compare_refunds(engine, final))
+
+
+def _sentences(has_paid: str, table: str, gaps: Gaps) -> list[str]:
+    found = []
+    if gaps.missing:
+        found.append(
+            f"{has_paid} more than {table} has, of day(s) {_first_of(gaps.missing)}, whose logs were read again: check "
+            "FIRST_BLOCK and the endpoints"
+        )
+    if gaps.surplus:
+        found.append(
+            f"{has_paid} less than {table} has, of day(s) {_first_of(gaps.surplus)}, for which nothing is read again "
+            "until a person removes the cursor"
+        )
+    return found
+
+
+def _first_of(days: Sequence[DayId]) -> str:
+    return ", ".join(str(day) for day in days[:5])
+
+
+def _gaps(paid: Mapping[DayId, int], ours: Mapping[DayId, int]) -> Gaps:
+    above = {day: paid.get(day, 0) - ours.get(day, 0) for day in sorted(paid.keys() | ours.keys())}
+    return Gaps(
+        missing=[day for day, atoms in above.items() if atoms > 0],
+        surplus=[day for day, atoms in above.items() if atoms < 0],
+    )
+
+
+# -- claims ------------------------------------------------------------------------------------------------------------
+
+
+def _compare_claims(engine: Engine, final: Block) -> Gaps:
+    ours = sum_final_claims(engine.conn)
+    totals = read_total_claimed(engine.game, final)
+    if totals == {vault: sum(sums for (one, _), sums in ours.items() if one == vault) for vault in totals} and all(
+        vault in totals for vault, _ in ours
+    ):
+        return Gaps()
+    known = {day for _, day in ours}
+    paid = read_claimed_of_days(engine.game, final, sorted(known | set(_days_passed(engine, final))))
+    found = [_gaps(_of_vault(paid, vault), _of_vault(ours, vault)) for vault in {one for one, _ in paid | ours}]
+    return Gaps(
+        missing=sorted({day for gaps in found for day in gaps.missing}),
+        surplus=sorted({day for gaps in found for day in gaps.surplus}),
+    )
+
+
+def _of_vault(sums: Mapping[tuple[Wallet, DayId], Atoms], vault: Wallet) -> dict[DayId, int]:
+    return {day: atoms for (one, day), atoms in sums.items() if one == vault}
+
+
+def _days_passed(engine: Engine, final: Block) -> list[DayId]:
+    """Every day that is over by a final block."""
+    return [DayId(day) for day in range(engine.game.first_day, day_of(final.timestamp_s))]
+
+
+# -- refunds -----------------------------------------------------------------------------------------------------------
+
+
+def _compare_refunds(engine: Engine, final: Block) -> Gaps:
+    ours = sum_final_refunds(engine.conn)
+    paid = {one.day_id: one.refunded_atoms for one in _read_voidable_days(engine, final, set(ours))}
+    return _gaps(paid, ours)
+
+
+def _read_voidable_days(engine: Engine, final: Block, known: set[DayId]) -> list[DayRefunds]:
+    """The days that may be voided, as the contracts have them: all that have passed but those that are settled here,
+    and those that we have refunds of. All that have passed if some of what is refundable is not among them."""
+    passed = set(_days_passed(engine, final))
+    settled = set(select_settled_days(engine.conn))
+    found = read_day_refunds(engine.game, final, sorted(known | passed - settled))
+    if sum(one.refundable_atoms for one in found) != read_refundable_total(engine.game, final):
+        found = read_day_refunds(engine.game, final, sorted(known | passed))
+    return found
