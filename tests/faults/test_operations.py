@@ -131,6 +131,7 @@ def test_the_page_changes_all_that_can_be_changed_and_ends_the_game(played: Play
         {
             "NEW_GUARDIAN": SUCCESSOR.address,
             "DAY": played.day,
+            "BUYER": "0x" + "b1" * 20,
             "REASON": "a wrong draw",
             "RECEIVER": "0x" + "fe" * 20,
             "CHARITY": charity,
@@ -188,6 +189,10 @@ def _walk_line(walk: Walk, line: str, charity: str) -> None:
         walk.change(line)
         if charity not in Template(line).substitute(walk.variables):
             assert parse_wallet(view.ask("ReserveVault", "feeReceiver")) == walk.variables["RECEIVER"]
+    elif "refunds" in line:
+        # The day of the walk sold nothing.
+        facts = walk.run(line)
+        assert (facts["day_id"], facts["stake"], facts["agrees"]) == (played.day + 1, "0", True)
     elif "void-plan" in line:
         _void(walk, line, DayId(played.day + 1))
     elif "--schedule-ruleset" in line:

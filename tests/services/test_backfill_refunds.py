@@ -2,6 +2,8 @@
 N06, R09 to R12 as for claims)."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +15,9 @@ from local_world.chain_account import ChainAccount
 from local_world.chain_view import ChainView
 from local_world.faults import Rule
 from services.backfill_claim_events import Backfilled
+from tests.invariants.checker import check_invariants
 from tests.services.test_backfill_claim_events import LIMITS, backfill, backfill_when_all_is_final, fail_both
-from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims
+from tests.support.claiming import Claimant, claimed_logs, invented_claims, opened_app, stored_claims
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
 from tests.support.observed import rows
@@ -102,6 +105,7 @@ def test_every_refund_of_a_voided_day_is_stored_once_and_explained(voided: Playe
     for _ in range(2):
         assert backfill(played) == Backfilled()
     assert set(before.differences(fingerprint(played))) <= {"table event_cursors"}
+    assert "I8" in check_invariants(played)
 
 
 def test_a_day_voided_by_anyone_is_followed_though_its_word_was_asked_for(closed: PlayedWorld) -> None:
@@ -441,3 +445,18 @@ def test_a_buyer_whom_the_token_blocks_is_refunded_to_his_payee(voided: PlayedWo
     assert paid.pop(buyer) == {payee}
     assert all({account} == to for account, to in paid.items())
     assert view.balance_of(payee) == sum(one.stake_atoms for one in first)
+
+
+def test_the_query_of_the_apps_page_shows_a_buyer_what_he_has_back(voided: PlayedWorld) -> None:
+    played = voided
+    mine = max(by_buyer(purchases(played, played.day)).values(), key=len)
+    Refunder(played).refund(mine[:1])
+    played.chain.finalize()
+    backfill(played)
+    assert played.settle()[0].status == "VOIDED"
+    page = (Path(__file__).parents[2] / "docs" / "app.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r"```sql\n(SELECT t\.ticket_id.*?;)\n```", page, re.DOTALL)
+    with opened_app(played) as app:
+        found = app.execute(query.replace("$1", "%s").encode(), (mine[0].buyer,)).fetchall()
+    assert [(row[0], row[1], row[2]) for row in found] == [(one.ticket_id, one.nonce, one.stake_atoms) for one in mine]
+    assert [row[4] for row in found] == [mine[0].buyer] + [None] * (len(mine) - 1)
