@@ -24,8 +24,8 @@ JOB: Final = Job(
     name="backfill-claim-events",
     area="claim-recovery",
     schedule="*/5 * * * *",
-    does="Turn claims and refunds into rows, each once, and compare them with the contracts' own sums, with our payouts "
-    "and with our tickets. Safe to repeat.",
+    does="Turn claims and refunds into rows, each once, and compare them with the contracts' own sums, our payouts and "
+    "our tickets. Safe to repeat.",
     work=_work,
     plan=_plan,
 )

@@ -21,7 +21,8 @@ COMMANDS = {
     "settle", "export-inputs", "export-affiliates", "compute", "approve", "commit", "refresh-stats", "resume",
     "recover-intents", "refresh-seeds", "update-pot-sizes", "prune", "jobs", "halt",
     "cron install", "cron show", "cron remove", "proof", "doctor", "explain", "refunds",
-    "artifacts restore", "artifacts check", "db migrate", "db status", "db rebuild-tickets", "demo", "dev up", "dev down", "dev status",
+    "artifacts restore", "artifacts check",
+    "db migrate", "db status", "db rebuild-tickets", "demo", "dev up", "dev down", "dev status",
     "key new", "key import", "key address", "tx list", "tx show", "tx resume",
     "contracts deploy", "contracts check", "contracts roles",
 }  # fmt: skip
