@@ -81,7 +81,7 @@ def check_sales(lines: Checklist, here: Installation) -> None:
 
 
 def check_payees(lines: Checklist, here: Installation, holders: Mapping[str, Wallet]) -> None:
-    """None of our own accounts has what it is paid sent elsewhere: PROMOTIONS, say, gets vouchers of voided days back."""
+    """None of our accounts has what it is paid sent elsewhere: PROMOTIONS, say, gets vouchers of voided days back."""
     with lines.asking("payees"):
         ours = {
             **holders,
