@@ -49,6 +49,7 @@ def block_on_chain(folder: VoidedFolder, facts: VoidFacts) -> str:
     named = folder.document["block"]
     if facts.named_block is None:
         differ(f"block {named['number']} is not final: the newest final block is {facts.block}")
+    require_equal(named["number"], facts.named_block.number, "number of the block")
     require_equal(named["hash"], facts.named_block.block_hash, f"hash of block {named['number']}")
     require_equal(named["time_s"], facts.named_block.time_s, f"time of block {named['number']}")
     return "number, hash and time of the block"

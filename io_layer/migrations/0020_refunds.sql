@@ -1,5 +1,5 @@
 -- Refunds of voided days, one row each, followed as claims are; and where the money of a claim went.
--- depends: 0017_moved
+-- depends: 0019_seed_request_time
 
 -- Until here every claim was paid to its account itself: contracts before the second edition knew no payee.
 ALTER TABLE claim_events ADD COLUMN IF NOT EXISTS paid_to wallet;

@@ -279,6 +279,7 @@ def test_settlement_and_state_hashes_are_the_contracts_hashes(here: Here) -> Non
     buy(here, pool=0, paid=1)
     buy(here, pool=3, paid=5)
     close_with_word(here)
+    here.chain.advance_to(settlement.functions.earliestCommit(DAY).call())
     empty = tuple(PoolState(Atoms(0), Atoms(0), Atoms(0), 0) for _ in POOL_IDS)
     assert settlement.functions.openingStateHash(DAY).call() == state_hash(empty)
     hit = (True, False, False, False, False)
@@ -287,6 +288,7 @@ def test_settlement_and_state_hashes_are_the_contracts_hashes(here: Here) -> Non
     struct = SettlementStruct(
         DAY, (5, 0, 0, 7, 0), (3, 0, 0, 0, 0), 15, Hash32(b"\1" * 32), hit, 11, affiliate_root, 13, run_hash
     )
+    here.chain.advance_to(settlement.functions.earliestCommit(DAY).call())
     here.send(here.settler, settlement.functions.commitMerkleSettlement(tuple(struct)))
     assert settlement.functions.settlementHash(DAY).call() == settlement_hash(struct)
 

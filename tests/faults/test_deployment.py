@@ -11,7 +11,7 @@ from eth_account import Account
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, Unavailable
 from bo_engine.keccak import keccak256
 from bo_engine.settings import Settings
-from bo_engine.units import hex_of, parse_wallet
+from bo_engine.units import day_end, hex_of, parse_wallet
 from core.creations import CREATIONS
 from io_layer.chain_sender import Fees
 from io_layer.contract_codec import codec
@@ -64,18 +64,17 @@ def test_a_deployment_stands_as_planned_and_the_check_names_what_is_left_to_othe
     document = json.loads(done.stdout)
     require_one_set(deploying)
     assert document["env"]["SETTLEMENT_ADDRESS"] == deploying.at("settlement")
-    assert {one["name"] for one in document["todo"]} == {"VRF consumer", "charity", "promotions budget"}
+    assert {one["name"] for one in document["todo"]} == {"VRF balance", "charity", "promotions budget"}
     code, verdicts = deploying.check("--file", str(deploying.file))
     wrong = {name for name, verdict in verdicts.items() if verdict == "wrong"}
-    assert (code, wrong) == (EXIT_FAILED, {"VRF consumer", "charity"})
+    assert (code, wrong) == (EXIT_FAILED, {"VRF balance", "charity"})
 
     again = deploying.deploy()  # done already: nothing is sent
     assert (again.code, json.loads(again.stdout)["addresses"]) == (EXIT_DONE, document["addresses"])
     require_one_set(deploying)
     deploying.do_what_is_left()
     code, verdicts = deploying.check("--file", str(deploying.file))
-    assert (code, set(verdicts.values())) == (EXIT_DONE, {"ok", "not asked"})
-    assert [name for name, verdict in verdicts.items() if verdict == "not asked"] == ["VRF key hash"]
+    assert (code, set(verdicts.values())) == (EXIT_DONE, {"ok"})
 
 
 def test_a_deployment_that_was_killed_goes_on_and_creates_one_set(deploying: Deploying) -> None:
@@ -98,6 +97,28 @@ def test_a_deployment_killed_at_every_transaction_creates_one_set(deploying: Dep
         call = 1 + (place == "creation signed, not stored") + (number > 0 and not is_sent)
         assert deploying.deploy(killed_at=f"{place} #{call}").code == -signal.SIGKILL
         assert deploying.nonce() == number + is_sent
+    assert deploying.deploy().code == EXIT_DONE
+    require_one_set(deploying)
+
+
+def test_a_deployment_whose_first_day_has_passed_meanwhile_goes_on_only_if_game_manager_stands(
+    deploying: Deploying,
+) -> None:
+    place = [key for key, _ in CREATIONS].index("game_manager")
+    assert deploying.deploy(killed_at=f"creation sent, not noted #{place}").code == -signal.SIGKILL
+    deploying.played.chain.advance_to(day_end(deploying.first_day))
+    deploying.played.chain.finalize()
+    # Its constructor would refuse a day of the past.
+    assert error_of(deploying.deploy()) == (EXIT_FAILED, "deployment_refused")
+    assert deploying.nonce() == place
+
+
+@pytest.mark.slow
+def test_a_deployment_that_was_killed_behind_game_manager_goes_on_a_day_later(deploying: Deploying) -> None:
+    place = [key for key, _ in CREATIONS].index("game_manager")
+    assert deploying.deploy(killed_at=f"creation sent, not noted #{place + 1}").code == -signal.SIGKILL
+    deploying.played.chain.advance_to(day_end(deploying.first_day))
+    deploying.played.chain.finalize()
     assert deploying.deploy().code == EXIT_DONE
     require_one_set(deploying)
 

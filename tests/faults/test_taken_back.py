@@ -9,6 +9,7 @@ import pytest
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER
 from bo_engine.units import DayId, day_end
+from core.draw import drand_round_of
 from local_world.claims import Claim
 from tests.invariants.checker import check_invariants
 from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims, write_claim
@@ -30,8 +31,9 @@ def played(tmp_path: Path) -> Iterator[PlayedWorld]:
         yield sold
 
 
-def take_back(played: PlayedWorld, height: int, *dropped: str) -> None:
-    """The blocks above are gone, with new ones in their place: in them what was in the old ones, without these."""
+def take_back(played: PlayedWorld, height: int, *dropped: str, from_s: int = 0) -> None:
+    """The blocks above are gone, with new ones in their place: in them what was in the old ones, without these; those
+    with transactions not before ``from_s``."""
     chain = played.chain
     sent = [
         transaction
@@ -41,6 +43,7 @@ def take_back(played: PlayedWorld, height: int, *dropped: str) -> None:
     ]
     again = [(one["from"], chain.call("eth_getRawTransactionByHash", one["hash"])) for one in sent]
     drop_blocks_above(played, height)
+    chain.advance_to(from_s)
     chain.mine(2)
     for sender, raw in again:
         chain.fund(sender)  # what anvil gave in those blocks is gone as well
@@ -142,7 +145,9 @@ def test_a_claim_that_was_paid_in_a_block_that_is_gone_waits_again(played: Playe
     assert answer(played, "resolve-pending-claims")[1]["paid"] == 1
 
 
-def test_a_seed_request_that_moved_is_followed_until_its_word_is_there(played: PlayedWorld) -> None:
+def test_a_seed_request_that_moved_is_followed_with_its_drand_round_until_its_word_is_there(
+    played: PlayedWorld,
+) -> None:
     day, _ = sold_next_day(played)
     played.chain.advance_to(day_end(day))
     played.chain.finalize()
@@ -150,16 +155,24 @@ def test_a_seed_request_that_moved_is_followed_until_its_word_is_there(played: P
     height = played.chain.height()
     assert answer(played, "refresh-seeds")[0] == EXIT_LATER
     played.chain.finalize()
-    request = f"SELECT vrf_requested_block, vrf_requested_at, vrf_word FROM day_seeds WHERE day_id = {day}"  # noqa: S608
+    stored = f"SELECT vrf_requested_block, vrf_requested_at, vrf_word, drand_round FROM day_seeds WHERE day_id = {day}"  # noqa: S608
     assert answer(played, "refresh-seeds")[0] == EXIT_LATER
-    ((first_block, first_time, _),) = rows(played, request)
-    take_back(played, height)
+    ((first_block, first_time, _, _),) = rows(played, stored)
+    network = played.world.ruleset.drand
+    played.chain.advance_to(first_time + network.delay_s + 2 * network.period_s)
+    assert answer(played, "refresh-seeds")[1]["beacons"] == [day]
+    assert rows(played, stored) == [(first_block, first_time, None, drand_round_of(network, day, first_time))]
+
+    take_back(played, height, from_s=first_time + 60)
     resume(played, "refresh-seeds")
     assert answer(played, "refresh-seeds")[0] == EXIT_LATER
-    ((block, time_s, word),) = rows(played, request)
-    assert (block != first_block, time_s > first_time, word) == (True, True, None)
+    ((block, time_s, word, drand_round),) = rows(played, stored)
+    assert (block > first_block, time_s > first_time, word) == (True, True, None)
+    assert time_s == int(played.chain.call("eth_getBlockByNumber", hex(block), False)["timestamp"], 16)
+    assert drand_round is None
     played.bring_seeds(day)
-    assert rows(played, request)[0][2] is not None
+    ((*_, word, drand_round),) = rows(played, stored)
+    assert (word is not None, drand_round) == (True, drand_round_of(network, day, time_s))
     assert answer(played, "recover-intents")[0] == EXIT_DONE
     assert played.settle_through().status == "DONE"
     check_invariants(played)

@@ -115,6 +115,7 @@ ENGINE_KEEPS = {
     "extra_bonus_vouchers": EVERYTHING,
     "claims": EVERYTHING,
     "claim_events": EVERYTHING,
+    "refunds": EVERYTHING,
     "suspense_events": EVERYTHING,
     "settlement_winner_payouts": EVERYTHING,
     "settlement_affiliate_payouts": EVERYTHING,
@@ -139,7 +140,7 @@ ENGINE_HISTORY = {
 }  # fmt: skip
 APP_READS = frozenset((
     "users", "push_subscriptions", "buy_intents", "tickets", "affiliate_rates", "extra_bonus_vouchers", "claims",
-    "claim_events", "day_seeds", "settlement_runs", "settlement_pool_results", "settlement_winner_payouts",
+    "claim_events", "refunds", "day_seeds", "settlement_runs", "settlement_pool_results", "settlement_winner_payouts",
     "settlement_affiliate_payouts", "settlement_trees", "pot_sizes", "global_stats"))  # fmt: skip
 APP_COLUMNS = {
     ("settlement_pipeline_runs", "SELECT"): "day_id status void_stake void_block void_at_s void_tx",

@@ -1,9 +1,10 @@
 """Statistics, event cursors, suspense events, vouchers and claims."""
 
-from bo_engine.units import Atoms, PoolId
+from bo_engine.units import Atoms, DayId, PoolId
 from io_layer.audit_store import has_audit, insert_audit
 from io_layer.cursor_store import EventCursor, delete_cursors, move_cursor, move_cursor_on, select_cursor
 from io_layer.database import Conn
+from io_layer.refund_event_store import RefundEvent, insert_refunds, sum_final_refunds
 from io_layer.run_store import approve_run, mark_committed, mark_settled
 from io_layer.stats_store import (
     PotSize,
@@ -14,7 +15,7 @@ from io_layer.stats_store import (
 )
 from io_layer.suspense_store import insert_suspense, resolve_suspense, select_open_suspense
 from tests.io_layer.builders import hash_of, refused, store_day, store_run
-from tests.support.days import DAY, Day
+from tests.support.days import DAY, Day, wallet
 
 
 def test_statistics_count_settled_days_only_and_may_be_repeated(conn: Conn, any_day: Day) -> None:
@@ -77,11 +78,30 @@ def test_a_voucher_is_granted_once_per_wallet_reason_and_period(conn: Conn) -> N
 
 
 def test_a_wallet_claims_once_per_vault_and_day(conn: Conn) -> None:
-    sql = ("INSERT INTO claim_events (tx_hash, log_index, vault, day_id, account, amount, block_number, block_hash) "
-           "VALUES (%(tx)s, 0, '0x' || repeat('b', 40), 1, '0x' || repeat('a', 40), 5, 1, %(tx)s)")  # fmt: skip
+    sql = ("INSERT INTO claim_events (tx_hash, log_index, vault, day_id, account, paid_to, amount, block_number, "
+           "block_hash) VALUES (%(tx)s, 0, '0x' || repeat('b', 40), 1, '0x' || repeat('a', 40), "
+           "'0x' || repeat('c', 40), 5, 1, %(tx)s)")  # fmt: skip
     conn.execute(sql, {"tx": hash_of("1")})
     with refused(conn, "claim_events_once"):
         conn.execute(sql, {"tx": hash_of("2")})
+
+
+def test_a_ticket_is_refunded_once_and_so_are_the_vouchers_of_a_day(conn: Conn) -> None:
+    stake = RefundEvent(hash_of("1"), 0, "stake", DayId(1), wallet(1), b"n" * 16, wallet(2), Atoms(5), 1, hash_of("b"))
+    vouchers = stake._replace(log_index=1, kind="vouchers", nonce=None, account=wallet(3))
+    assert insert_refunds(conn, [stake, vouchers], is_final=False) == 2
+    for twin in (stake, vouchers):
+        assert insert_refunds(conn, [twin, twin._replace(tx_hash=hash_of("2"))], is_final=True) == 0
+    others = [
+        stake._replace(tx_hash=hash_of("2"), account=wallet(4)),
+        stake._replace(tx_hash=hash_of("2"), log_index=1, nonce=b"m" * 16),
+        vouchers._replace(tx_hash=hash_of("2"), log_index=2, day_id=DayId(2)),
+    ]
+    assert insert_refunds(conn, others, is_final=True) == 3
+    assert sum_final_refunds(conn) == {1: 10, 2: 5}
+    for wrong in (stake._replace(nonce=None), vouchers._replace(nonce=b"n" * 16)):
+        with refused(conn, "refunds_nonce"):
+            insert_refunds(conn, [wrong._replace(tx_hash=hash_of("3"))], is_final=True)
 
 
 def test_a_block_that_was_acted_upon_is_remembered_and_never_an_older_one(conn: Conn) -> None:

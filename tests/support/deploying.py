@@ -13,9 +13,19 @@ from bo_engine.units import DayId, Wallet, day_of, hex_of, parse_wallet
 from core.creations import CREATIONS, create_address
 from core.ruleset import ruleset_hash
 from io_layer.contract_codec import codec
+from io_layer.notice_chain import charity_word
 from local_world.chain_account import ChainAccount
 from local_world.databases import WorldDatabase
-from local_world.deploy import VRF_CALLBACK_GAS, VRF_CONFIRMATIONS, VRF_KEY_HASH, DeployedContracts
+from local_world.deploy import (
+    VOUCHER_CAP,
+    VRF_CALLBACK_GAS,
+    VRF_CONFIRMATIONS,
+    VRF_FUNDS,
+    VRF_KEY_HASH,
+    VRF_LINK_PER_REQUEST,
+    DeployedContracts,
+)
+from tests.support.offices import NOTICE_S
 from tests.support.played_world import PlayedWorld
 from tests.support.warm_cli import Finished
 
@@ -51,13 +61,15 @@ class Deploying:
                 "gas_safe": world.contracts.gas_safe,
                 "charity": world.contracts.charity,
                 "charity_name": "Charity of the test",
+                "heir": world.contracts.heir,
+                "voucher_cap": str(VOUCHER_CAP),
             },
             "vrf": {
                 "coordinator": world.contracts.vrf_coordinator,
-                "subscription_id": str(world.contracts.vrf_subscription_id),
                 "key_hash": hex_of(VRF_KEY_HASH),
                 "callback_gas_limit": VRF_CALLBACK_GAS,
                 "confirmations": VRF_CONFIRMATIONS,
+                "link_per_request": str(VRF_LINK_PER_REQUEST),
             },
         }
         self.write()
@@ -110,6 +122,12 @@ class Deploying:
         """How many transactions the deployer has sent."""
         return int(self.played.chain.call("eth_getTransactionCount", self.deployer.address, "latest"), 16)
 
+    def ask(self, contract: str, key: str, function: str, *arguments: object) -> Any:
+        """What a new contract answers at the head."""
+        data = codec(contract).call_data(function, arguments)
+        answer = self.played.chain.call("eth_call", {"to": self.at(key), "data": hex_of(data)}, "latest")
+        return codec(contract).result(function, bytes.fromhex(answer[2:]))[0]
+
     def act(self, role: str, contract: str, key_or_address: str, function: str, *arguments: object) -> None:
         """Somebody calls a contract, and it succeeds."""
         target = self.at(key_or_address) if not key_or_address.startswith("0x") else parse_wallet(key_or_address)
@@ -118,15 +136,24 @@ class Deploying:
         self.played.chain.finalize()
 
     def do_what_is_left(self) -> None:
-        """The subscription's owner, OWNER and promotions do what the checklist says."""
+        """Whoever has LINK, OWNER and promotions do what the checklist says; the charity's two days pass."""
         contracts = self.played.world.contracts
-        subscription = contracts.vrf_subscription_id
-        self.act(
-            "owner", "TestCoordinator", contracts.vrf_coordinator, "addConsumer", subscription,
-            self.at("vrf_receiver"),
-        )  # fmt: skip
-        self.act("owner", "CharityVault", "charity_vault", "registerCharity", contracts.charity, "Charity of the test")
+        self.fund_subscription()
+        self.act("owner", "CharityVault", "charity_vault", "announceCharity", contracts.charity, "Charity of the test")
         self.give_promotions_money(self.at("reserve_vault"))
+        self.pass_notice()
+        self.act("relayer", "CharityVault", "charity_vault", "execute", charity_word(contracts.charity))
+
+    def fund_subscription(self) -> None:
+        """Somebody gives the receiver's subscription LINK."""
+        number = self.ask("VRFReceiver", "vrf_receiver", "subscriptionId")
+        coordinator = self.played.world.contracts.vrf_coordinator
+        self.act("relayer", "TestCoordinator", coordinator, "fundSubscription", number, VRF_FUNDS)
+
+    def pass_notice(self) -> None:
+        """The 48 hours of an announcement or a naming pass."""
+        self.played.chain.advance_to(self.played.chain.now() + NOTICE_S + 1)
+        self.played.chain.finalize()
 
     def give_promotions_money(self, vault: Wallet) -> None:
         """The promotions account has USDT and lets a ReserveVault take it."""

@@ -11,14 +11,18 @@ import pytest
 
 from tests.support.loopback import bad_answers, document, http, serving, timed
 from tests.support.warm_cli import WarmCli
+from verifier.builder import as_bytes
 from verifier.checking import CannotVerify, Differs, NodeSilent
-from verifier.documents import ALL_FILES
-from verifier.folder import MAX_ALL_BYTES, read_day
+from verifier.documents import SETTLED_FILES, VOIDED_FILE
+from verifier.folder import MAX_ALL_BYTES, read_day, read_voided
+from verifier.forgeries_voided import DAY as VOIDED_DAY
+from verifier.forgeries_voided import HONEST, void_facts
 from verifier.node import Node
 from verifier.ruleset import RULESET_1, RULESET_1_HASH, hash_of_ruleset
 from verifier.selftest import facts_of, read_recorded
 from verifier.strict_json import read_strict, write_canonical
 from verifier.verify import verify_day, verify_folder
+from verifier.verify_voided import verify_void
 
 RECORDED = read_recorded()
 FACTS = facts_of(RECORDED)
@@ -56,7 +60,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_a_document_with_anything_anywhere_is_refused_by_a_named_check() -> None:
     rng = random.Random("hostile")
     for _ in range(250):
-        name = rng.choice(ALL_FILES)
+        name = rng.choice(SETTLED_FILES)
         document = json.loads(GOOD[name])
         path = rng.choice(places(document)[1:])
         bomb = rng.choice(BOMBS)
@@ -72,6 +76,23 @@ def test_a_document_with_anything_anywhere_is_refused_by_a_named_check() -> None
         # No hash and no signature covers the numbers of provenance.json; its form still holds them.
         assert report.failed or name == "provenance.json", where
         assert not any("cannot be evaluated" in one.found for one in report.findings), where
+
+
+def test_a_voided_json_with_anything_anywhere_is_refused_by_a_named_check() -> None:
+    facts, honest = void_facts(HONEST), json.loads(as_bytes(HONEST))
+    for path in places(honest)[1:]:
+        for bomb in BOMBS:
+            document = json.loads(as_bytes(HONEST))
+            inner = document
+            for key in path[:-1]:
+                inner = inner[key]
+            if inner[path[-1]] == bomb:
+                continue
+            inner[path[-1]] = bomb
+            written = json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+            report = verify_void(read_voided(VOIDED_DAY, {VOIDED_FILE: written}), facts)
+            # Whose contract it is, and on which chain, is asked of nodes.
+            assert report.failed or path in (("settlement",), ("chain_id",)), f"{path} = {bomb!r:.40}"
 
 
 def test_what_is_no_file_at_all_is_told(tmp_path: Path) -> None:
