@@ -1,48 +1,18 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Mischief} from "./Mischief.sol";
+import {Liquidation} from "./Liquidation.sol";
 
-/// @notice All moves, and what must still be possible when they are over.
-contract Campaign is Mischief {
+/// @notice All moves of a campaign; what stands with a larger number is offered more often.
+contract Campaign is Liquidation {
     bytes4[] private _moves;
 
-    /// @notice What a campaign may do; what stands twice is done twice as often.
     function moves() external returns (bytes4[] memory) {
-        _offer(this.playerBuys.selector, 3);
-        _offer(this.relayerBuysForAPlayer.selector, 4);
-        _offer(this.walletContractBuys.selector, 2);
-        _offer(this.anybodyRequestsASeed.selector, 2);
-        _offer(this.coordinatorAnswers.selector, 2);
-        _offer(this.coordinatorAnswersTwice.selector, 1);
-        _offer(this.settlerCommits.selector, 3);
-        _offer(this.stolenSettlerCommits.selector, 2);
-        _offer(this.guardianVetoes.selector, 3);
-        _offer(this.anybodyReleases.selector, 6);
-        _offer(this.guardianSleepsThroughATheft.selector, 2);
-        _offer(this.engineCatchesUp.selector, 4);
-        _offer(this.ownerAnnouncesAVoid.selector, 1);
-        _offer(this.ownerVoidsASilentDay.selector, 3);
-        _offer(this.ownerVoidsAnOldDay.selector, 2);
-        _offer(this.anybodyClaims.selector, 6);
-        _offer(this.routerClaimsMany.selector, 3);
-        _offer(this.anybodyWithdrawsFees.selector, 1);
-        _offer(this.anybodyWithdrawsCharity.selector, 1);
-        _offer(this.ownerPaysACharity.selector, 2);
-        _offer(this.guardianPausesClaims.selector, 1);
-        _offer(this.aPauseOfClaimsEndsEarly.selector, 1);
-        _offer(this.ownerReplacesARole.selector, 2);
-        _offer(this.ownerNamesSomebodyWhoDeclines.selector, 1);
-        _offer(this.ownerSetsARate.selector, 1);
-        _offer(this.ownerSchedulesARuleset.selector, 1);
-        _offer(this.ownerReplacesAReceiver.selector, 1);
-        _offer(this.ownerSetsTheVrfConfig.selector, 1);
-        _offer(this.guardianPausesPurchases.selector, 1);
-        _offer(this.salesOpenAgain.selector, 2);
-        _offer(this.tokenBlocksSomebody.selector, 1);
-        _offer(this.tokenUnblocksSomebody.selector, 2);
-        _offer(this.somebodySendsMoneyByMistake.selector, 1);
-        _offer(this.timePasses.selector, 4);
+        _offerSales();
+        _offerDays();
+        _offerPayments();
+        _offerPowers();
+        _offerEnds();
         return _moves;
     }
 
@@ -50,83 +20,118 @@ contract Campaign is Mischief {
         for (; times != 0; --times) _moves.push(selector);
     }
 
-    // ------------------------------------------------------------------------------------- the end
-
-    /// @notice Whatever happened: every sold day can be ended, everybody paid, and nothing is left that is owed to
-    ///         nobody.
-    function finish() external {
-        for (uint256 i = 0; i < everybody.length; ++i) {
-            if (usdt.isBlocked(everybody[i])) usdt.setBlocked(everybody[i], false);
-        }
-        if (hasPending && isPendingHonest) {
-            _warpTo(committedAt[next] + CHALLENGE);
-            _releaseNext();
-        } else if (hasPending) {
-            _vetoNext();
-        }
-        _endAllSoldDays();
-        this.check();
-        for (uint256 day = FIRST_DAY; day <= _today() + 1; ++day) {
-            _checkDay(day);
-            _checkSales(day);
-        }
-        _warpTo(prizes.pausedUntil());
-        _warpTo(commissions.pausedUntil());
-        for (uint256 day = FIRST_DAY; day < next; ++day) {
-            _claimAll(PRIZES, day);
-            _claimAll(COMMISSIONS, day);
-        }
-        _withdrawFees();
-        _withdrawCharity();
-        if (due[address(charityVault)] != 0) _payCharity(players[2], due[address(charityVault)]);
-        this.check();
-        _checkNothingIsLeft();
+    function _offerSales() private {
+        _offer(this.playerBuysDirectly.selector, 6);
+        _offer(this.relayerBuysForAPlayer.selector, 6);
+        _offer(this.relayerBuysWithVouchers.selector, 6);
+        _offer(this.walletContractBuys.selector, 4);
+        _offer(this.salesWaitForTheFirstDay.selector, 3);
+        _offer(this.salesStopOnLag.selector, 1);
+        _offer(this.salesEndWithTheLastDay.selector, 2);
+        _offer(this.salesStopDuringAPause.selector, 1);
+        _offer(this.salesStopUnderAFee.selector, 1);
+        _offer(this.blockedPlayerCannotBuy.selector, 1);
+        _offer(this.vouchersStopAtTheCap.selector, 1);
+        _offer(this.guardianPausesPurchases.selector, 1);
+        _offer(this.salesOpenAgain.selector, 3);
     }
 
-    function _endAllSoldDays() private {
-        if (soldDays.length == 0) return;
-        uint256 last = soldDays[soldDays.length - 1];
-        while (next <= last) {
-            if (_canSettle()) {
-                _commitNext(Theft.None);
-                _warpTo(committedAt[next] + CHALLENGE);
-                _releaseNext();
-            } else {
-                _warpTo((next + 4) * 1 days);
-                _voidNext();
-            }
-        }
+    function _offerDays() private {
+        _offer(this.anyoneRequestsASeed.selector, 2);
+        _offer(this.coordinatorAnswers.selector, 3);
+        _offer(this.coordinatorAnswersForAVoidedDay.selector, 1);
+        _offer(this.coordinatorAnswersTwice.selector, 1);
+        _offer(this.keyIsUnknown.selector, 1);
+        _offer(this.subscriptionIsEmpty.selector, 2);
+        _offer(this.settlerCommits.selector, 3);
+        _offer(this.settlersStolenKeyCommits.selector, 2);
+        _offer(this.guardianVetoes.selector, 2);
+        _offer(this.ownerVetoes.selector, 1);
+        _offer(this.anyoneReleases.selector, 6);
+        _offer(this.guardianSleepsThroughAForgery.selector, 2);
+        _offer(this.anyoneVoidsAnEmptyDay.selector, 1);
+        _offer(this.ownerVoidsAWordlessDay.selector, 2);
+        _offer(this.anyoneVoidsAWordlessDay.selector, 2);
+        _offer(this.aYoungRequestDelaysTheVoid.selector, 1);
+        _offer(this.anyoneVoidsADrawnDay.selector, 1);
+        _offer(this.daysCatchUp.selector, 3);
+        _offer(this.timePasses.selector, 3);
+        _offer(this.allSleep.selector, 1);
     }
 
-    function _claimAll(uint256 vault, uint256 day) private {
-        Promise storage promised = promises[vault][day];
-        for (uint256 i = 0; i < promised.leaves.length; ++i) {
-            Place memory place = Place(vault, day, i);
-            if (_isClaimable(place)) {
-                (bool ok,) = address(_vault(vault)).call(_claimCall(place));
-                require(ok, "no trapped atom: a promise can be claimed");
-                _bookClaim(vault, day, _leafAt(place));
-            }
-            string memory broken = "claims: once, and never above a day's total";
-            _refused(thief, address(_vault(vault)), _claimCall(place), 0, broken);
-        }
-        if (promised.isHonest) require(promised.claimed == promised.total, "no trapped atom: an honest day is paid");
+    function _offerPayments() private {
+        _offer(this.anyoneClaims.selector, 5);
+        _offer(this.routerClaimsMany.selector, 3);
+        _offer(this.guardianPausesClaims.selector, 1);
+        _offer(this.aPauseOfClaimsEndsEarly.selector, 1);
+        _offer(this.aPauseOfClaimsEndsByItself.selector, 2);
+        _offer(this.anyoneRefundsATicket.selector, 3);
+        _offer(this.anyoneRefundsManyTickets.selector, 2);
+        _offer(this.routerRefundsMany.selector, 2);
+        _offer(this.anyoneRefundsVouchers.selector, 2);
+        _offer(this.anAccountNamesAPayee.selector, 1);
+        _offer(this.anAccountTakesItsPayeeBack.selector, 1);
+        _offer(this.aBlockedAccountIsPaidThroughItsPayee.selector, 1);
+        _offer(this.tokenBlocksSomebody.selector, 1);
+        _offer(this.tokenUnblocksSomebody.selector, 2);
+        _offer(this.tokenStartsToTakeAFee.selector, 1);
+        _offer(this.tokenStopsToTakeAFee.selector, 3);
+        _offer(this.aGiftArrives.selector, 1);
+        _offer(this.anyoneWithdrawsFees.selector, 1);
+        _offer(this.anyoneWithdrawsGas.selector, 1);
+        _offer(this.anyoneWithdrawsCharity.selector, 2);
+        _offer(this.aBlockedReceiverIsNotPaid.selector, 1);
+        _offer(this.ownerPaysACharity.selector, 2);
+        _offer(this.ownerRemovesACharity.selector, 1);
     }
 
-    /// @dev What a thief's released tree promised to nobody stays; all else is gone or belongs to the pools.
-    function _checkNothingIsLeft() private view {
-        uint256 kept;
-        for (uint256 p = 0; p < 5; ++p) kept += pools[p].carry + pools[p].reserve + pools[p].lastRollover;
-        uint256 left = usdt.balanceOf(address(reserve)) - stray[address(reserve)];
-        require(left == kept, "no trapped atom: the reserve vault ends with what the pools own");
-        for (uint256 vault = 0; vault < 2; ++vault) {
-            uint256 unclaimable;
-            for (uint256 day = FIRST_DAY; day < next; ++day) {
-                unclaimable += promises[vault][day].total - promises[vault][day].claimed;
-            }
-            left = usdt.balanceOf(address(_vault(vault))) - stray[address(_vault(vault))];
-            require(left == unclaimable, "no trapped atom: a claim vault ends empty");
-        }
-        require(usdt.balanceOf(address(charityVault)) == 0, "no trapped atom: charity reaches the charities");
+    function _offerPowers() private {
+        _offer(this.feeReceiverChanges.selector, 1);
+        _offer(this.gasSafeChanges.selector, 1);
+        _offer(this.voucherCapRises.selector, 1);
+        _offer(this.giftsAreSwept.selector, 2);
+        _offer(this.vrfConfigChanges.selector, 1);
+        _offer(this.charityIsRegistered.selector, 2);
+        _offer(this.ownerAnnouncesAnew.selector, 1);
+        _offer(this.changeOfAReceiverIsCancelled.selector, 1);
+        _offer(this.riseOfTheCapIsCancelled.selector, 1);
+        _offer(this.sweepIsCancelled.selector, 1);
+        _offer(this.vrfConfigIsCancelled.selector, 1);
+        _offer(this.charityIsCancelled.selector, 1);
+        _offer(this.anAnnouncementLapses.selector, 1);
+        _offer(this.ownerLowersTheCap.selector, 1);
+        _offer(this.aNewOwnerTakesOffice.selector, 1);
+        _offer(this.aNewGuardianTakesOffice.selector, 1);
+        _offer(this.aNewRelayerTakesOffice.selector, 2);
+        _offer(this.aNewSettlerTakesOffice.selector, 2);
+        _offer(this.aNewPromotionsAccountTakesOffice.selector, 1);
+        _offer(this.ownerNamesASuccessor.selector, 1);
+        _offer(this.ownerCancelsANaming.selector, 1);
+        _offer(this.guardianCancelsANaming.selector, 1);
+        _offer(this.aNamingLapses.selector, 1);
+        _offer(this.ownerRemovesTheSettler.selector, 1);
+        _offer(this.ownerRemovesTheRelayer.selector, 1);
+        _offer(this.guardianSuspendsTheSettler.selector, 1);
+        _offer(this.guardianSuspendsTheRelayer.selector, 1);
+        _offer(this.guardianStopsAStolenKey.selector, 1);
+        _offer(this.ownerLiftsASuspension.selector, 4);
+        _offer(this.ownerSetsARate.selector, 1);
+        _offer(this.ownerSchedulesARuleset.selector, 2);
+        _offer(this.aRulesetIsCancelled.selector, 1);
+    }
+
+    function _offerEnds() private {
+        _offer(this.ownerAnnouncesAnEnd.selector, 1);
+        _offer(this.ownerCancelsAnEnd.selector, 1);
+        _offer(this.guardianCancelsAnEnd.selector, 1);
+        _offer(this.aLapsedDrawTurnsTheEndToTheHeir.selector, 1);
+        _offer(this.aLapsedDrawBarsOtherReceivers.selector, 1);
+        _offer(this.theReceiverStopsToAnswer.selector, 1);
+        _offer(this.theReceiverAnswersAgain.selector, 1);
+        _offer(this.theGameIsAbandoned.selector, 1);
+        _offer(this.ownerComesBackToAnAbandonedGame.selector, 1);
+        _offer(this.aReleaseRevivesAnAbandonedGame.selector, 1);
+        _offer(this.anyoneFinishesTheGame.selector, 1);
+        _offer(this.anyoneFinishesAnAbandonedGame.selector, 1);
     }
 }

@@ -3,13 +3,11 @@ pragma solidity 0.8.37;
 
 import {ClaimRouter} from "../../src/ClaimRouter.sol";
 import {ClaimVault} from "../../src/ClaimVault.sol";
-import {Nights} from "./Nights.sol";
+import {RefusedSales} from "./RefusedSales.sol";
 import {Tree} from "./Tree.sol";
 
-/// @notice Claims, one by one and many at once, and the other ways out: fees, charity.
-abstract contract Claimers is Nights {
-    address[2] private _charities = [address(0xC4A1), address(0xC4A2)];
-
+/// @notice Claims, by anyone for anyone, one by one and many at once; and pauses of claims.
+abstract contract Claimers is RefusedSales {
     /// @dev Where a leaf stands.
     struct Place {
         uint256 vault;
@@ -17,16 +15,13 @@ abstract contract Claimers is Nights {
         uint256 index;
     }
 
-    function anybodyClaims(uint256 seed) external move(seed) {
+    function anyoneClaims(uint256 seed) external move(seed) {
         Place memory place = _anyPlace();
         vm.assume(_isClaimable(place));
-        vm.prank(everybody[_below(everybody.length)]);
-        (bool ok,) = address(_vault(place.vault)).call(_claimCall(place));
-        require(ok, "claims: what is promised is paid");
-        _bookClaim(place.vault, place.day, _leafAt(place));
+        _claim(place);
     }
 
-    /// @dev Good and bad claims mixed: the good ones are paid, the others hinder nobody.
+    /// @dev Good and bad claims mixed: the good ones are paid, the others hinder none of them.
     function routerClaimsMany(uint256 seed) external move(seed) {
         vm.assume(next > FIRST_DAY);
         ClaimRouter.Claim[] memory claims = new ClaimRouter.Claim[](1 + _below(8));
@@ -48,77 +43,57 @@ abstract contract Claimers is Nights {
         require(router.claimMany(claims) == expected, "claims: the router pays what can be paid");
     }
 
-    function anybodyWithdrawsFees(uint256 seed) external move(seed) {
-        vm.assume(fees != 0);
-        _withdrawFees();
-    }
-
-    function anybodyWithdrawsCharity(uint256 seed) external move(seed) {
-        vm.assume(charity != 0);
-        _withdrawCharity();
-    }
-
-    function ownerPaysACharity(uint256 seed) external move(seed) {
-        address receiver = _charities[_below(2)];
-        vm.assume(!usdt.isBlocked(receiver) && due[address(charityVault)] + charity != 0);
-        if (due[address(charityVault)] == 0) _withdrawCharity();
-        _payCharity(receiver, 1 + _below(due[address(charityVault)]));
-        if (_oneIn(3)) {
-            vm.prank(owner);
-            charityVault.removeCharity(receiver);
-        }
-    }
-
     function guardianPausesClaims(uint256 seed) external move(seed) {
-        ClaimVault vault = _vault(_below(2));
-        uint256 until = vault.pausedUntil();
-        vm.assume(until == 0 || block.timestamp >= until + 7 days);
-        vm.prank(guardian);
-        vault.pauseClaims();
+        _pauseClaims(_below(2));
     }
 
     function aPauseOfClaimsEndsEarly(uint256 seed) external move(seed) {
-        ClaimVault vault = _vault(_below(2));
-        vm.assume(block.timestamp < vault.pausedUntil());
-        vm.prank(_oneIn(2) ? guardian : owner);
-        vault.unpauseClaims();
+        uint256 which = _below(2);
+        if (block.timestamp >= claimsPausedUntil[which]) _pauseClaims(which);
+        vm.prank(_guardianOrOwner());
+        _vault(which).unpauseClaims();
+        claimsPausedUntil[which] = block.timestamp;
+    }
+
+    /// @dev No key is needed for it: the pause ends by itself.
+    function aPauseOfClaimsEndsByItself(uint256 seed) external move(seed) {
+        Place memory place = _anyPlace();
+        vm.assume(!_isPaidOff(place));
+        if (block.timestamp >= claimsPausedUntil[place.vault]) _pauseClaims(place.vault);
+        uint256 until = claimsPausedUntil[place.vault];
+        bytes4 paused = ClaimVault.ClaimsArePaused.selector;
+        vm.warp(until - 1);
+        _refused(thief, address(_vault(place.vault)), _claimCall(place), paused, "claims: none during a pause");
+        vm.warp(until);
+        vm.assume(_isClaimable(place));
+        _claim(place);
     }
 
     // ------------------------------------------------------------------------------------- what they do
 
-    function _withdrawFees() internal {
-        if (usdt.isBlocked(feeReceiver)) usdt.setBlocked(feeReceiver, false);
-        vm.prank(thief);
-        require(reserve.withdrawFees() == fees, "accrual: all net fees are withdrawn");
-        _moved(address(reserve), feeReceiver, fees);
-        fees = 0;
+    function _pauseClaims(uint256 which) private {
+        uint256 until = claimsPausedUntil[which];
+        vm.assume(until == 0 || block.timestamp >= until + 7 days);
+        vm.prank(_guardian());
+        _vault(which).pauseClaims();
+        claimsPausedUntil[which] = block.timestamp + 7 days;
     }
 
-    function _withdrawCharity() internal {
-        vm.prank(thief);
-        require(reserve.withdrawCharity() == charity, "accrual: all charity is withdrawn");
-        _moved(address(reserve), address(charityVault), charity);
-        charity = 0;
+    function _isPaidOff(Place memory place) private view returns (bool) {
+        return isPaid[place.vault][place.day][_leafAt(place).account];
     }
 
-    function _payCharity(address receiver, uint256 amount) internal {
-        _meet(receiver);
-        if (!charityVault.isCharity(receiver)) {
-            vm.prank(owner);
-            charityVault.registerCharity(receiver, "good");
-        }
-        vm.prank(owner);
-        charityVault.pay(receiver, amount);
-        _moved(address(charityVault), receiver, amount);
+    function _claim(Place memory place) internal {
+        _call(_anyone(), address(_vault(place.vault)), _claimCall(place), "claims: what is promised");
+        _bookClaim(place.vault, place.day, _leafAt(place));
     }
 
     function _isClaimable(Place memory place) internal view returns (bool) {
         Promise storage promised = promises[place.vault][place.day];
         if (place.index >= promised.leaves.length) return false;
         Leaf memory leaf = promised.leaves[place.index];
-        return block.timestamp >= _vault(place.vault).pausedUntil()
-            && !isPaid[place.vault][place.day][leaf.account] && !usdt.isBlocked(leaf.account)
-            && promised.claimed + leaf.amount <= promised.total;
+        return block.timestamp >= claimsPausedUntil[place.vault] && !isPaid[place.vault][place.day][leaf.account]
+            && !usdt.isBlocked(_receiverOf(leaf.account)) && promised.claimed + leaf.amount <= promised.total;
     }
 
     function _leafAt(Place memory place) internal view returns (Leaf memory) {
@@ -135,21 +110,22 @@ abstract contract Claimers is Nights {
         return Tree.proof(_hashes(place.vault, place.day, leaves), place.index);
     }
 
-    /// @dev Some leaf of an ended day, looked for from a random day on; discards the move if there is none.
+    /// @dev Some leaf of a released day; discards the move if there is none.
     function _anyPlace() internal returns (Place memory place) {
         place = _placeOrNone();
         vm.assume(place.index < promises[place.vault][place.day].leaves.length);
     }
 
+    /// @dev Looks from a random sold day on; prefers what can be claimed.
     function _placeOrNone() internal returns (Place memory place) {
-        uint256 ended = next - FIRST_DAY;
-        if (ended == 0) return Place(PRIZES, FIRST_DAY, 0);
-        place.vault = _below(3) / 2;
-        uint256 start = _below(ended);
-        for (uint256 i = 0; i < ended; ++i) {
-            place.day = FIRST_DAY + (start + i) % ended;
-            uint256 count = promises[place.vault][place.day].leaves.length;
+        place = Place(_below(3) / 2, FIRST_DAY, 0);
+        if (soldDays.length == 0) return place;
+        uint256 start = _below(soldDays.length);
+        for (uint256 i = 0; i < soldDays.length; ++i) {
+            uint256 day = soldDays[(start + i) % soldDays.length];
+            uint256 count = promises[place.vault][day].leaves.length;
             if (count == 0) continue;
+            place.day = day;
             place.index = _below(count);
             if (_isClaimable(place) || _oneIn(8)) return place;
         }

@@ -37,6 +37,6 @@ contract InvariantsTest {
     }
 
     function afterInvariant() external {
-        _campaign.finish();
+        _campaign.liquidate();
     }
 }
