@@ -23,7 +23,7 @@ COMMANDS = {
     "cron install", "cron show", "cron remove", "proof", "doctor", "explain", "refunds",
     "artifacts restore", "artifacts check",
     "db migrate", "db status", "db rebuild-tickets", "demo", "dev up", "dev down", "dev status",
-    "key new", "key import", "key address", "tx list", "tx show", "tx resume",
+    "key new", "key import", "key address", "key take-office", "tx list", "tx show", "tx resume",
     "contracts deploy", "contracts check", "contracts roles",
 }  # fmt: skip
 REPEATABLE = re.compile(r"safe to repeat|may be repeated|repeatable|reads only", re.I)

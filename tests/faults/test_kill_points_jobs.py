@@ -13,6 +13,8 @@ import psycopg
 import pytest
 
 from bo_engine.units import DayId, day_end
+from core.drand import verify_seeds
+from io_layer.seed_store import select_seeds
 from tests.faults.test_kill_points import CRASHES, ENDINGS, KILLS, SEED, Record, losable, told
 from tests.invariants.checker import files_on_disk
 from tests.support.claiming import Claimant, settled_claims, write_claim
@@ -119,19 +121,25 @@ def chainlink_answers(played: PlayedWorld) -> None:
 
 
 def seeded(played: PlayedWorld) -> Truth:
-    """One request, one transaction, the word of the chain, the beacon of the day's round."""
+    """One request, one transaction, the word of the chain, the beacon of the round that follows from the request.
+
+    Another run's request may stand in another block, and so have another round.
+    """
     day = later(played)
-    query = f"SELECT vrf_word, drand_round, encode(drand_signature, 'hex') FROM day_seeds WHERE day_id = {day}"  # noqa: S608
-    ((word, drand_round, signature),) = rows(played, query)
     sent = f"""SELECT a.state FROM chain_transaction_attempts AS a JOIN chain_transactions AS t USING (tx_id)
                 WHERE t.day_id = {day}"""  # noqa: S608
     with played.engine() as engine:
-        on_chain = engine.game.read_day(engine.game.chain.read_final_block(), day).vrf_word
+        facts = engine.game.read_day(engine.game.chain.read_final_block(), day)
+        row = select_seeds(engine.conn, day)
+    seeds = row.complete() if row else None
+    if seeds is not None:
+        verify_seeds(played.world.ruleset, day, seeds)
     return {
         "requests": str(event_count(played, "SeedRequested", day, contract="VRFReceiver")),
         "transactions": str(rows(played, sent)),
-        "word": "the chain's" if word is not None and int(word) == on_chain else f"{word}, not {on_chain}",
-        "beacon": f"{drand_round} {signature}",
+        "word": "the chain's" if seeds and seeds.vrf_word == facts.vrf_word else f"{row}, not {facts.vrf_word}",
+        "request": "the chain's" if seeds and seeds.vrf_requested_at == facts.vrf_requested_at else f"{row}",
+        "beacon": "verified" if seeds else "missing",
     }
 
 
