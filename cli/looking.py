@@ -1,16 +1,21 @@
-"""Commands that only look: proof, doctor, explain."""
+"""Commands that only look: proof, doctor, explain, refunds."""
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from bo_engine.errors import EXIT_DONE
-from bo_engine.units import parse_day
-from cli.output import JsonOption, OneDay, print_facts, print_json, print_table, tell
+from bo_engine.units import parse_day, usdt
+from cli.output import JsonOption, OneDay, print_facts, print_json, print_table, print_whole, tell
 from cli.start import ask_wallet, loaded_settings, opened_engine, watched
 
 PANEL = "Look"
 WalletOption = Annotated[str, typer.Option("--wallet", help="The wallet: 0x and 40 hex digits.")]
+OneBuyer = Annotated[
+    str | None, typer.Option("--wallet", help="Only this buyer, with the calldata that refunds what is open.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command(rich_help_panel=PANEL)(proof)
     app.command(rich_help_panel=PANEL)(doctor)
     app.command(rich_help_panel=PANEL)(explain)
+    app.command(rich_help_panel=PANEL)(refunds)
 
 
 def proof(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
@@ -106,6 +112,81 @@ def _print_refund(day: int, facts: dict[str, Any]) -> None:
     print_facts(f"Day {day}, voided", shown)
     rows = [(row["ticket_id"], row["pool_id"], row["nonce"], row["stake"]) for row in facts["refunds"]]
     print_table("Stakes", ("ticket", "pool", "nonce", "atoms"), rows)
+
+
+def refunds(day: OneDay, wallet: OneBuyer = None, json: JsonOption = False) -> int:
+    """Who has which stake of a voided day back, and who has not yet; how a buyer calls refund. Reads only, sends
+    nothing; a day that is not voided ends with 1."""
+    from services.list_refunds import list_refunds
+
+    day_id, buyer = parse_day(day), None if wallet is None else ask_wallet(wallet)
+    with opened_engine(for_display=True) as engine:
+        facts = list_refunds(engine, day_id, buyer)
+    if json:
+        print_json(facts)
+        return EXIT_DONE
+    _print_refunds_of_day(day, facts)
+    return EXIT_DONE
+
+
+def _print_refunds_of_day(day: int, facts: Mapping[str, Any]) -> None:
+    at = datetime.fromtimestamp(facts["voided_at_s"], UTC)
+    shown = {
+        "voided at": f"{at:%Y-%m-%d %H:%M:%S} UTC",
+        "final block": facts["observed_block"],
+        **{name: usdt(int(facts[name])) for name in ("stake", "refunded", "open")},
+        "our rows agree": facts["agrees"],
+    }
+    for name, ours, job in (
+        ("stake", "stored_stake", "recover-intents"),
+        ("refunded", "stored_refunds", "backfill-claim-events"),
+    ):
+        if facts[ours] != facts[name]:
+            shown[f"{name} by our rows"] = f"{usdt(int(facts[ours]))} ({job} brings the rest)"
+    print_facts(f"Day {day}, voided", shown)
+    buyers, vouchers, of_wallet = facts["buyers"], facts["vouchers"], facts.get("wallet")
+    rows = [(one["buyer"], len(one["tickets"]), _usdt(one["stake"]), _usdt(one["refunded"])) for one in buyers]
+    print_table("Buyers, amounts in USDT", ("buyer", "tickets", "stake", "refunded"), rows)
+    for one in buyers:
+        rows = [(each["ticket_id"], each["nonce"], _usdt(each["stake"]), each["state"]) for each in one["tickets"]]
+        print_table(f"Tickets of {one['buyer']}", ("ticket", "nonce", "stake", "state"), rows)
+        _print_payments(one)
+    if vouchers is not None:
+        paid = {name: vouchers[name] for name in ("to", "tx_hash") if vouchers[name] is not None}
+        print_facts("Vouchers", {**{name: vouchers[name] for name in ("account", "state")}, **paid})
+    for one in facts["unexplained"]:
+        print_facts("Refunded, and no ticket of the day here", one)
+    how = {"contract": f"ReserveVault {facts['contract']}", "function": facts["function"], "sent by": "anyone"}
+    if of_wallet is None:
+        print_facts("How to refund (--wallet 0x.. prints the calldata)", how)
+    else:
+        opened = {"open": usdt(int(of_wallet["open"])), "pays to": of_wallet["pays_to"]}
+        print_facts("How to refund (nothing is sent)", {**how, **opened})
+    if of_wallet is not None:
+        _print_calls(of_wallet["calls"])
+    if vouchers is not None and vouchers["call"] is not None:
+        _print_calls([vouchers["call"]])
+
+
+def _print_payments(buyer: Mapping[str, Any]) -> None:
+    """One transaction after the other in which the buyer was paid."""
+    paid: dict[str, list[Mapping[str, Any]]] = {}
+    for ticket in buyer["tickets"]:
+        if ticket["tx_hash"] is not None:
+            paid.setdefault(ticket["tx_hash"], []).append(ticket)
+    for tx_hash, tickets in paid.items():
+        of = [ticket["ticket_id"] for ticket in tickets]
+        print_facts("Paid", {"tickets": of, "to": tickets[0]["to"], "tx": tx_hash})
+
+
+def _print_calls(calls: Sequence[Mapping[str, Any]]) -> None:
+    for call in calls:
+        print_whole(f"calldata of {call['function']}:")
+        print_whole(call["calldata"])
+
+
+def _usdt(atoms: str) -> str:
+    return usdt(int(atoms)).removesuffix(" USDT")
 
 
 def _print_leaf(facts: dict[str, Any]) -> None:

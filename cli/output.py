@@ -86,6 +86,11 @@ def confirm(question: str, yes: bool) -> None:
         raise UsageError("not_confirmed", "nothing was sent")
 
 
+def print_whole(text: str) -> None:
+    """A line on stdout that is never folded, for copying: calldata."""
+    sys.stdout.write(plain(blot(text)) + "\n")
+
+
 def tell(text: str) -> None:
     """A line of the story, on stderr."""
     sys.stderr.write(plain(blot(text)) + "\n")

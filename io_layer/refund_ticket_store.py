@@ -48,6 +48,18 @@ def sum_vouchers(conn: Conn, days: Sequence[DayId]) -> dict[DayId, Atoms]:
     return {DayId(day): Atoms(total) for day, total in found}
 
 
+SUM_OWN_STAKES = """
+    SELECT coalesce(sum(div(stake * paid_tips, (paid_tips + voucher_tips)::numeric)), 0)
+      FROM tickets WHERE day_id = %(day_id)s AND is_final
+"""
+
+
+def sum_own_stakes(conn: Conn, day_id: DayId) -> Atoms:
+    """What the buyers of all final tickets of a day paid themselves."""
+    row = conn.execute(SUM_OWN_STAKES, {"day_id": day_id}).fetchone()
+    return Atoms(row[0] if row else 0)
+
+
 SELECT_SUSPENDED = """
     SELECT r.tx_hash, r.log_index, r.kind, r.day_id, r.account, r.nonce, r.paid_to, r.amount, r.block_number,
            r.block_hash

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.mutants.mutate import mutants_of
 from tests.support.mutants.run import ROOT, asked_tests, targets
+from tests.support.mutants.run_solidity import copy_contracts, try_one
+from tests.support.mutants.solidity import PLANTED, Planted
 
 SOURCE = """
 def pay(share: int, won: int) -> int:
@@ -57,3 +59,34 @@ def test_a_test_that_looks_sees_every_one_of_them() -> None:
 def test_every_module_has_tests_to_ask(path: Path) -> None:
     for tests in asked_tests(str(path.relative_to(ROOT))):
         assert all((ROOT / test).exists() for test in tests)
+
+
+# ------------------------------------------------------------------------------------------------------- in Solidity
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda one: f"{one.file}: {one.breaks}")
+def test_each_error_in_solidity_has_one_place_and_tests_to_ask(planted: Planted) -> None:
+    source = (ROOT / "contracts" / "src" / planted.file).read_text(encoding="utf-8")
+    assert source.count(planted.old) == 1
+    assert planted.new != planted.old
+    assert all((ROOT / "contracts" / "test" / f"{name}.t.sol").is_file() for name in planted.tests)
+
+
+def test_at_least_forty_errors_are_planted_in_solidity_and_none_twice() -> None:
+    assert len(PLANTED) >= 40
+    assert len({(one.file, one.old, one.new) for one in PLANTED}) == len(PLANTED)
+    sources = {path.name for path in (ROOT / "contracts" / "src").glob("*.sol")}
+    # The rest are numbers and types, and two names for ClaimVault.
+    untouched = {"AffiliateVault.sol", "GameConstants.sol", "PrizeVault.sol", "Types.sol"}
+    assert {one.file for one in PLANTED} == sources - untouched
+
+
+@pytest.mark.slow
+def test_an_error_in_solidity_dies_and_a_change_of_nothing_survives(tmp_path: Path) -> None:
+    folder = copy_contracts(tmp_path / "contracts")
+    error = next(one for one in PLANTED if one.breaks == "a leaf is hashed twice")
+    trial = try_one(folder, error)
+    assert trial.died is not None
+    assert trial.died.startswith("ClaimsTest.")
+    nothing = Planted(error.file, error.old, f"({error.old})", "nothing", error.tests)
+    assert try_one(folder, nothing).died is None

@@ -1,4 +1,4 @@
-"""The job backfill-claim-events: every claim on the chain becomes a row, once."""
+"""The job backfill-claim-events: every claim and every refund on the chain becomes a row, once."""
 
 from typing import Final
 
@@ -24,8 +24,8 @@ JOB: Final = Job(
     name="backfill-claim-events",
     area="claim-recovery",
     schedule="*/5 * * * *",
-    does="Turn the claims of both vaults into rows, each once, and compare them with the vaults' counters and with our "
-    "payouts. Safe to repeat.",
+    does="Turn claims and refunds into rows, each once, and compare them with the contracts' own sums, our payouts and "
+    "our tickets. Safe to repeat.",
     work=_work,
     plan=_plan,
 )

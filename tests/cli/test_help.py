@@ -20,9 +20,10 @@ from tests.support.warm_cli import Finished
 COMMANDS = {
     "settle", "export-inputs", "export-affiliates", "compute", "approve", "commit", "refresh-stats", "resume",
     "recover-intents", "refresh-seeds", "update-pot-sizes", "prune", "jobs", "halt",
-    "cron install", "cron show", "cron remove", "proof", "doctor", "explain", "artifacts restore", "artifacts check",
+    "cron install", "cron show", "cron remove", "proof", "doctor", "explain", "refunds",
+    "artifacts restore", "artifacts check",
     "db migrate", "db status", "db rebuild-tickets", "demo", "dev up", "dev down", "dev status",
-    "key new", "key import", "key address", "tx list", "tx show", "tx resume",
+    "key new", "key import", "key address", "key take-office", "tx list", "tx show", "tx resume",
     "contracts deploy", "contracts check", "contracts roles",
 }  # fmt: skip
 REPEATABLE = re.compile(r"safe to repeat|may be repeated|repeatable|reads only", re.I)

@@ -279,6 +279,7 @@ def test_settlement_and_state_hashes_are_the_contracts_hashes(here: Here) -> Non
     buy(here, pool=0, paid=1)
     buy(here, pool=3, paid=5)
     close_with_word(here)
+    here.chain.advance_to(settlement.functions.earliestCommit(DAY).call())
     empty = tuple(PoolState(Atoms(0), Atoms(0), Atoms(0), 0) for _ in POOL_IDS)
     assert settlement.functions.openingStateHash(DAY).call() == state_hash(empty)
     hit = (True, False, False, False, False)

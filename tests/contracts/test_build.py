@@ -19,6 +19,13 @@ def test_abi_is_what_the_sources_compile_to_byte_for_byte(tmp_path: Path) -> Non
     assert differing == [], "run `make contracts` and commit abi/"
 
 
+def test_the_real_coordinator_of_the_forge_tests_is_what_its_source_compiles_to(tmp_path: Path) -> None:
+    built = run([find_node(), CONTRACTS / "test" / "chainlink.js", tmp_path / "built.json"], timeout_s=120)
+    assert built.returncode == 0, built.stderr
+    committed = CONTRACTS / "test" / "VRFCoordinatorV2_5.json"
+    assert (tmp_path / "built.json").read_bytes() == committed.read_bytes(), "run `node contracts/test/chainlink.js`"
+
+
 def test_every_contract_has_an_artifact_and_fits_the_chain() -> None:
     files = {path.stem for path in (ROOT / "abi").glob("*.json")} - {"build", "constants"}
     assert files == set(abi.CONTRACT_NAMES)
@@ -33,7 +40,7 @@ def test_the_compiler_is_the_pinned_one() -> None:
 
 
 def test_the_contracts_own_tests_pass(tmp_path: Path) -> None:
-    """Unit and fuzz tests in Solidity: draw, split, buying, settling, void, claims, powers, vrf."""
+    """Unit and fuzz tests in Solidity, one file per part of the contracts."""
     places = ["--out", tmp_path / "out", "--cache-path", tmp_path / "cache"]
     # The campaigns have a file of their own: test_invariants.py.
     argv = [find_forge(), "test", "--json", "--no-match-path", "test/invariants/*", *places]

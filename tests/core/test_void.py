@@ -46,6 +46,8 @@ def test_a_void_creates_and_loses_no_atom_and_a_second_one_changes_nothing(day: 
 
 
 def test_a_carry_beyond_uint256_is_refused() -> None:
+    most = PoolState(Atoms(MAX_UINT256 - 1), Atoms(0), Atoms(1), 0)
+    assert closing_of_void((most,) * 5)[0].carry_atoms == MAX_UINT256
     full = PoolState(Atoms(MAX_UINT256), Atoms(0), Atoms(1), 0)
     with pytest.raises(InvalidInput, match="amount_overflow"):
         closing_of_void((full,) * 5)

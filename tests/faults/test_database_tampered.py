@@ -32,6 +32,7 @@ SHOWN_ONLY = {
     "buy_intents.gas_cost": "the App's wish; the purchase's own facts are the ticket's",
     "claims.amount": "the App's note; the vault decides",
     "claim_events.amount": "a copy of an event; its sum is compared with the vault",
+    "refunds.amount": "a copy of an event; its sum is compared with what ReserveVault has not refunded yet",
     "global_stats": "for the dashboard, computed anew each time",
     "pot_sizes": "for display",
     "tickets.gas_cost": "goes to the gas safe in the purchase itself and enters no file and no sum",

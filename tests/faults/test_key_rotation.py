@@ -9,19 +9,25 @@ import pytest
 from eth_account import Account
 
 import services.commit_day
-from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, Unavailable
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, InvalidInput, Unavailable
+from bo_engine.settings import Settings
 from bo_engine.units import DayId, parse_wallet
+from services.engine import open_engine
+from services.settle_days import settle_days
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import killed_at
-from tests.support.meddling import resume
+from tests.support.meddling import resume, send_as, veto
 from tests.support.observed import (
     attempts,
     audit_actions,
     event_count,
     halts,
     pipeline,
+    record_of,
     refuses,
     rows,
+    run_steps,
+    settlement_of,
     settler_nonce,
     true_run_hash,
 )
@@ -280,6 +286,46 @@ def test_a_suspension_takes_the_commit_back_and_halts_the_day_although_nothing_c
     check_invariants(played)
 
 
+def test_a_veto_and_a_suspension_are_rounds_of_their_own_and_the_day_is_released_once(played: PlayedWorld) -> None:
+    commit(played)
+    veto(played)
+    assert "looks odd" in halts(played, "vetoed").message
+    resume(played)
+    commit(played)
+    suspend(played)
+    halts(played, "taken_back")
+    resume(played)
+    act(played, "owner", "Roles", "liftSuspension", played.world.account("settler").address)
+    played.chain.finalize()
+    settled(played)
+    assert [event_count(played, event) for event in ("DayCommitted", "DayVetoed", "TakenBack", "DayReleased")] == [
+        *(3, 1, 1, 1)
+    ]
+    assert [len(attempts(played, round=number)) for number in range(3)] == [1, 1, 1]
+    check_invariants(played)
+    check_at_rest(played, played.day)
+
+
+def test_a_stolen_key_that_commits_a_forged_root_is_stopped_by_one_call_and_moves_no_money(
+    played: PlayedWorld,
+) -> None:
+    true_hash = true_run_hash(played)
+    run_steps(played, "export", "affiliates", "compute", "approve")
+    forged = settlement_of(played)._replace(run_hash=b"\x66" * 32)
+    name(played, parse_wallet(NEW.address))
+    pass_time(played)
+    send_as(played, "settler", "commitMerkleSettlement", tuple(forged))
+    halts(played, "foreign_commit")
+    suspend(played)
+    assert record_of(played).takebacks == 1
+    resume(played)
+    assert refuses("settler_suspended", played).exit_code == EXIT_FAILED
+    take(played, NEW)
+    settled(played, **NEW_KEY)
+    assert record_of(played).run_hash == bytes.fromhex(true_hash[2:])
+    assert [event_count(played, event) for event in ("DayCommitted", "TakenBack", "DayReleased")] == [2, 1, 1]
+
+
 # -- nothing pending -------------------------------------------------------------------------------------------------
 
 
@@ -301,15 +347,25 @@ def test_a_suspended_settler_signs_nothing_and_halts_no_day(played: PlayedWorld)
     check_invariants(played)
 
 
-def test_a_key_suspended_between_two_steps_leaves_the_day_waiting(played: PlayedWorld) -> None:
-    killed_at(played, "broadcast, not noted", "settle")
+def test_a_key_suspended_while_its_commit_is_prepared_leaves_the_day_waiting(played: PlayedWorld) -> None:
+    def suspend_now(text: str) -> None:
+        if text == f"day {played.day}: commit":
+            suspend(played)
+
+    with (
+        pytest.raises(InvalidInput) as refusal,
+        open_engine(Settings(played.env), tell=suspend_now) as engine,
+    ):
+        settle_days(engine, day=None)
+    assert refusal.value.code == "settler_suspended"
+    for _ in range(4):  # more often than what makes a day poison
+        row = pipeline(played)
+        assert row is not None
+        assert (row.status, row.error_code) == ("WAITING", "settler_suspended")
+        refuses("settler_suspended", played)
+    act(played, "owner", "Roles", "liftSuspension", played.world.account("settler").address)
     played.chain.finalize()
-    played.settle()
-    played.pass_challenge()
-    row = pipeline(played)
-    assert row is not None
-    suspend(played)  # after the period: what was to be released is taken back all the same
-    halts(played, "taken_back")
+    settled(played)
 
 
 def test_an_office_that_owner_has_emptied_is_named_as_empty(played: PlayedWorld) -> None:

@@ -145,7 +145,9 @@ def test_a_claim_that_was_paid_in_a_block_that_is_gone_waits_again(played: Playe
     assert answer(played, "resolve-pending-claims")[1]["paid"] == 1
 
 
-def test_a_seed_request_that_moved_is_followed_until_its_word_is_there_and_moves_the_drand_round(played: PlayedWorld) -> None:
+def test_a_seed_request_that_moved_is_followed_with_its_drand_round_until_its_word_is_there(
+    played: PlayedWorld,
+) -> None:
     day, _ = sold_next_day(played)
     played.chain.advance_to(day_end(day))
     played.chain.finalize()

@@ -7,7 +7,7 @@ uses none of the engine's services, except to restore deleted files, which is wh
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,9 @@ from tests.support.played_world import PlayedWorld
 from verifier.verify import verify_folder
 
 __all__ = ["InvariantFailed", "check_at_rest", "check_invariants", "files_on_disk"]
+
+#: Transaction and log index of an event.
+Place = tuple[str, int]
 
 _COMMITTED, _RELEASED, _VOIDED = 1, 2, 3
 _STATE = ("carry", "reserve", "last_rollover", "streak")
@@ -286,30 +289,79 @@ def _check_claims(facts: Facts) -> None:
         for kind, vault in (("winner", "PrizeVault"), ("affiliate", "AffiliateVault")):
             for row in facts.rows(_SELECT_PAYOUTS[kind], run_id=run["run_id"]):
                 leaves[facts.address(vault), run["day_id"], row["wallet"]] = row["amount"]
-    claimed: dict[tuple[str, int], tuple[str, int, str]] = {}
-    blocks: dict[tuple[str, int], int] = {}
+    claimed: dict[Place, tuple[str, int, str]] = {}
+    paid_to: dict[Place, str] = {}
+    blocks: dict[Place, int] = {}
     for vault in ("PrizeVault", "AffiliateVault"):
         for event in facts.events(vault, "Claimed"):
+            place = (event["tx_hash"], event["log_index"])
             leaf = (facts.address(vault), event["dayId"], event["account"].lower())
             _require(leaf not in claimed.values(), "I8", f"claimed twice: {leaf}")
             if leaf[1] in {day for _, day, _ in leaves}:
                 _require(leaves.get(leaf) == event["amount"], "I8", f"{leaf} claimed {event['amount']}")
-            claimed[event["tx_hash"], event["log_index"]] = leaf
-            blocks[event["tx_hash"], event["log_index"]] = event["block"]
-    for row in facts.rows("SELECT tx_hash, log_index, vault, day_id, account, amount FROM claim_events WHERE is_final"):
+            claimed[place], paid_to[place], blocks[place] = leaf, event["to"].lower(), event["block"]
+    for row in facts.rows("SELECT * FROM claim_events WHERE is_final"):
         key = ("0x" + row["tx_hash"].hex(), row["log_index"])
         leaf = (row["vault"], row["day_id"], row["account"])
         _require(claimed.get(key) == leaf, "I8", f"a claim is written down that did not happen: {leaf}")
         _require(leaves.get(leaf, row["amount"]) == row["amount"], "I8", f"{leaf}: not the leaf's amount")
-    stored = facts.rows(
-        "SELECT tx_hash, log_index FROM claim_events UNION SELECT tx_hash, log_index FROM suspense_events"
-    )
+        _require(paid_to[key] == row["paid_to"], "I8", f"{leaf} was paid to {paid_to[key]}, not to {row['paid_to']}")
+    _require_stored(facts, blocks, "SELECT tx_hash, log_index FROM claim_events")
+    for row in facts.rows("SELECT vault, day_id, account FROM claims WHERE status = 'PAID'"):
+        _require(tuple(row.values()) in claimed.values(), "I8", f"called paid and is not: {tuple(row.values())}")
+
+
+def _check_refunds(facts: Facts) -> None:
+    """Each refund is of a voided day, once, and as much as was noted at the purchase; what we wrote down happened."""
+    refunded: dict[Place, tuple[Any, ...]] = {}
+    blocks: dict[Place, int] = {}
+    given: Counter[int] = Counter()
+    for event in facts.events("ReserveVault", "Refunded"):
+        buyer = event["buyer"].lower()
+        note = facts.read("GameManager", "noteOf", buyer, event["nonce"])
+        fact = (event["dayId"], buyer, event["nonce"], event["to"].lower(), event["amount"])
+        _require(tuple(note) == (event["dayId"], event["amount"], True), "I8", f"refunded {fact}, noted {note}")
+        twin = any((buyer, event["nonce"]) == (each[1], each[2]) for each in refunded.values())
+        _require(not twin, "I8", f"refunded twice: {fact}")
+        refunded[event["tx_hash"], event["log_index"]] = fact
+        blocks[event["tx_hash"], event["log_index"]] = event["block"]
+        given[event["dayId"]] += event["amount"]
+    for event in facts.events("ReserveVault", "VouchersRefunded"):
+        account, stake, is_refunded = facts.read("ReserveVault", "vouchersOf", event["dayId"])
+        fact = (event["dayId"], event["account"].lower(), None, event["to"].lower(), event["amount"])
+        known = (account.lower(), stake, is_refunded) == (fact[1], event["amount"], True)
+        _require(known, "I8", f"vouchers refunded {fact}, noted {account} {stake} {is_refunded}")
+        twin = any((event["dayId"], None) == (each[0], each[2]) for each in refunded.values())
+        _require(not twin, "I8", f"refunded twice: {fact}")
+        refunded[event["tx_hash"], event["log_index"]] = fact
+        blocks[event["tx_hash"], event["log_index"]] = event["block"]
+        given[event["dayId"]] += event["amount"]
+    for day, sum_atoms in given.items():
+        status, *_ = facts.read("SettlementV4", "dayRecord", day)
+        stake = sum(pool[2] for pool in facts.read("GameManager", "poolDays", day))
+        is_open = facts.read("ReserveVault", "refundable", day)
+        where = f"day {day}, status {status}: {stake} staked, {sum_atoms} refunded, {is_open} open"
+        _require(status == _VOIDED and stake == sum_atoms + is_open, "I8", where)
+    for row in facts.rows("SELECT * FROM refunds WHERE is_final"):
+        place = ("0x" + row["tx_hash"].hex(), row["log_index"])
+        fact = (row["day_id"], row["account"], row["nonce"], row["paid_to"], row["amount"])
+        _require(refunded.get(place) == fact, "I8", f"a refund is written down that did not happen: {fact}")
+    _require_stored(facts, blocks, "SELECT tx_hash, log_index FROM refunds")
+
+
+def _require_stored(facts: Facts, blocks: Mapping[Place, int], statement: str) -> None:
+    """Whatever the claims' cursor has passed is a row, or in suspense."""
+    stored = [*facts.rows(statement), *facts.rows("SELECT tx_hash, log_index FROM suspense_events")]
     known = {("0x" + row["tx_hash"].hex(), row["log_index"]) for row in stored}
     for cursor in facts.rows("SELECT block_number FROM event_cursors WHERE name = 'claims'"):
         lost = [place for place, block in blocks.items() if block <= cursor["block_number"] and place not in known]
-        _require(not lost, "I8", f"claims that were read and are not stored: {lost}")
-    for row in facts.rows("SELECT vault, day_id, account FROM claims WHERE status = 'PAID'"):
-        _require(tuple(row.values()) in claimed.values(), "I8", f"called paid and is not: {tuple(row.values())}")
+        _require(not lost, "I8", f"payments that were read and are not stored: {lost}")
+
+
+def _check_payments(facts: Facts) -> None:
+    """I8 in both its parts."""
+    _check_claims(facts)
+    _check_refunds(facts)
 
 
 # -- I11, I12, I13 ---------------------------------------------------------------------------------------------------
@@ -413,6 +465,6 @@ _CHECKS: dict[str, Callable[[Facts], None]] = {
     "I5": _check_proofs,
     "I6": _check_amounts,
     "I7": _check_tickets,
-    "I8": _check_claims,
+    "I8": _check_payments,
     "I13": _check_audit,
 }

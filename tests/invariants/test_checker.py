@@ -80,8 +80,8 @@ BROKEN: list[tuple[str, str, Break]] = [
      "log_index, block_number, block_hash, is_final FROM tickets WHERE ticket_id = 1")),
     ("I7", "a ticket of another day", sql("UPDATE tickets SET day_id = day_id + 1 WHERE ticket_id = 1")),
     ("I8", "a claim that never was", sql("INSERT INTO claim_events SELECT sha256('x'), 0, '0x' || repeat('a', 40), "
-     "day_id, wallet, amount, 1, sha256('y'), true FROM settlement_winner_payouts JOIN settlement_runs USING (run_id) "
-     "LIMIT 1")),
+     "day_id, wallet, amount, 1, sha256('y'), true, wallet FROM settlement_winner_payouts "
+     "JOIN settlement_runs USING (run_id) LIMIT 1")),
     ("I8", "a claim is called paid", sql("INSERT INTO claims (vault, day_id, account, amount, status) "
      "VALUES ('0x' || repeat('a', 40), 1, '0x' || repeat('a', 40), 1, 'PAID')")),
     ("I11", "a transaction past the journal", plain_transaction),

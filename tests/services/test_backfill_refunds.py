@@ -2,7 +2,8 @@
 N06, R09 to R12 as for claims)."""
 
 import json
-from collections.abc import Iterator
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from io_layer.contract_codec import codec
 from local_world.chain_account import ChainAccount
 from local_world.chain_view import ChainView
 from local_world.faults import Rule
-from local_world.world import start_world
 from services.backfill_claim_events import Backfilled
+from tests.invariants.checker import check_invariants
 from tests.services.test_backfill_claim_events import LIMITS, backfill, backfill_when_all_is_final, fail_both
-from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims
+from tests.support.claiming import Claimant, claimed_logs, invented_claims, opened_app, stored_claims
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
 from tests.support.observed import rows
@@ -41,36 +42,6 @@ PLANT_SURPLUS = """
     SELECT tx_hash, 999, kind, day_id - 1, account, substring(sha256(nonce) FOR 16), paid_to, amount, block_number,
            block_hash, true FROM refunds WHERE kind = 'stake' LIMIT 1
 """
-
-
-@pytest.fixture(scope="module")
-def closed_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedWorld]:
-    """A world whose first day is sold and closed, and whose VRF word nobody has asked for."""
-    folder = tmp_path_factory.mktemp("closed")
-    world = start_world(folder / "world", number_max=9)
-    try:
-        played = PlayedWorld(world, folder)
-        played.sell(played.day)
-        played.close(played.day, has_tips=False)
-        played.remember()
-        yield played
-    finally:
-        world.stop()
-
-
-@pytest.fixture
-def closed(closed_world: PlayedWorld) -> Iterator[PlayedWorld]:
-    """The world at that moment."""
-    closed_world.restore()
-    yield closed_world
-    closed_world.require_no_secret_left()
-
-
-@pytest.fixture
-def voided(closed: PlayedWorld) -> PlayedWorld:
-    """Its day is voided on the chain."""
-    void_day(closed, closed.day)
-    return closed
 
 
 def suspense(played: PlayedWorld) -> list[str]:
@@ -134,6 +105,7 @@ def test_every_refund_of_a_voided_day_is_stored_once_and_explained(voided: Playe
     for _ in range(2):
         assert backfill(played) == Backfilled()
     assert set(before.differences(fingerprint(played))) <= {"table event_cursors"}
+    assert "I8" in check_invariants(played)
 
 
 def test_a_day_voided_by_anyone_is_followed_though_its_word_was_asked_for(closed: PlayedWorld) -> None:
@@ -473,3 +445,29 @@ def test_a_buyer_whom_the_token_blocks_is_refunded_to_his_payee(voided: PlayedWo
     assert paid.pop(buyer) == {payee}
     assert all({account} == to for account, to in paid.items())
     assert view.balance_of(payee) == sum(one.stake_atoms for one in first)
+
+
+def test_the_query_of_the_apps_page_shows_a_buyer_what_he_has_back(voided: PlayedWorld) -> None:
+    played = voided
+    mine = max(by_buyer(purchases(played, played.day)).values(), key=len)
+    Refunder(played).refund(mine[:1])
+    played.chain.finalize()
+    backfill(played)
+    assert played.settle()[0].status == "VOIDED"
+    page = (Path(__file__).parents[2] / "docs" / "app.md").read_text(encoding="utf-8")
+    (query,) = re.findall(r"```sql\n(SELECT t\.ticket_id.*?;)\n```", page, re.DOTALL)
+    with opened_app(played) as app:
+        found = app.execute(query.replace("$1", "%s").encode(), (mine[0].buyer,)).fetchall()
+    assert [(row[0], row[1], row[2]) for row in found] == [(one.ticket_id, one.nonce, one.stake_atoms) for one in mine]
+    assert [row[4] for row in found] == [mine[0].buyer] + [None] * (len(mine) - 1)
+
+
+def test_a_sum_of_the_contract_that_no_day_explains_is_an_alarm(voided: PlayedWorld) -> None:
+    played = voided
+    far = played.day + 1_000
+    impersonate(played, played.world.contracts.settlement, "ReserveVault", "bookRefund", far, 7)
+    refund_all(played)
+    with pytest.raises(InvariantBroken, match="ReserveVault calls 7 atoms more refundable than its days") as caught:
+        backfill(played)
+    assert caught.value.code == "refundable_differs"
+    assert stored_refunds(played) == refunded_logs(played)  # what is known is stored all the same

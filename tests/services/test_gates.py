@@ -261,16 +261,21 @@ def test_a_lie_of_one_endpoint_about_the_draw_is_an_alarm_of_its_own(computed: P
     [
         ("UPDATE day_seeds SET vrf_word = vrf_word - 1", "the stored VRF word is not the chain's"),
         (
+            "UPDATE day_seeds SET vrf_requested_at = vrf_requested_at + 3",
+            "the stored time of the VRF request is not the chain's",
+        ),
+        (
             "UPDATE day_seeds SET (drand_signature, drand_randomness) = (SELECT s, sha256(s) FROM "
             "set_byte(drand_signature, 40, 255 - get_byte(drand_signature, 40)) AS s)",
             "beacon",
         ),
     ],
-    ids=("vrf-word", "drand-signature"),
+    ids=("vrf-word", "vrf-request-time", "drand-signature"),
 )
 def test_a_changed_seed_fires_g11(computed: PlayedWorld, plant: str, says: str) -> None:
     run_hash = true_run_hash(computed)
-    ((word, signature),) = rows(computed, "SELECT vrf_word, encode(drand_signature, 'hex') FROM day_seeds")
+    query = "SELECT vrf_word, vrf_requested_at, encode(drand_signature, 'hex') FROM day_seeds"
+    ((word, requested_at, signature),) = rows(computed, query)
     computed.tamper(plant)
     with pytest.raises(InvariantBroken) as caught:
         run_steps(computed, "approve")
@@ -280,7 +285,8 @@ def test_a_changed_seed_fires_g11(computed: PlayedWorld, plant: str, says: str) 
     assert record_of(computed).status == 0
 
     computed.tamper(
-        f"UPDATE day_seeds SET vrf_word = {word}, drand_signature = '\\x{signature}', "  # noqa: S608
+        f"UPDATE day_seeds SET vrf_word = {word}, vrf_requested_at = {requested_at}, "  # noqa: S608
+        f"drand_signature = '\\x{signature}', "
         f"drand_randomness = sha256('\\x{signature}')"
     )
     goes_on(computed, run_hash)

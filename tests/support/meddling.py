@@ -10,8 +10,6 @@ from local_world.chain_account import ChainAccount
 from services.resume_day import resume_day
 from tests.support.played_world import PlayedWorld
 
-SETTLER = 3  # of Roles' offices
-
 
 def move_usdt(played: PlayedWorld, giver: Wallet, taker: Wallet, amount: int) -> None:
     """Move USDT out of a contract, as no key could."""
@@ -64,20 +62,6 @@ def _edited(played: PlayedWorld, contract: Wallet, slot: bytes, value: bytes) ->
 def veto(played: PlayedWorld, day: DayId | None = None) -> None:
     """The guardian says no."""
     send_as(played, "guardian", "veto", day or played.day, "looks odd")
-
-
-def succeed(played: PlayedWorld, office: int, key: str) -> None:
-    """OWNER names the account of a key, and two days later it takes the office."""
-    roles = played.world.contracts.roles
-    owner, successor = (
-        ChainAccount(played.chain, played.world.account("owner")),
-        ChainAccount.from_key(played.chain, key),
-    )
-    played.chain.fund(successor.wallet)
-    owner.execute(roles, codec("Roles").call_data("nameHolder", (office, successor.wallet)))
-    played.chain.advance_to(played.chain.now() + 48 * 3_600 + 1)
-    successor.execute(roles, codec("Roles").call_data("takeOffice", (office,)))
-    played.chain.finalize()
 
 
 def resume(played: PlayedWorld, day: DayId | None = None) -> None:

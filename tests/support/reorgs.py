@@ -12,7 +12,7 @@ def drop_blocks_above(played: PlayedWorld, height: int) -> None:
         return None if block is None else str(block["hash"])
 
     before = first_above()
-    # The depth counts from the newest block, and the block clock may have made one since it was asked for; or it had one
-    # in hand while anvil went back, and blocks are missing in between.
+    # The depth counts from the newest block, and the block clock may have made one since it was asked for. Or it had
+    # one in hand while anvil went back, and blocks in between are missing.
     while first_above() == before or not chain.is_whole_since(height):
         chain.call("anvil_reorg", chain.height() - height, [])

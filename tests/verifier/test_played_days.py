@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 
 from bo_engine.units import DayId
 from local_world.chain_account import ChainAccount
@@ -18,7 +19,7 @@ from local_world.claims import PRIZES, ClaimBook, Claimer, load_claims
 from services.artifacts import restore_artifacts
 from services.settle_days import run_one_step
 from tests.invariants.checker import check_invariants
-from tests.support.meddling import SETTLER, succeed
+from tests.support.offices import name, pass_time, take
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import after_close, void_as_planned
 from verifier.checking import CannotVerify, NodeSilent
@@ -186,7 +187,10 @@ def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_n
     played.settle_through()
     manifest = (folder_of(played) / "manifest.json").read_bytes()
     shutil.rmtree(folder_of(played))
-    succeed(played, SETTLER, "0x" + "77" * 32)
+    other = Account.from_key("0x" + "77" * 32)
+    name(played, other.address)
+    pass_time(played)
+    take(played, other)
     with played.engine(SETTLER_PRIVATE_KEY="0x" + "77" * 32) as engine:
         restore_artifacts(engine, played.day)
         assert (folder_of(played) / "manifest.json").read_bytes() == manifest

@@ -147,11 +147,17 @@ def main() -> int:
     from tests.support.mutants.mutate import mutants_of
 
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
-    parser.add_argument("modules", nargs="*", help="core/prizes.py and the like; all if none is named")
+    parser.add_argument(
+        "modules", nargs="*", help="core/prizes.py and the like, or contracts; all Python if none is named"
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     os.chdir(ROOT)
+    if given.modules == ["contracts"]:
+        from tests.support.mutants import run_solidity
+
+        return run_solidity.main(given.workers)
     for library in LIBRARIES:
         importlib.import_module(library)
     trials: list[Trial] = []
