@@ -34,7 +34,7 @@ class ContractCodec:
         return bytes(function_abi_to_4byte_selector(cast(ABIFunction, self._functions[function])))
 
     def signature(self, function: str) -> str:
-        """Name and types, as people compare them: ``setSettler(address)``."""
+        """Name and types, as people compare them: ``nameHolder(uint8,address)``."""
         inputs = self._functions[function]["inputs"]
         return f"{function}({','.join(collapse_if_tuple(entry) for entry in inputs)})"
 

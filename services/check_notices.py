@@ -81,12 +81,13 @@ def check_sales(lines: Checklist, here: Installation) -> None:
 
 
 def check_payees(lines: Checklist, here: Installation, holders: Mapping[str, Wallet]) -> None:
-    """None of our own accounts sends its claims and refunds elsewhere: PROMOTIONS gets vouchers of voided days back."""
+    """None of our accounts has what it is paid sent elsewhere: PROMOTIONS, say, gets vouchers of voided days back."""
     with lines.asking("payees"):
         ours = {
             **holders,
             "fee receiver": here.wallet("reserve_vault", "feeReceiver"),
             "gas safe": here.wallet("reserve_vault", "gasSafe"),
+            "heir": here.wallet("settlement", "heir"),
         }
         found = here.chain.read(here.block, [here.call("reserve_vault", "payeeOf", wallet) for wallet in ours.values()])
         set_ = [

@@ -1,7 +1,7 @@
 """Notes a day that was voided on-chain: what was begun of its settlement is set aside, row and voided.json say so."""
 
 from bo_engine.errors import InvariantBroken, require_invariant
-from bo_engine.units import hex_of
+from bo_engine.units import POOL_IDS, hex_of
 from core.documents.voided import NAME, render_voided
 from core.model import VoidedDay
 from core.void import closing_of_void
@@ -51,14 +51,21 @@ def note_void(engine: Engine, lease: Lease, facts: DayOnChain) -> None:
 
 def _require_known_rules(engine: Engine, facts: DayOnChain, voided: VoidedDay) -> None:
     """Rule 2.12, from our own opening state: what the pools keep, and that the whole stake is owed."""
-    wanted = (sum(pool.stake_atoms for pool in facts.pools), closing_of_void(engine.opening_state(facts)))
-    found = (voided.stake_atoms, voided.closing)
+    sold = sum(pool.stake_atoms for pool in facts.pools)
     require_invariant(
-        found == wanted,
+        voided.stake_atoms == sold,
         "void_differs",
-        f"day {facts.day_id} was voided with stake and closing state {found}, by our rules it is {wanted}: this is not "
+        f"day {facts.day_id} was voided with a stake of {voided.stake_atoms} atoms and has sold {sold}: this is not "
         "the contract that we know",
     )
+    kept = closing_of_void(engine.opening_state(facts))
+    for pool_id, found, ours in zip(POOL_IDS, voided.closing, kept, strict=True):
+        require_invariant(
+            found == ours,
+            "void_differs",
+            f"day {facts.day_id}: its void leaves pool {pool_id} as {found}, by our rules as {ours}: this is not the "
+            "contract that we know",
+        )
 
 
 def _close_transactions(engine: Engine, lease: Lease, facts: DayOnChain) -> None:

@@ -56,7 +56,7 @@ def test_of_a_hundred_thousand_foreign_requests_not_one_is_signed() -> None:
         for name, function in (
             *(("SettlementV4", f) for f in ("veto", "voidDay", "finish")),
             *(("TestUSDT", f) for f in ("transfer", "approve", "transferFrom")),
-            ("Roles", "nameHolder"),
+            *(("Roles", f) for f in ("nameHolder", "takeOffice")),
         )
     ]
     account = Counting()

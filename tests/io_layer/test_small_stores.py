@@ -4,7 +4,14 @@ from bo_engine.units import Atoms, DayId, PoolId
 from io_layer.audit_store import has_audit, insert_audit
 from io_layer.cursor_store import EventCursor, delete_cursors, move_cursor, move_cursor_on, select_cursor
 from io_layer.database import Conn
-from io_layer.refund_event_store import RefundEvent, insert_refunds, sum_final_refunds
+from io_layer.refund_event_store import (
+    RefundEvent,
+    delete_not_final,
+    insert_refunds,
+    select_doubtful,
+    set_final,
+    sum_final_refunds,
+)
 from io_layer.run_store import approve_run, mark_committed, mark_settled
 from io_layer.stats_store import (
     PotSize,
@@ -102,6 +109,22 @@ def test_a_ticket_is_refunded_once_and_so_are_the_vouchers_of_a_day(conn: Conn) 
     for wrong in (stake._replace(nonce=None), vouchers._replace(nonce=b"n" * 16)):
         with refused(conn, "refunds_nonce"):
             insert_refunds(conn, [wrong._replace(tx_hash=hash_of("3"))], is_final=True)
+
+
+def test_what_a_final_refund_may_rule_out_is_found_by_block_account_day_and_transaction(conn: Conn) -> None:
+    final = RefundEvent(hash_of("1"), 0, "vouchers", DayId(1), wallet(1), None, wallet(1), Atoms(5), 9, hash_of("b"))
+    other = RefundEvent(hash_of("0"), 0, "stake", DayId(2), wallet(7), b"n" * 16, wallet(7), Atoms(5), 50, hash_of("c"))
+    found = [
+        other._replace(tx_hash=hash_of("2"), account=wallet(2), block_number=9),
+        other._replace(tx_hash=hash_of("3"), account=wallet(1)),
+        final._replace(tx_hash=hash_of("4"), account=wallet(4), block_number=50),
+        other._replace(tx_hash=hash_of("1"), log_index=1, account=wallet(5)),
+    ]
+    insert_refunds(conn, [*found, other], is_final=False)
+    assert set(select_doubtful(conn, 9, [final])) == set(found)
+    assert delete_not_final(conn, found) == 4
+    assert set_final(conn, [other]) == 1
+    assert delete_not_final(conn, [other]) == 0
 
 
 def test_a_block_that_was_acted_upon_is_remembered_and_never_an_older_one(conn: Conn) -> None:

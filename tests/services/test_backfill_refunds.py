@@ -460,3 +460,14 @@ def test_the_query_of_the_apps_page_shows_a_buyer_what_he_has_back(voided: Playe
         found = app.execute(query.replace("$1", "%s").encode(), (mine[0].buyer,)).fetchall()
     assert [(row[0], row[1], row[2]) for row in found] == [(one.ticket_id, one.nonce, one.stake_atoms) for one in mine]
     assert [row[4] for row in found] == [mine[0].buyer] + [None] * (len(mine) - 1)
+
+
+def test_a_sum_of_the_contract_that_no_day_explains_is_an_alarm(voided: PlayedWorld) -> None:
+    played = voided
+    far = played.day + 1_000
+    impersonate(played, played.world.contracts.settlement, "ReserveVault", "bookRefund", far, 7)
+    refund_all(played)
+    with pytest.raises(InvariantBroken, match="ReserveVault calls 7 atoms more refundable than its days") as caught:
+        backfill(played)
+    assert caught.value.code == "refundable_differs"
+    assert stored_refunds(played) == refunded_logs(played)  # what is known is stored all the same
