@@ -1,7 +1,7 @@
 """`make mutants ARGS=contracts`: plants the errors of ``solidity`` and runs forge's unit tests until one dies.
 
 Each worker has a copy of contracts/ with its compiler's cache; nothing of the project is changed. forge links the tests
-to the contracts when they run, so an error compiles its own file and not all tests anew, and without the optimizer, which
+to the contracts when they run, so an error compiles its own file and not all tests anew. The optimizer is off: it
 changes what calls cost and not what they do.
 """
 
