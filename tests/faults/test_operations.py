@@ -89,7 +89,8 @@ def test_the_page_leads_from_one_key_to_the_next(played: PlayedWorld, tmp_path: 
     walk.variables["NEW_SETTLER"] = account
     played.chain.fund(parse_wallet(account))
     walk.change(name)
-    assert "in 47 h" in walk.run(name)["calls"][0]["simulated"]  # repeated: the countdown
+    countdown = walk.run(name)["calls"][0]["simulated"]  # repeated: naming anew would start the notice anew
+    assert "in 47 h" in countdown or "in 48 h 0" in countdown
     settled(walk, played.day)
     pass_time(played)
     settled(walk, last_closed_day(played))
