@@ -90,7 +90,7 @@ def test_the_page_leads_from_one_key_to_the_next(played: PlayedWorld, tmp_path: 
     played.chain.fund(parse_wallet(account))
     walk.change(name)
     countdown = walk.run(name)["calls"][0]["simulated"]  # repeated: naming anew would start the notice anew
-    assert "in 47 h" in countdown or "in 48 h 0" in countdown
+    assert "in 47 h" in countdown or "in 2 d 0 h" in countdown
     settled(walk, played.day)
     pass_time(played)
     settled(walk, last_closed_day(played))
