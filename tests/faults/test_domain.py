@@ -173,7 +173,8 @@ def test_affiliates_that_are_contracts_precompiles_or_cycles_get_one_leaf_each(s
         (second, first.wallet),
         (make_players(1, [first])[0], Wallet("0x" + "0" * 39 + "1")),
         (make_players(1, [first])[0], Wallet("0x" + "f" * 40)),
-        (make_players(1, [first])[0], shop.played.world.contracts.vrf_coordinator),  # one of ours is refused by the contract
+        # Not one of ours: those the contract refuses.
+        (make_players(1, [first])[0], shop.played.world.contracts.vrf_coordinator),
     ]
     orders = [replace(shop.order(), buyer=replace(person, affiliate=affiliate)) for person, affiliate in named]
     _equip(shop, orders)
