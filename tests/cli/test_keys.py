@@ -112,7 +112,7 @@ def test_an_imported_key_is_the_same_key_and_opens_for_the_signer(keys: Keys) ->
     shown = keys.run("address", "--json", **files)
     assert (shown.code, json.loads(shown.stdout)) == (
         EXIT_DONE,
-        {"address": ADDRESS, "settler": None, "is_settler": None},
+        {"address": ADDRESS, **dict.fromkeys(("settler", "is_settler", "is_suspended", "can_take_office"))},
     )
 
 
@@ -184,14 +184,15 @@ def test_address_says_whether_the_key_is_the_settler_of_the_contracts_and_needs_
     settler = parse_wallet(played.world.account("settler").address)
     nowhere = "postgresql://nobody:nothing@127.0.0.1:9/nowhere"
     done = played.cli("key", "address", "--json", DATABASE_URL=nowhere)
-    assert json.loads(done.stdout) == {"address": settler, "settler": settler, "is_settler": True}
+    office = {"settler": settler, "is_suspended": False, "can_take_office": "not named"}
+    assert json.loads(done.stdout) == {"address": settler, "is_settler": True, **office}
     plain = keys.private("plain", KEY)
     keys.run("import", "--out", keys.out, "--key-file", plain, "--password-file", keys.password)
     other = {"SETTLER_KEYSTORE_FILE": str(keys.out), "SETTLER_PASSWORD_FILE": str(keys.password)}
     done = played.cli("key", "address", "--json", DATABASE_URL=nowhere, SETTLER_PRIVATE_KEY="", **other)
     assert (done.code, json.loads(done.stdout)) == (
         EXIT_DONE,
-        {"address": ADDRESS, "settler": settler, "is_settler": False},
+        {"address": ADDRESS, "is_settler": False, **office},
     )
     told = played.cli("key", "address", DATABASE_URL=nowhere)
     assert (told.code, settler in told.stdout, "yes" in told.stdout) == (EXIT_DONE, True, True)

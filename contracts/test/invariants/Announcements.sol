@@ -144,18 +144,17 @@ abstract contract Announcements is Payees {
 
     /// @dev A configuration comes into force only when the coordinator would serve it.
     function _serve(VRFReceiver.VrfConfig memory config) private {
-        uint256 needed = _neededLink(config.linkPerRequest);
-        if (_balance() < needed) {
-            bytes4 poor = VRFReceiver.SubscriptionUnderfunded.selector;
-            _refuseExecution(Subject.VrfConfig, poor, "settings: a configuration without LINK");
-            coordinator.fundSubscription(vrf.subscriptionId(), needed - _balance());
-        }
         if (_oneIn(2)) {
             coordinator.setProvingKey(config.keyHash, false);
             bytes4 unknown = VRFReceiver.UnknownKeyHash.selector;
             _refuseExecution(Subject.VrfConfig, unknown, "settings: a configuration with an unknown key");
         }
         coordinator.setProvingKey(config.keyHash, true);
+        uint256 needed = _neededLink(config.linkPerRequest);
+        if (_balance() >= needed) return;
+        bytes4 poor = VRFReceiver.SubscriptionUnderfunded.selector;
+        _refuseExecution(Subject.VrfConfig, poor, "settings: a configuration without LINK");
+        coordinator.fundSubscription(vrf.subscriptionId(), needed - _balance());
     }
 
     function _refuseExecution(Subject subject, bytes4 reason, string memory broken) private {

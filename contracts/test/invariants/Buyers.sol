@@ -54,13 +54,15 @@ abstract contract Buyers is Voids {
         }
     }
 
+    function _sellToday() internal override {
+        bool isRelayed = _oneIn(2);
+        _sell(players[_below(5)], isRelayed, isRelayed ? _below(2) : 0);
+    }
+
     function _bringSoldDay() internal override {
         vm.assume(!isFinished);
         if (_hasTips(next)) return;
-        if (soldDays.length == 0 || soldDays[soldDays.length - 1] < next) {
-            bool isRelayed = _oneIn(2);
-            _sell(players[_below(5)], isRelayed, isRelayed ? _below(2) : 0);
-        }
+        if (soldDays.length == 0 || soldDays[soldDays.length - 1] < next) _sellToday();
         while (!_hasTips(next)) _endDaysThrough(next);
     }
 

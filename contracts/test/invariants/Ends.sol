@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {GameManager} from "../../src/GameManager.sol";
 import {RoleBound} from "../../src/RoleBound.sol";
 import {SettlementV4} from "../../src/SettlementV4.sol";
 import {EndReceiver} from "./EndReceiver.sol";
-import {Offices} from "./Offices.sol";
+import {Keys} from "./Keys.sol";
 
 /// @notice Ends of the game: announced, cancelled, turned to the heir, abandoned, revived, finished.
-abstract contract Ends is Offices {
+abstract contract Ends is Keys {
     function ownerAnnouncesAnEnd(uint256 seed) external move(seed) {
         _announceEnd(_receiver());
     }
@@ -61,6 +62,18 @@ abstract contract Ends is Offices {
         endReceiver.setMood(EndReceiver.Mood.Accepts);
     }
 
+    function salesEndWithTheLastDay(uint256 seed) external move(seed) {
+        vm.assume(!isPaused);
+        if (ending.receiver == address(0)) _announceEnd(_receiver());
+        uint256 last = ending.lastDay;
+        if (next + 5 <= last) _endDaysThrough(last - 5);
+        // The release of a day with tips takes an abandoned end back.
+        vm.assume(ending.receiver != address(0));
+        _warpTo(_closeOf(last));
+        vm.assume(_today() <= next + 5);
+        _refuseSale(players[_below(5)], GameManager.GameEnds.selector, "sales: after the last day");
+    }
+
     function theGameIsAbandoned(uint256 seed) external move(seed) {
         _abandon();
     }
@@ -81,7 +94,7 @@ abstract contract Ends is Offices {
         _endLag();
         if (ending.abandoned) {
             uint256 day = _today();
-            _sell(players[_below(5)], false, 0);
+            _sellToday();
             _endDaysThrough(day);
         }
         vm.assume(ending.receiver == address(0));

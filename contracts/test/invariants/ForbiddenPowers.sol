@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {GameManager} from "../../src/GameManager.sol";
 import {ReserveVault} from "../../src/ReserveVault.sol";
 import {RoleBound} from "../../src/RoleBound.sol";
 import {Roles} from "../../src/Roles.sol";
@@ -23,6 +24,7 @@ abstract contract ForbiddenPowers is ForbiddenMoney {
         else if (kind == 6) _refundWrongly();
         else if (kind == 7) _useOfficesWrongly();
         else _useMoneyWrongly();
+        if (_oneIn(4)) _scheduleWrongly();
         if (_oneIn(3)) _endWrongly();
     }
 
@@ -42,6 +44,24 @@ abstract contract ForbiddenPowers is ForbiddenMoney {
         data = abi.encodeCall(Roles.suspend, (key));
         reason = holder[uint8(key)] == address(0) ? Roles.NoHolder.selector : Roles.AlreadySuspended.selector;
         _refused(_guardian(), target, data, reason, "offices: suspended twice, or nobody is suspended");
+    }
+
+    function _scheduleWrongly() private {
+        address target = address(game);
+        uint256 earliest = _max(_today() + 7, FIRST_DAY);
+        bytes memory data = abi.encodeCall(GameManager.scheduleRuleset, ("soon", earliest - 1));
+        bytes4 reason = GameManager.TooEarly.selector;
+        _refused(_owner(), target, data, reason, "rulesets: without a week's notice, or before the first day");
+        data = abi.encodeCall(GameManager.scheduleRuleset, ("late", _today() + 367));
+        reason = GameManager.TooFarAhead.selector;
+        _refused(_owner(), target, data, reason, "rulesets: more than a year ahead");
+        data = abi.encodeCall(GameManager.cancelRuleset, ());
+        reason = GameManager.NoRulesetWaiting.selector;
+        if (!_isRulesetWaiting()) _refused(_guardian(), target, data, reason, "rulesets: one that rules is cancelled");
+        data = abi.encodeCall(GameManager.setAffiliateRate, (affiliates[0], 1_001, _today() + 5));
+        _refused(_owner(), target, data, GameManager.RateTooHigh.selector, "rates: above the highest");
+        data = abi.encodeCall(GameManager.setAffiliateRate, (affiliates[0], 0, _today() + _below(2) * 31));
+        _refused(_owner(), target, data, 0, "rates: for today, or more than 30 days ahead");
     }
 
     function _useMoneyWrongly() private {

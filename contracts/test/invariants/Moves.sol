@@ -23,6 +23,9 @@ abstract contract Moves is PowerChecks {
 
     function _tryForbidden() internal virtual;
 
+    /// @dev Sells a ticket for today; discards the move if it cannot.
+    function _sellToday() internal virtual;
+
     /// @dev Brings it about that the next day has tips, by a sale if need be; discards the move if it cannot.
     function _bringSoldDay() internal virtual;
 

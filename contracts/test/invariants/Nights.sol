@@ -21,6 +21,21 @@ abstract contract Nights is Results {
         _bringForgery();
     }
 
+    /// @dev The draw delay is over, but a day with tips has no word.
+    function settlerCannotCommitWithoutAWord(uint256 seed) external move(seed) {
+        vm.assume(!_isPending());
+        _bringSoldDay();
+        address settler = _acting(Office.Settler);
+        vm.assume(!hasWord[next] && settler != address(0));
+        if (requestOf[next] == 0 && _oneIn(2)) {
+            _warpTo(_closeOf(next));
+            _request(next);
+        }
+        _warpTo(_earliestCommit());
+        bytes memory data = _commitCall(_result(next, Forgery(_below(6))));
+        _refused(settler, address(settlement), data, SettlementV4.SeedMissing.selector, "commits: without a word");
+    }
+
     function guardianVetoes(uint256 seed) external move(seed) {
         _vetoBy(_guardian());
     }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {RoleBound} from "../../src/RoleBound.sol";
 import {Roles} from "../../src/Roles.sol";
 import {NOTICE, NOTICE_EXPIRY, Office} from "../../src/Types.sol";
 import {Pulls} from "./Pulls.sol";
 
-/// @notice Namings, successions, removals and suspensions; each end of a settler takes its commit back.
+/// @notice Namings and successions. The old holder acts until the new one takes office by its own call.
 abstract contract Offices is Pulls {
     function aNewOwnerTakesOffice(uint256 seed) external move(seed) {
         _succeed(Office.Owner);
@@ -25,9 +24,42 @@ abstract contract Offices is Pulls {
         _bookTakeback();
     }
 
+    /// @dev The old key was stolen and has committed: its successor's first call takes that back.
+    function aNewSettlerTakesAForgeryBack(uint256 seed) external move(seed) {
+        _bringNaming(Office.Settler);
+        if (!_isPending()) _bringForgery();
+        _succeed(Office.Settler);
+        require(_isPending(), "offices: the commit was released meanwhile");
+        _bookTakeback();
+    }
+
+    /// @dev It was free when it was named for the second office, and is not when it would take it.
+    function anAccountNamedTwiceTakesOneOffice(uint256 seed) external move(seed) {
+        address account = _newcomer();
+        uint256 first = _below(5);
+        Office second = Office((first + 1 + _below(4)) % 5);
+        _name(Office(first), account);
+        _name(second, account);
+        _succeed(Office(first));
+        if (Office(first) == Office.Settler) _bookTakeback();
+        if (Office(first) == Office.Promotions) _fund(account);
+        _refuseOffice(account, second, Roles.OfficeHeld.selector, "offices: a second one");
+    }
+
     function aNewPromotionsAccountTakesOffice(uint256 seed) external move(seed) {
         _succeed(Office.Promotions);
         _fund(_promotions());
+    }
+
+    /// @dev Who paid the first voucher tip of a day pays all of that day's, also after it has left office.
+    function theVouchersPayerLeavesOfficeDuringADay(uint256 seed) external move(seed) {
+        _bringNaming(Office.Promotions);
+        _sell(players[_below(5)], true, 1);
+        uint256 day = _today();
+        _succeed(Office.Promotions);
+        _fund(_promotions());
+        vm.assume(_today() == day);
+        _sell(players[_below(5)], true, 1);
     }
 
     /// @dev Named, or named anew: the clock starts, the old holder acts on.
@@ -58,52 +90,6 @@ abstract contract Offices is Pulls {
         _refuseOffice(named[office].account, Office(office), late, "offices: more than 14 days after the naming");
     }
 
-    function ownerRemovesTheSettler(uint256 seed) external move(seed) {
-        vm.assume(_oneIn(2));
-        _remove(Office.Settler);
-        _bookTakeback();
-    }
-
-    function ownerRemovesTheRelayer(uint256 seed) external move(seed) {
-        vm.assume(_oneIn(2));
-        _remove(Office.Relayer);
-    }
-
-    function guardianSuspendsTheSettler(uint256 seed) external move(seed) {
-        _suspend(Office.Settler);
-        _bookTakeback();
-    }
-
-    /// @dev A forged commit is there, and one call of the guardian stops the key and takes it back.
-    function guardianStopsAStolenKey(uint256 seed) external move(seed) {
-        if (!_isPending()) _bringForgery();
-        vm.assume(!isPendingHonest && _acting(Office.Settler) != address(0));
-        address settler = _acting(Office.Settler);
-        bytes memory again = _commitCall(_pendingResult());
-        _suspend(Office.Settler);
-        _bookTakeback();
-        bytes4 reason = RoleBound.NotSettler.selector;
-        _refused(settler, address(settlement), again, reason, "offices: a suspended key commits");
-    }
-
-    function guardianSuspendsTheRelayer(uint256 seed) external move(seed) {
-        vm.assume(_oneIn(2));
-        _suspend(Office.Relayer);
-    }
-
-    function ownerLiftsASuspension(uint256 seed) external move(seed) {
-        uint256 start = _below(known.length);
-        for (uint256 i = 0; i < known.length; ++i) {
-            address account = known[(start + i) % known.length];
-            if (!isSuspended[account]) continue;
-            vm.prank(_owner());
-            roles.liftSuspension(account);
-            isSuspended[account] = false;
-            return;
-        }
-        vm.assume(false);
-    }
-
     // ------------------------------------------------------------------------------------- what they do
 
     /// @dev Somebody new, or somebody who once held an office, suspended or not.
@@ -112,7 +98,15 @@ abstract contract Offices is Pulls {
         if (_isHolder(account)) account = _newcomer();
     }
 
-    function _name(Office office, address account) private {
+    /// @dev Somebody is named and could take office now.
+    function _bringNaming(Office office) private {
+        Named storage naming = named[uint8(office)];
+        bool isLapsed = block.timestamp > naming.since + NOTICE_EXPIRY;
+        if (naming.account == address(0) || isLapsed) _name(office, _successor());
+        _warpTo(naming.since + NOTICE);
+    }
+
+    function _name(Office office, address account) internal {
         vm.prank(_owner());
         roles.nameHolder(office, account);
         named[uint8(office)] = Named(account, block.timestamp);
@@ -138,7 +132,7 @@ abstract contract Offices is Pulls {
     }
 
     /// @dev From 48 hours on, by its own call; not if it took another office meanwhile.
-    function _succeed(Office office) private {
+    function _succeed(Office office) internal {
         Named storage naming = named[uint8(office)];
         if (naming.account == address(0) || block.timestamp > naming.since + NOTICE_EXPIRY) _name(office, _successor());
         if (block.timestamp < naming.since + NOTICE && _oneIn(2)) {
@@ -156,21 +150,6 @@ abstract contract Offices is Pulls {
         _meetHolder(account);
         holder[uint8(office)] = account;
         delete named[uint8(office)];
-    }
-
-    function _remove(Office office) private {
-        vm.assume(holder[uint8(office)] != address(0));
-        vm.prank(_owner());
-        roles.removeHolder(office);
-        holder[uint8(office)] = address(0);
-    }
-
-    function _suspend(Office office) private {
-        address account = holder[uint8(office)];
-        vm.assume(account != address(0) && !isSuspended[account]);
-        vm.prank(_guardian());
-        roles.suspend(office);
-        isSuspended[account] = true;
     }
 
     function _refuseOffice(address account, Office office, bytes4 reason, string memory broken) private {

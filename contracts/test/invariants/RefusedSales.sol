@@ -20,17 +20,6 @@ abstract contract RefusedSales is Buyers {
         _refuseSale(players[_below(5)], GameManager.SalesStopped.selector, "sales: more than five days of lag");
     }
 
-    function salesEndWithTheLastDay(uint256 seed) external move(seed) {
-        vm.assume(!isPaused && ending.receiver != address(0));
-        if (!isFinished && _today() <= ending.lastDay) {
-            vm.assume(_oneIn(3));
-            _endDaysThrough(ending.lastDay - 3);
-        }
-        _warpTo(_closeOf(_lastDay()));
-        vm.assume(_today() > _lastDay() && _today() <= next + 5);
-        _refuseSale(players[_below(5)], GameManager.GameEnds.selector, "sales: after the last day");
-    }
-
     function salesStopDuringAPause(uint256 seed) external move(seed) {
         if (!isPaused) _pausePurchases();
         _refuseSale(players[_below(5)], GameManager.PurchasesArePaused.selector, "sales: during a pause");
@@ -75,7 +64,7 @@ abstract contract RefusedSales is Buyers {
         isPaused = true;
     }
 
-    function _refuseSale(address buyer, bytes4 reason, string memory broken) private {
+    function _refuseSale(address buyer, bytes4 reason, string memory broken) internal {
         address relayer = _acting(Office.Relayer);
         bool isRelayed = relayer != address(0) && _oneIn(2);
         (BuyPermit memory permit, bytes memory tips) = _order(buyer, isRelayed, 0);

@@ -57,6 +57,23 @@ abstract contract Seeds is Moves {
         if (_oneIn(2)) _fundSubscription();
     }
 
+    /// @dev A word that is outstanding must be paid first.
+    function aSecondWordNeedsItsOwnLink(uint256 seed) external move(seed) {
+        _bringSoldDay();
+        uint256 first = next;
+        _warpTo(_closeOf(first));
+        vm.assume(!hasWord[first] && !_isPending());
+        if (requestOf[first] == 0) _request(first);
+        _sellToday();
+        uint256 day = _today();
+        vm.assume(next == first && day != first && requestOf[day] == 0);
+        _warpTo(_closeOf(day));
+        coordinator.setProvingKey(lane, true);
+        vm.assume(!_isFunded());
+        _refuseRequest(day, VRFReceiver.SubscriptionUnderfunded.selector, "seeds: a second word without LINK");
+        _request(day);
+    }
+
     // ------------------------------------------------------------------------------------- what they do
 
     /// @dev A random one of the sold days of this kind; discards the move if there is none.

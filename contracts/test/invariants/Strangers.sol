@@ -34,9 +34,10 @@ abstract contract Strangers is Sleepers {
     function _somebody() private returns (address) {
         uint256 kind = _below(6);
         if (kind == 0) return thief;
-        if (kind == 1) return holder[_below(5)] == address(0) ? thief : holder[_below(2)];
+        if (kind == 1) return _orThief(holder[_below(5)]);
         if (kind == 2) return known[_below(known.length)];
-        if (kind == 3) return named[0].account == address(0) ? players[_below(5)] : named[0].account;
+        if (kind == 3) return _orThief(named[_below(5)].account);
+        if (kind == 4) return players[_below(5)];
         address[7] memory ours = [
             address(game),
             address(settlement),
@@ -47,6 +48,10 @@ abstract contract Strangers is Sleepers {
             address(coordinator)
         ];
         return ours[_below(7)];
+    }
+
+    function _orThief(address account) private view returns (address) {
+        return account == address(0) ? thief : account;
     }
 
     function _anyPower() private returns (Power memory) {

@@ -15,7 +15,7 @@ import {TestCoordinator} from "../../src/test/TestCoordinator.sol";
 import {Wiring} from "../../src/Types.sol";
 import {VRFReceiver} from "../../src/VRFReceiver.sol";
 import {Vm} from "../Vm.sol";
-import {ContractWallet} from "./ContractWallet.sol";
+import {ContractWallet} from "../Wallets.sol";
 import {EndReceiver} from "./EndReceiver.sol";
 import {FeeUSDT} from "./FeeUSDT.sol";
 
@@ -63,7 +63,6 @@ abstract contract World {
         coordinator.setProvingKey(LANE, true);
         coordinator.setProvingKey(OTHER_LANE, true);
         endReceiver = new EndReceiver();
-        wallet = new ContractWallet(vm.addr(KEY));
 
         uint256 n = vm.getNonce(address(this));
         roles = new Roles(offices[0], offices[1], offices[2], offices[3], offices[4], _planned(n + 9));
@@ -90,6 +89,7 @@ abstract contract World {
         commissions = new AffiliateVault(reserve, roles);
         router = new ClaimRouter(address(prizes), address(commissions), address(reserve));
         settlement = new SettlementV4(_wiring(), CHALLENGE, HEIR);
+        wallet = new ContractWallet(vm.addr(KEY), usdt, address(reserve));
         coordinator.fundSubscription(vrf.subscriptionId(), 2 * LINK_PER_REQUEST);
     }
 

@@ -1,7 +1,8 @@
 """`make mutants ARGS=contracts`: plants the errors of ``solidity`` and runs forge's unit tests until one dies.
 
 Each worker has a copy of contracts/ with its compiler's cache; nothing of the project is changed. forge links the tests
-to the contracts when they run, so an error compiles its own file and not all tests anew.
+to the contracts when they run, so an error compiles its own file and not all tests anew. The optimizer is off: it
+changes what calls cost and not what they do.
 """
 
 import contextlib
@@ -61,7 +62,8 @@ def ask(folder: Path, *selection: str) -> str | None:
     """
     argv = [find_forge(), "test", "--json", "--fail-fast", "--dynamic-test-linking", "--fuzz-seed", _SEED, *selection]
     path = f"{find_node().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    env = {**os.environ, "PATH": path, "FOUNDRY_OFFLINE": "true", "FOUNDRY_PROFILE": "default", "NO_COLOR": "1"}
+    forge = {"FOUNDRY_OFFLINE": "true", "FOUNDRY_PROFILE": "default", "FOUNDRY_OPTIMIZER": "false", "NO_COLOR": "1"}
+    env = {**os.environ, **forge, "PATH": path}
     done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if not lines:
