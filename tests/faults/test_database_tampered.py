@@ -35,6 +35,7 @@ SHOWN_ONLY = {
     "refunds.amount": "a copy of an event; its sum is compared with what ReserveVault has not refunded yet",
     "global_stats": "for the dashboard, computed anew each time",
     "pot_sizes": "for display",
+    "settlement_pipeline_runs.void_stake": "of a voided day, of which nothing is settled; a day with steps has none",
     "tickets.gas_cost": "goes to the gas safe in the purchase itself and enters no file and no sum",
 }
 
