@@ -163,6 +163,13 @@ class GameChain:
         """The day that the contract settles next."""
         return DayId(self.chain.read(block, [self.call("SettlementV4", "nextDay")])[0])
 
+    def read_end(self, block: Block) -> DayId | None:
+        """The first day that is never settled, once the game has ended; None while it goes on."""
+        finished, next_day = self.chain.read(
+            block, [self.call("SettlementV4", "finished"), self.call("SettlementV4", "nextDay")]
+        )
+        return DayId(next_day) if finished else None
+
     def read_day(self, block: Block, day_id: DayId) -> DayOnChain:
         """All facts of a day, from both endpoints, at one final block."""
         next_day, record, state_hash, pools, ruleset_hash, request, word = self.chain.read(

@@ -109,7 +109,7 @@ def check_offices(lines: Checklist, here: Installation) -> dict[str, Wallet]:
                 _check_office(lines, here, office)
                 if office.holder != ZERO_WALLET:
                     holders[name] = office.holder
-        _check_owner(lines, here, holders)
+        _check_owner(lines, here, offices["owner"].holder)
         _check_namings(lines, here, offices)
     return holders
 
@@ -130,9 +130,9 @@ def _check_office(lines: Checklist, here: Installation, office: Office) -> None:
     lines.add(name, holder == wanted, found, todo)
 
 
-def _check_owner(lines: Checklist, here: Installation, holders: Mapping[str, Wallet]) -> None:
+def _check_owner(lines: Checklist, here: Installation, owner: Wallet) -> None:
     with lines.asking("OWNER is a multisig"):
-        is_multisig = here.chain.is_local or is_contract(here, holders["owner"])
+        is_multisig = here.chain.is_local or is_contract(here, owner)
         said = "a contract or a local chain" if is_multisig else "a single key"
         lines.add("OWNER is a multisig", is_multisig, said, "name a multisig as OWNER", otherwise="warning")
 

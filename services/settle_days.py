@@ -121,14 +121,17 @@ def due_days(engine: Engine, day: DayId | None) -> list[DayId]:
     """The days to settle, ascending; only the asked one if there is one.
 
     Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_settled``, ``day_voided``,
-    ``day_out_of_order``; as ``first_unsettled_day``.
+    ``day_out_of_order``, ``game_finished``; as ``first_unsettled_day``.
     """
     block = engine.game.chain.read_final_block()
     first = first_unsettled_day(engine, block)
+    end = engine.game.read_end(block)
     if day is None:
         last = engine.game.last_closed_day(block)
-        return [DayId(one) for one in range(first, last + 1)]
+        return [DayId(one) for one in range(first, last + 1 if end is None else min(last + 1, end))]
     engine.read_closed_day(day)
+    if end is not None and day >= end:
+        raise InvalidInput("game_finished", f"the game has ended with day {end - 1}: day {day} is never settled")
     if day < first:
         _require_not_voided(select_day(engine.conn, day))
         run = select_live_run(engine.conn, day)

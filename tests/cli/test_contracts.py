@@ -1,6 +1,7 @@
 """`contracts check`, `contracts roles` and every refusal of `contracts deploy`: before anything is signed."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ from tests.support.warm_cli import Finished
 
 pytestmark = pytest.mark.world
 NOBODY = "0x" + "12" * 20
+JUST_BEGUN = r"in (47 h 59|48 h 0) min"  # a final block may be as old as the naming
 SUBSCRIPTIONS_SLOT = 6  # of the coordinator's storage
 
 
@@ -128,7 +130,7 @@ def test_the_check_counts_down_what_is_going_to_change(described: Deploying) -> 
     # A ruleset that is not known here could not be settled: it is wrong already now.
     assert (code, found) == (EXIT_FAILED, {**dict.fromkeys(changes, "warning"), "waiting ruleset": "wrong"})
     said = lines_of(described)
-    assert "in 47 h 5" in said["naming of settler"].found
+    assert re.search(JUST_BEGUN, said["naming of settler"].found)
     assert NOBODY in said["naming of settler"].found
     assert said["announced voucher-cap"].found.startswith("20,000.00 USDT, from ")
     assert "150000 gas" in said["announced vrf-config"].found
@@ -345,7 +347,7 @@ def test_a_named_account_is_shown_and_not_named_anew(played: PlayedWorld) -> Non
     assert office["named"]["not_before"] + EXPIRY_S == office["named"]["not_after"] + NOTICE_S
     # Naming again would start its 48 hours anew: only the second call is left.
     (waits,) = calls_of(played, "--name", "settler", account)
-    assert (waits["function"], "in 47 h" in waits["simulated"]) == ("takeOffice(uint8)", True)
+    assert (waits["function"], bool(re.search(JUST_BEGUN, waits["simulated"]))) == ("takeOffice(uint8)", True)
     pass_time(played)
     (due,) = calls_of(played, "--name", "settler", account)
     assert (due["from"], due["simulated"]) == (account, "would succeed now")

@@ -44,7 +44,7 @@ DEEDS = {
     "claim by router": ("routerClaimsMany",),
     "refund": ("anyoneRefundsATicket", "anyoneRefundsManyTickets"),
     "refund by router": ("routerRefundsMany",),
-    "refund of vouchers": ("anyoneRefundsVouchers",),
+    "refund of vouchers": ("anyoneRefundsVouchers", "vouchersAreRefundedToAPayee"),
     "payee": ("anAccountNamesAPayee", "aBlockedAccountIsPaidThroughItsPayee"),
     "pause": ("guardianPausesClaims", "guardianPausesPurchases"),
     "pull": ("anyoneWithdrawsFees", "anyoneWithdrawsGas", "anyoneWithdrawsCharity"),

@@ -89,7 +89,8 @@ def test_the_page_leads_from_one_key_to_the_next(played: PlayedWorld, tmp_path: 
     walk.variables["NEW_SETTLER"] = account
     played.chain.fund(parse_wallet(account))
     walk.change(name)
-    assert "in 47 h" in walk.run(name)["calls"][0]["simulated"]  # repeated: the countdown
+    countdown = walk.run(name)["calls"][0]["simulated"]  # repeated: naming anew would start the notice anew
+    assert "in 47 h" in countdown or "in 48 h 0" in countdown
     settled(walk, played.day)
     pass_time(played)
     settled(walk, last_closed_day(played))
@@ -145,6 +146,20 @@ def test_the_page_changes_all_that_can_be_changed_and_ends_the_game(played: Play
         _walk_line(walk, line, charity)
     assert walk.view.ask("SettlementV4", "finished")
     assert walk.view.balance_of(at.charity_vault) > 0
+    # The engine notes what was voided, and then nothing is due any more, whatever day it is.
+    for _ in range(4):
+        done = played.cli("settle", "--json")
+        if done.code == EXIT_DONE:
+            break
+        played.chain.finalize()
+    last = DayId(int(walk.variables["LAST_DAY"]))
+    row = pipeline(played, last)
+    assert row is not None
+    assert (done.code, row.status) == (EXIT_DONE, "VOIDED")
+    played.chain.advance_to(day_end(DayId(last + 3)))
+    played.chain.finalize()
+    assert json.loads(played.cli("settle", "--json").stdout)["days"] == []
+    assert refuses("game_finished", played, day=DayId(last + 1)).exit_code == EXIT_FAILED
 
 
 def walk_cap(played: PlayedWorld) -> int:

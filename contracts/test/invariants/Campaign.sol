@@ -46,7 +46,7 @@ contract Campaign is Liquidation {
         _offer(this.aSecondWordNeedsItsOwnLink.selector, 2);
         _offer(this.settlerCommits.selector, 3);
         _offer(this.settlersStolenKeyCommits.selector, 2);
-        _offer(this.settlerCannotCommitWithoutAWord.selector, 1);
+        _offer(this.settlerCannotCommitWithoutAWord.selector, 3);
         _offer(this.guardianVetoes.selector, 2);
         _offer(this.ownerVetoes.selector, 2);
         _offer(this.anyoneReleases.selector, 6);
@@ -71,6 +71,7 @@ contract Campaign is Liquidation {
         _offer(this.anyoneRefundsManyTickets.selector, 2);
         _offer(this.routerRefundsMany.selector, 2);
         _offer(this.anyoneRefundsVouchers.selector, 2);
+        _offer(this.vouchersAreRefundedToAPayee.selector, 2);
         _offer(this.anAccountNamesAPayee.selector, 1);
         _offer(this.anAccountTakesItsPayeeBack.selector, 1);
         _offer(this.aBlockedAccountIsPaidThroughItsPayee.selector, 1);

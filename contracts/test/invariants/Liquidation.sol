@@ -85,11 +85,7 @@ abstract contract Liquidation is ForbiddenPowers {
             }
         }
         for (uint256 i = 0; i < soldDays.length; ++i) {
-            if (_owesVouchers(soldDays[i])) {
-                bytes memory data = abi.encodeCall(ReserveVault.refundVouchers, (soldDays[i]));
-                _call(thief, address(reserve), data, "liquidation: vouchers of a day");
-                _bookVoucherRefund(soldDays[i]);
-            }
+            if (_owesVouchers(soldDays[i])) _refundVouchers(soldDays[i]);
             if (endedAs[soldDays[i]] != VOIDED) continue;
             bool isPaidBack = books[soldDays[i]].refunded == _stakeOf(soldDays[i]);
             require(isPaidBack, "liquidation: a voided day's stake is not paid back in full");

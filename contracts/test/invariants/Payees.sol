@@ -32,6 +32,13 @@ abstract contract Payees is Refunders {
         _claim(place);
     }
 
+    /// @dev Vouchers follow the payee of the account that paid them, in office or not.
+    function vouchersAreRefundedToAPayee(uint256 seed) external move(seed) {
+        uint256 day = _soldDay(_owesVouchers);
+        _namePayee(books[day].voucherPayer, _newcomer());
+        _refundVouchers(day);
+    }
+
     function tokenBlocksSomebody(uint256 seed) external move(seed) {
         usdt.setBlocked(_blockable(), true);
     }

@@ -41,12 +41,16 @@ abstract contract Refunders is Claimers {
     function anyoneRefundsVouchers(uint256 seed) external move(seed) {
         uint256 day = _soldDay(_owesVouchers);
         vm.assume(!usdt.isBlocked(_receiverOf(books[day].voucherPayer)));
+        _refundVouchers(day);
+    }
+
+    // ------------------------------------------------------------------------------------- what they do
+
+    function _refundVouchers(uint256 day) internal {
         bytes memory data = abi.encodeCall(ReserveVault.refundVouchers, (day));
         _call(_anyone(), address(reserve), data, "refunds: vouchers");
         _bookVoucherRefund(day);
     }
-
-    // ------------------------------------------------------------------------------------- what they do
 
     function _owesVouchers(uint256 day) internal view returns (bool) {
         return endedAs[day] == VOIDED && books[day].vouchers != 0 && !books[day].areVouchersRefunded;
