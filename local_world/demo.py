@@ -314,8 +314,8 @@ class Demo:
     # -- claiming ----------------------------------------------------------------------------------------------------
 
     def _claim(self, day_id: DayId, *, with_wrong_ones: bool = False, leave: int = 0) -> None:
-        """The biggest winner and the biggest affiliate claim themselves, on the first day with the proofs that the engine
-        prints; the others take theirs from the published files and go through the router together."""
+        """The biggest winner and the biggest affiliate claim themselves, on the first day with the engine's own proofs;
+        the others take theirs from the published files and go through the router together."""
         with self._story.step(f"day {day_id}: winners and affiliates claim") as facts:
             paid_before = len(self._book.paid)
             (folder,) = (day.folder for day in self._days if day.day_id == day_id)

@@ -42,8 +42,8 @@ def test_the_compiler_is_the_pinned_one() -> None:
 def test_the_contracts_own_tests_pass(tmp_path: Path) -> None:
     """Unit and fuzz tests in Solidity, one file per part of the contracts."""
     places = ["--out", tmp_path / "out", "--cache-path", tmp_path / "cache"]
-    # The campaigns have a file of their own: test_invariants.py. Linked at run time, the contracts are compiled once and
-    # not into each test again.
+    # The campaigns have a file of their own: test_invariants.py. Linked at run time, the contracts are compiled once
+    # and not into each test again.
     argv = [find_forge(), "test", "--json", "--skip", "*/invariants/*", "--dynamic-test-linking", *places]
     result = run(argv, timeout_s=300)
     suites = json.loads(result.stdout.strip().splitlines()[-1]) if result.stdout.strip() else {}
