@@ -83,16 +83,16 @@ contract VrfTest is Base {
         vm.warp((FIRST_DAY + 6) * 1 days);
         uint96 floor = LINK_PER_REQUEST;
         for (uint96 i = 0; i < 6; ++i) {
-            // All requested days before it wait for their word.
+            // The latest first: all requested days wait for their word, the last one that can have tips too.
             _setBalance((i + 1) * floor - 1);
             _refuse(
-                FIRST_DAY + i,
+                FIRST_DAY + 5 - i,
                 abi.encodeWithSelector(
                     VRFReceiver.SubscriptionUnderfunded.selector, (i + 1) * floor - 1, (i + 1) * floor
                 )
             );
             _setBalance((i + 1) * floor);
-            vrf.requestSeed(FIRST_DAY + i);
+            vrf.requestSeed(FIRST_DAY + 5 - i);
         }
     }
 

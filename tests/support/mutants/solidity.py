@@ -178,9 +178,9 @@ GAME_MANAGER = (
             "a rate that raises any day before waits three days",
         ),
         (
-            "rates[rates.length - 1].fromDay >= fromDay",
-            "rates[rates.length - 1].fromDay > fromDay + 1",
-            "a rate replaces the entries from its day on",
+            "if (rates[i - 1].fromDay <= dayId) return",
+            "if (rates[i - 1].fromDay < dayId) return",
+            "a rate holds from its day on",
         ),
         ("if (earliest < firstDay) earliest = firstDay;", "", "no ruleset begins before the first day"),
         (
