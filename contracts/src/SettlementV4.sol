@@ -2,18 +2,10 @@
 pragma solidity 0.8.37;
 
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
-import {AffiliateVault} from "./AffiliateVault.sol";
-import {CharityVault} from "./CharityVault.sol";
-import {ClaimRouter} from "./ClaimRouter.sol";
-import {ClaimVault} from "./ClaimVault.sol";
 import {DrawLib} from "./DrawLib.sol";
 import {DRAW_DELAY, JACKPOT_PAYOUT_BPS} from "./GameConstants.sol";
 import {GameManager} from "./GameManager.sol";
-import {GameTreasury} from "./GameTreasury.sol";
-import {PrizeVault} from "./PrizeVault.sol";
-import {ReserveVault} from "./ReserveVault.sol";
-import {RoleBound} from "./RoleBound.sol";
-import {Roles} from "./Roles.sol";
+import {SettlementWiring} from "./SettlementWiring.sol";
 import {
     BPS_ONE,
     DayRecord,
@@ -26,14 +18,13 @@ import {
     Split,
     Wiring
 } from "./Types.sol";
-import {VRFReceiver} from "./VRFReceiver.sol";
 
 /// @title SettlementV4
 /// @notice Settles days in order, each one once. A commit moves nothing: it waits for the challenge period, and until
 ///         its release it can be vetoed or taken back; then anyone may release it, and only then roots and state move.
 ///         A day that is not settled is voided, after which its buyers are refunded by ReserveVault. The game can end,
 ///         and then the pools' money leaves. No state waits for one key alone.
-contract SettlementV4 is RoleBound, ISettlement {
+contract SettlementV4 is SettlementWiring {
     using SafeCast for uint256;
 
     uint8 public constant STATUS_NONE = 0;
@@ -66,16 +57,6 @@ contract SettlementV4 is RoleBound, ISettlement {
     uint256 public immutable challengePeriod;
     /// @notice Receives the pools' money when the game is abandoned.
     address public immutable heir;
-
-    address private immutable _usdt;
-    GameManager private immutable _gameManager;
-    GameTreasury private immutable _gameTreasury;
-    ReserveVault private immutable _reserveVault;
-    PrizeVault private immutable _prizeVault;
-    AffiliateVault private immutable _affiliateVault;
-    CharityVault private immutable _charityVault;
-    VRFReceiver private immutable _vrfReceiver;
-    ClaimRouter private immutable _claimRouter;
 
     /// @dev One word per pool. 80 bits hold more USDT than there can be.
     struct PackedState {
@@ -116,8 +97,6 @@ contract SettlementV4 is RoleBound, ISettlement {
     event EndCancelled(address indexed by);
     event EndFinished(address indexed receiver, uint256 amount);
 
-    /// @dev A contract of the deployment names another partner than the one given here.
-    error BadWiring();
     error BadChallengePeriod(uint256 seconds_);
     error NotRoles(address caller);
     error GameFinished();
@@ -153,26 +132,13 @@ contract SettlementV4 is RoleBound, ISettlement {
     /// @param w All addresses; each contract is asked whether it names the same partners.
     /// @param challengePeriod_ Seconds, from 600 to 20 hours.
     /// @param heir_ A charity; receives the pools' money of an abandoned game.
-    constructor(Wiring memory w, uint256 challengePeriod_, address heir_) RoleBound(Roles(w.roles)) {
+    constructor(Wiring memory w, uint256 challengePeriod_, address heir_) SettlementWiring(w) {
         if (challengePeriod_ < MIN_CHALLENGE_PERIOD || challengePeriod_ > MAX_CHALLENGE_PERIOD) {
             revert BadChallengePeriod(challengePeriod_);
         }
         challengePeriod = challengePeriod_;
         heir = heir_;
-        _usdt = w.usdt;
-        _gameManager = GameManager(w.gameManager);
-        _gameTreasury = GameTreasury(w.gameTreasury);
-        _reserveVault = ReserveVault(w.reserveVault);
-        _prizeVault = PrizeVault(w.prizeVault);
-        _affiliateVault = AffiliateVault(w.affiliateVault);
-        _charityVault = CharityVault(w.charityVault);
-        _vrfReceiver = VRFReceiver(w.vrfReceiver);
-        _claimRouter = ClaimRouter(w.claimRouter);
-        _checkGameWiring(w);
-        _checkVaultWiring(w);
         _requireForeign(w, heir_);
-        _requireForeign(w, ReserveVault(w.reserveVault).feeReceiver());
-        _requireForeign(w, ReserveVault(w.reserveVault).gasSafe());
 
         uint256 first = GameManager(w.gameManager).firstDay();
         firstDay = first;
@@ -320,30 +286,6 @@ contract SettlementV4 is RoleBound, ISettlement {
     }
 
     // ------------------------------------------------------------------------------------- reading
-
-    /// @notice All addresses of this deployment.
-    function contracts() external view returns (Wiring memory) {
-        return Wiring({
-            usdt: _usdt,
-            roles: address(roles),
-            gameManager: address(_gameManager),
-            gameTreasury: address(_gameTreasury),
-            reserveVault: address(_reserveVault),
-            prizeVault: address(_prizeVault),
-            affiliateVault: address(_affiliateVault),
-            charityVault: address(_charityVault),
-            vrfReceiver: address(_vrfReceiver),
-            claimRouter: address(_claimRouter)
-        });
-    }
-
-    /// @inheritdoc ISettlement
-    function isOurs(address account) external view returns (bool) {
-        return account == address(this) || account == _usdt || account == address(roles)
-            || account == address(_gameManager) || account == address(_gameTreasury) || account == address(_reserveVault)
-            || account == address(_prizeVault) || account == address(_affiliateVault)
-            || account == address(_charityVault) || account == address(_vrfReceiver) || account == address(_claimRouter);
-    }
 
     /// @notice Where a day stands.
     function dayRecord(uint256 dayId) external view returns (DayRecord memory) {
@@ -585,52 +527,5 @@ contract SettlementV4 is RoleBound, ISettlement {
 
     function _min(uint256 a, uint256 b) private pure returns (uint256) {
         return a < b ? a : b;
-    }
-
-    // ------------------------------------------------------------------------------------- wiring
-
-    function _checkGameWiring(Wiring memory w) private view {
-        GameManager game = GameManager(w.gameManager);
-        ReserveVault reserve = ReserveVault(w.reserveVault);
-        VRFReceiver vrf = VRFReceiver(w.vrfReceiver);
-        if (
-            Roles(w.roles).settlement() != address(this) || address(game.roles()) != w.roles
-                || address(game.reserveVault()) != w.reserveVault || address(game.gameTreasury()) != w.gameTreasury
-                || game.settlement() != address(this) || address(reserve.roles()) != w.roles
-                || address(reserve.usdt()) != w.usdt || reserve.settlement() != address(this)
-                || reserve.gameManager() != w.gameManager || reserve.prizeVault() != w.prizeVault
-                || reserve.affiliateVault() != w.affiliateVault || reserve.charityVault() != w.charityVault
-                || address(vrf.roles()) != w.roles || address(vrf.gameManager()) != w.gameManager
-        ) revert BadWiring();
-    }
-
-    function _checkVaultWiring(Wiring memory w) private view {
-        _checkClaimVault(ClaimVault(w.prizeVault), w);
-        _checkClaimVault(ClaimVault(w.affiliateVault), w);
-        CharityVault charity = CharityVault(w.charityVault);
-        ClaimRouter router = ClaimRouter(w.claimRouter);
-        if (
-            w.prizeVault == w.affiliateVault || address(charity.roles()) != w.roles
-                || address(charity.usdt()) != w.usdt || router.prizeVault() != w.prizeVault
-                || router.affiliateVault() != w.affiliateVault || router.reserveVault() != w.reserveVault
-        ) revert BadWiring();
-    }
-
-    function _checkClaimVault(ClaimVault vault, Wiring memory w) private view {
-        if (
-            address(vault.roles()) != w.roles || address(vault.reserveVault()) != w.reserveVault
-                || vault.settlement() != address(this)
-        ) revert BadWiring();
-    }
-
-    /// @dev `isOurs` for the constructor, which cannot read its immutables.
-    function _requireForeign(Wiring memory w, address account) private view {
-        if (account == address(0)) revert ZeroAddress();
-        if (
-            account == address(this) || account == w.usdt || account == w.roles || account == w.gameManager
-                || account == w.gameTreasury || account == w.reserveVault || account == w.prizeVault
-                || account == w.affiliateVault || account == w.charityVault || account == w.vrfReceiver
-                || account == w.claimRouter
-        ) revert AccountIsOurs(account);
     }
 }

@@ -374,6 +374,10 @@ SETTLEMENT = (
         "SettlementV4",
         "Deploying",
         ("_requireForeign(w, heir_);", "", "the heir is not ours"),
+    ),
+    *_planted(
+        "SettlementWiring",
+        "Deploying",
         (
             "address(vrf.roles()) != w.roles || ",
             "",
