@@ -12,6 +12,7 @@ import {ReserveVault} from "../src/ReserveVault.sol";
 import {RoleBound} from "../src/RoleBound.sol";
 import {Roles} from "../src/Roles.sol";
 import {SettlementV4} from "../src/SettlementV4.sol";
+import {SettlementWiring} from "../src/SettlementWiring.sol";
 import {Wiring} from "../src/Types.sol";
 import {Base} from "./Base.sol";
 
@@ -117,7 +118,7 @@ contract DeployingTest is Base {
     function test_SettlementStandsOnlyWhereItsPartsExpectIt() public {
         _deployParts(address(coordinator), FIRST_DAY);
         new GameTreasury(NUMBER_MAX);
-        vm.expectRevert(SettlementV4.BadWiring.selector);
+        vm.expectRevert(SettlementWiring.BadWiring.selector);
         this.stand(CHALLENGE, heir);
     }
 
@@ -129,7 +130,7 @@ contract DeployingTest is Base {
         bytes memory prizeVault = abi.encode(w.prizeVault);
         vm.mockCall(address(reserve), abi.encodeCall(reserve.affiliateVault, ()), prizeVault);
         vm.mockCall(address(router), abi.encodeCall(router.affiliateVault, ()), prizeVault);
-        vm.expectRevert(SettlementV4.BadWiring.selector);
+        vm.expectRevert(SettlementWiring.BadWiring.selector);
         this.standWith(w, CHALLENGE, heir);
     }
 
@@ -181,7 +182,7 @@ contract DeployingTest is Base {
     /// @dev Lets one part name a stranger in one place.
     function _refuse(address part, bytes memory getter) private {
         vm.mockCall(part, getter, abi.encode(stranger));
-        vm.expectRevert(SettlementV4.BadWiring.selector);
+        vm.expectRevert(SettlementWiring.BadWiring.selector);
         this.stand(CHALLENGE, heir);
         vm.clearMockedCalls();
     }
