@@ -28,6 +28,7 @@ from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.contract_code import require_our_code, require_token
 from io_layer.contract_codec import codec
 from io_layer.game_constants import read_constants
+from io_layer.rpc import RpcEndpoint, RpcRefused
 
 COMMITTED: Final = 1
 RELEASED: Final = 2
@@ -36,6 +37,8 @@ SUSPENDED: Final = "settler_suspended"
 ON_CHAIN: Final = ("nothing", "committed", "released", "voided")  # by status, for people
 _RATES_PER_CALL: Final = 1_000
 _NONCES_PER_CALL: Final = 250
+#: Sales stop five days behind, so more unsettled days than this hold no money.
+_HEAD_DAYS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +311,10 @@ class GameChain:
         heads = [_day_record(self.chain.read_at_head_of(endpoint, call)) for endpoint in self.chain.endpoints]
         return any(record.status in (RELEASED, VOIDED) for record in heads)
 
+    def has_tips_at_head(self, day_id: DayId) -> bool:
+        """Whether the head shows a tip of the day, final or not."""
+        return bool(self.chain.read_at_head(self.call("GameManager", "hasTips", day_id)))
+
     def is_seed_requested_at_head(self, day_id: DayId) -> bool:
         """Whether the head shows a VRF request of the day, final or not."""
         _, requested_at_s, _ = self.chain.read_at_head(self.call("VRFReceiver", "requestOf", day_id))
@@ -372,6 +379,26 @@ class GameChain:
         stop = self.first_block_at(day_end(day_id), last, first) - 1
         for _, tickets in self.read_ticket_pages(first, stop, day_id):
             yield from tickets
+
+
+def read_settling_at_head(
+    chain: ChainReader, endpoint: RpcEndpoint, settlement: Wallet, first: DayId | None
+) -> list[tuple[DayId, DayRecord]]:
+    """What one endpoint's newest block shows of the days from ``first`` to the next one, at most ``_HEAD_DAYS`` of
+    them. Needs nothing but the settlement's address. Raises: Unavailable, also for what is no answer of SettlementV4.
+    """
+    try:
+        next_day = int(chain.read_at_head_of(endpoint, Call("SettlementV4", settlement, "nextDay")))
+        begin = max(next_day - _HEAD_DAYS + 1, 0 if first is None else min(first, next_day))
+        return [
+            (
+                DayId(day),
+                _day_record(chain.read_at_head_of(endpoint, Call("SettlementV4", settlement, "dayRecord", (day,)))),
+            )
+            for day in range(begin, next_day + 1)
+        ]
+    except (UsageError, RpcRefused) as error:
+        raise Unavailable("rpc_unusable", f"the {endpoint.name} RPC endpoint: {error.message}") from error
 
 
 def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:

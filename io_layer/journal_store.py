@@ -118,6 +118,18 @@ def lock_transaction(conn: Conn, purpose: Purpose) -> JournalTx | None:
         return cur.execute(LOCK_TRANSACTION, purpose._asdict()).fetchone()
 
 
+SELECT_CALLDATA = """
+    SELECT calldata FROM chain_transactions
+     WHERE contract = %(contract)s AND selector = %(selector)s AND day_id = %(day_id)s ORDER BY tx_id
+"""
+
+
+def select_calldata(conn: Conn, contract: Wallet, selector: bytes, day_id: DayId) -> list[bytes]:
+    """What our transactions of a day call a function with, in every round."""
+    given = {"contract": contract, "selector": selector, "day_id": day_id}
+    return [bytes(row[0]) for row in conn.execute(SELECT_CALLDATA, given).fetchall()]
+
+
 SELECT_ALL = """
     SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
      ORDER BY tx_id

@@ -33,12 +33,14 @@ from io_layer.run_store import (
 from io_layer.takeback_chain import read_last_takeback
 from io_layer.ticket_store import stream_purchase_places
 from services.approve_day import require_approved_rows
-from services.day_work import Opened
+from services.day_work import Opened, open_day
 from services.engine import Engine
 from services.final_block import remember_final_block
 from services.follow_transaction import Purpose, close_purpose, follow, sent_block
+from services.foreign_commit import foreign_commit
 from services.lease import Lease
 from services.provenance import render_provenance
+from services.same_facts import require_same_facts
 from services.send_transaction import send_again, send_once
 from services.sign_manifest import ensure_manifest
 
@@ -61,8 +63,8 @@ class NotDue:
 def commit_day(engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | None = None) -> dict[str, Any] | NotDue:
     """Bring the approved run on-chain and release it. Waits at most ``wait_s`` (``WAIT_S``) for the chain.
 
-    Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``taken_back``, ``settlement_differs``, ``would_revert``;
-    Unavailable ``waiting_for_chain``, ``day_before_pending``, ``day_voided``.
+    Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``taken_back``, ``settlement_differs``, ``facts_differ``,
+    ``would_revert``; Unavailable ``waiting_for_chain``, ``day_before_pending``, ``day_voided``.
     """
     run = _approved_run(engine, opened.day_id)
     require_approved_rows(engine, run)
@@ -76,6 +78,7 @@ def commit_day(engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | 
         not_before = record.committed_at_s + engine.game.read_challenge_period_s(opened.facts.block)
         if engine.game.chain.read_final_block().timestamp_s < not_before:
             return NotDue("the challenge period runs", not_before)
+        require_same_facts(engine, open_day(engine, opened.day_id))
         record = _ensure_released(engine, lease, opened, run, struct, deadline)
     commit_tx, release_tx = _mark_settled(engine, lease, opened, run, record)
     return {
@@ -236,11 +239,7 @@ def _is_ours(record: DayRecord, run: Run) -> bool:
     if record.status not in (COMMITTED, RELEASED):
         return False
     if record.settlement_hash != run.settlement_hash:
-        raise InvariantBroken(
-            "foreign_commit",
-            f"day {run.day_id} stands on-chain with settlement hash {hex_of(record.settlement_hash)}, ours is "
-            f"{hex_of(run.settlement_hash)}: the guardian must veto it before it is released",
-        )
+        raise foreign_commit(run.day_id, record, "on both endpoints", f"ours is {hex_of(run.settlement_hash)}")
     return True
 
 

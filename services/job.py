@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bo_engine.errors import EXIT_DONE
+from bo_engine.errors import EXIT_DONE, EngineError
 
 if TYPE_CHECKING:
     from bo_engine.settings import Settings
@@ -65,7 +65,9 @@ class Run(Look):
 class Job:
     """A job: its name, the folder of its log, when cron starts it (five fields), what it does, and how.
 
-    ``is_idle`` may look into the database to say that there is surely nothing to do. ``plan`` is its dry run.
+    ``look_first`` asks for what must be seen in every run, idle or not; what it returns tells the alarm as the database
+    stands then, and the run ends with that. ``is_idle`` may look into the database to say that there is surely nothing
+    to do. ``plan`` is its dry run.
     """
 
     name: str
@@ -73,5 +75,6 @@ class Job:
     schedule: str
     does: str
     work: Callable[[Run], Done]
+    look_first: "Callable[[Look], Callable[[], EngineError | None]] | None" = None
     is_idle: "Callable[[Conn], bool] | None" = None
     plan: Callable[[Look], Done] | None = None

@@ -1,7 +1,8 @@
 """Gets both seeds of every closed day with tips: requests and collects the VRF word, fetches and verifies drand.
 
-Nothing is chosen: an existing VRF request is adopted, the drand round follows from the day and the block time of that
-request, each half is stored once.
+The VRF word is requested as soon as the head lies behind the day's close, long before that is final: each minute
+counts for the draw. What counts stands at a final block. Nothing is chosen: an existing VRF request is adopted, the
+drand round follows from the day and the block time of that request, each half is stored once.
 """
 
 from collections.abc import Iterator
@@ -60,6 +61,11 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
         except (InvariantBroken, InvalidInput) as error:
             # One day's alarm must not keep the seeds of the others away, nor a suspended key what others requested.
             refusal = refusal or error
+    try:
+        for day_id in _closed_at_head(engine, block):
+            _request_at_head(engine, lease, day_id, done)
+    except (InvariantBroken, InvalidInput) as error:
+        refusal = refusal or error
     if refusal is not None:
         raise refusal
     return done
@@ -79,6 +85,9 @@ def plan_seeds(engine: Engine) -> dict[str, Any]:
         if seeds is None or seeds.drand_round is None:
             would.append(_plan_beacon(network, block, facts))
         days.append({"day_id": facts.day_id, "would": " and ".join(would)})
+    for day_id in _closed_at_head(engine, block):
+        deed = "wait for" if engine.game.is_seed_requested_at_head(day_id) else "request"
+        days.append({"day_id": day_id, "would": f"{deed} the VRF word"})
     return {"days": days}
 
 
@@ -103,6 +112,42 @@ def _days_without_seeds(engine: Engine, block: Block) -> Iterator[tuple[DayOnCha
             yield facts, seeds
 
 
+def _closed_at_head(engine: Engine, block: Block) -> list[DayId]:
+    """Days with tips that the head has closed and the final block has not; none while the heads differ."""
+    head = engine.game.chain.read_common_head()
+    if head is None:
+        return []
+    days = range(engine.game.last_closed_day(block) + 1, engine.game.last_closed_day(head) + 1)
+    return [DayId(day) for day in days if engine.game.has_tips_at_head(DayId(day))]
+
+
+def _request_at_head(engine: Engine, lease: Lease, day_id: DayId, done: Refreshed) -> None:
+    """Request the word, or offer the request again: a block that is taken back takes it with it."""
+    require_right_clock(engine)
+    try:
+        _send_request(engine, lease, day_id)
+    except Unavailable as error:
+        reason = error.message
+    else:
+        done.requested.append(day_id)
+        reason = "the VRF word is requested at the head; it counts once its block is final"
+    done.waiting.append({"day_id": day_id, "reason": reason})
+
+
+def _send_request(engine: Engine, lease: Lease, day_id: DayId) -> None:
+    send_once(
+        engine,
+        lease,
+        _request_purpose(engine, day_id),
+        (day_id,),
+        is_under_way=lambda: engine.game.is_seed_requested_at_head(day_id),
+    )
+
+
+def _request_purpose(engine: Engine, day_id: DayId) -> Purpose:
+    return Purpose("VRFReceiver", engine.game.contracts.vrf_receiver, "requestSeed", day_id, 0)
+
+
 def _refresh_day(
     engine: Engine, lease: Lease, block: Block, facts: DayOnChain, seeds: DaySeeds | None, done: Refreshed
 ) -> None:
@@ -121,15 +166,14 @@ def _refresh_day(
 
 def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refreshed) -> None:
     day_id = facts.day_id
-    purpose = Purpose("VRFReceiver", engine.game.contracts.vrf_receiver, "requestSeed", day_id, 0)
     if not facts.vrf_requested_block:
         if facts.record.status >= RELEASED:
             raise InvariantBroken("seed_differs", f"day {day_id} is settled on-chain without a VRF request")
-        send_once(engine, lease, purpose, (day_id,), is_under_way=lambda: engine.game.is_seed_requested_at_head(day_id))
+        _send_request(engine, lease, day_id)
         done.requested.append(day_id)
         raise Unavailable("vrf_requested", "the VRF word is requested and not answered yet")
     # First, because a day whose seeds are complete is not looked at again.
-    close_purpose(engine, lease, purpose)
+    close_purpose(engine, lease, _request_purpose(engine, day_id))
     with lease.transaction():
         remember_final_block(engine)
         _record_request(engine, facts)

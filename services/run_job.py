@@ -6,11 +6,12 @@ A row of job_runs, a line in the log, metrics, a ping. What tells of a run never
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, INTERRUPTED, OUT_OF_MEMORY, EngineError
+from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, INTERRUPTED, OUT_OF_MEMORY, EngineError, Unavailable
 from bo_engine.log import get_logger
 from bo_engine.settings import Settings
 from io_layer.database import Conn, connect, refuse_writes
@@ -52,22 +53,54 @@ def run_job(job: Job, settings: Settings, *, stop: Stop, tell: Callable[[str], N
 def _run(
     job: Job, settings: Settings, conn: Conn, stop: Stop, tell: Callable[[str], None], told: "_Told"
 ) -> Done | None:
-    require_not_halted(conn, job.name)
-    # A local world has a time of its own, in which a day may be over before it has begun outside.
-    if job.is_idle is not None and not settings.is_local and job.is_idle(conn):
-        told.end_row(conn, _ended(Done(), told.took_ms()))
-        return None
-    with held_lease(conn, job.name, stop) as lease:
-        told.begin_row(lease)
-        told.pinger.tell(START)
-        try:
-            done = job.work(Run(settings, conn, stop, tell, lease))
-        except (Exception, KeyboardInterrupt) as error:
-            # Before the lease is given back: whoever takes it next would call this run lost.
-            told.end_row(conn, ended_by(error, told.took_ms()))
-            raise
-        told.end_row(conn, _ended(done, told.took_ms()))
-        return done
+    alarm, blind = _look_first(job, Look(settings, conn, stop, tell))
+    with _alarm_after(alarm):
+        require_not_halted(conn, job.name)
+        # A local world has a time of its own, in which a day may be over before it has begun outside.
+        if job.is_idle is not None and not settings.is_local and job.is_idle(conn) and alarm() is None:
+            if blind is not None:
+                raise blind
+            told.end_row(conn, _ended(Done(), told.took_ms()))
+            return None
+        with held_lease(conn, job.name, stop) as lease:
+            told.begin_row(lease)
+            told.pinger.tell(START)
+            try:
+                with _alarm_after(alarm):
+                    done = job.work(Run(settings, conn, stop, tell, lease))
+            except (Exception, KeyboardInterrupt) as error:
+                # Before the lease is given back: whoever takes it next would call this run lost.
+                told.end_row(conn, ended_by(error, told.took_ms()))
+                raise
+            told.end_row(conn, _ended(done, told.took_ms()))
+            return done
+
+
+def _look_first(job: Job, look: Look) -> tuple[Callable[[], EngineError | None], Unavailable | None]:
+    """The alarm of the job's first look, and why there was none: the job goes on, but it is not idle unseen."""
+    if job.look_first is None:
+        return _no_alarm, None
+    try:
+        return job.look_first(look), None
+    except Unavailable as error:
+        return _no_alarm, error
+
+
+@contextmanager
+def _alarm_after(alarm: Callable[[], EngineError | None]) -> Iterator[None]:
+    """Whatever the work inside ends with, an alarm that is still there afterwards is what the run ends with."""
+    try:
+        yield
+    except EngineError as error:
+        if (still := alarm()) is not None:
+            raise still from error
+        raise
+    if (still := alarm()) is not None:
+        raise still
+
+
+def _no_alarm() -> None:
+    return None
 
 
 def look_at_job(settings: Settings, *, stop: Stop, tell: Callable[[str], None], plan: Callable[[Look], Done]) -> Done:

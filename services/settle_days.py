@@ -52,6 +52,7 @@ from services.known_nonces import require_known_nonces
 from services.lease import Lease, held_lease
 from services.note_void import note_void
 from services.refresh_stats import refresh_stats
+from services.same_facts import require_same_facts
 from services.send_transaction import checked_signer
 from services.sign_manifest import ensure_manifest
 
@@ -217,6 +218,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
         return _outcome(engine, day_id, EXIT_FAILED)
     challenge = _challenge_of(engine, row)
     if challenge is not None:
+        guarded(engine, lease, day_id, lambda: require_same_facts(engine, open_day(engine, day_id)))
         return challenge
     row = take_over_day(engine, lease, row)
 
@@ -231,6 +233,7 @@ def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
         refuse_taken_back(engine, lease, day_id, facts.record)
         require_known_nonces(engine, lease)
         seeds_of_day(engine, opened)
+        require_same_facts(engine, opened)
         _require_key(engine, opened)
         if row is not None:
             mirror_artifacts(engine, day_id)

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING, Final
 from services.job import Done, Job, Look, Run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bo_engine.errors import EngineError
     from io_layer.database import Conn
 
 
@@ -28,6 +31,12 @@ def _plan(look: Look) -> Done:
         return Done(plan_seeds(engine))
 
 
+def _look_first(look: Look) -> "Callable[[], EngineError | None]":
+    from services.foreign_commit import look_for_foreign_commit
+
+    return look_for_foreign_commit(look)
+
+
 def _is_idle(conn: "Conn") -> bool:
     from services.over_days import all_seeds_known
 
@@ -40,6 +49,7 @@ JOB: Final = Job(
     schedule="* * * * *",
     does="Request and collect VRF words, fetch and verify drand beacons of closed days. Safe to repeat.",
     work=_work,
+    look_first=_look_first,
     is_idle=_is_idle,
     plan=_plan,
 )

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Final
 
 from bo_engine.errors import EXIT_DONE
 from bo_engine.units import DayId
-from services.job import Done, Job, Run
+from services.job import Done, Job, Look, Run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bo_engine.errors import EngineError
     from io_layer.database import Conn
 
 NAME: Final = "settle"
@@ -38,6 +41,12 @@ def _work(run: Run, day: DayId | None = None) -> Done:
     return Done(document, code, counts)
 
 
+def _look_first(look: Look) -> "Callable[[], EngineError | None]":
+    from services.foreign_commit import look_for_foreign_commit
+
+    return look_for_foreign_commit(look)
+
+
 def _is_idle(conn: "Conn") -> bool:
     from services.over_days import all_days_ended
 
@@ -50,5 +59,6 @@ JOB: Final = Job(
     schedule="*/10 * * * *",
     does="Settle every closed, unsettled day, oldest first.",
     work=_work,
+    look_first=_look_first,
     is_idle=_is_idle,
 )

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from bo_engine.units import DayId
+from bo_engine.units import DayId, day_end
 from core.draw import drand_round_of
 from services.refresh_seeds import Refreshed
 from tests.support.beacon import sign_round
 from tests.support.fault_modes import rule_of, set_fault
-from tests.support.jobs import refresh_seeds
+from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.loopback import document, serving
-from tests.support.observed import event_count, rows
+from tests.support.observed import attempts, event_count, rows
 from tests.support.played_world import PlayedWorld
 from tests.support.reorgs import drop_blocks_above
 
@@ -70,3 +70,78 @@ def test_of_two_words_of_a_day_only_the_one_that_became_final_is_stored(played: 
     assert refresh(played).words == [day]
     assert rows(played, f"SELECT vrf_word::text FROM day_seeds WHERE day_id = {day}") == [("222",)]  # noqa: S608
     assert event_count(played, "SeedRequested", day, contract="VRFReceiver") == 1
+
+
+def closed_at_the_head_only(played: PlayedWorld) -> DayId:
+    """A sold day whose close the head has seen and no final block has."""
+    day = DayId(played.day + 1)
+    played.sell(day, buyers=2, min_tips=4, seed=5)
+    set_fault(played, "both", rule_of("frozen_finality"))
+    assert refresh(played) == Refreshed()
+    played.chain.advance_to(day_end(day))
+    return day
+
+
+def request_of(played: PlayedWorld, day: DayId) -> tuple[int, int]:
+    """Block time and block of the day's VRF request at the head."""
+    with played.engine() as engine:
+        _, at_s, block = engine.game.chain.read_at_head(engine.game.call("VRFReceiver", "requestOf", day))
+        return at_s, block
+
+
+def test_the_word_is_requested_at_the_head_right_after_the_close_and_counts_when_it_is_final(
+    played: PlayedWorld,
+) -> None:
+    day = closed_at_the_head_only(played)
+    done = refresh(played)
+    assert (done.requested, done.exit_code) == ([day], 75)
+    at_s, _ = request_of(played, day)
+    assert day_end(day) <= at_s < day_end(day) + 60
+    for _ in range(3):  # offered again and never asked for twice
+        refresh(played)
+    assert event_count(played, "SeedRequested", day, contract="VRFReceiver") == 1
+    played.world.fulfil_vrf(day)
+    network = played.world.ruleset.drand
+    drand_round = drand_round_of(network, day, at_s)
+    round_s = network.genesis_s + (drand_round - 1) * network.period_s
+    assert at_s + network.delay_s <= round_s  # nobody knew the beacon when the request was mined
+    played.chain.advance_to(round_s + network.period_s)
+    for _ in range(2):
+        assert (refresh(played).words, refresh(played).beacons) == ([], [])
+    seeds = f"SELECT vrf_word IS NOT NULL, drand_round FROM day_seeds WHERE day_id = {day}"  # noqa: S608
+    assert rows(played, seeds) == []
+    set_fault(played, "none")
+    played.chain.finalize()
+    with played.engine() as engine:
+        recover_intents(engine)
+    done = refresh(played)
+    assert (done.words, done.beacons) == ([day], [day])
+    assert rows(played, seeds) == [(True, drand_round)]
+
+
+def test_a_request_that_is_taken_back_with_its_block_is_sent_again(played: PlayedWorld) -> None:
+    day = closed_at_the_head_only(played)
+    height = played.chain.height()
+    refresh(played)
+    assert request_of(played, day)[0] > 0
+    drop_blocks_above(played, height)
+    assert request_of(played, day)[0] == 0
+    for _ in range(3):
+        refresh(played)
+        played.chain.mine(1)
+    assert request_of(played, day)[0] > 0
+    assert len(attempts(played, "requestSeed", day=day)) == 1
+    set_fault(played, "none")
+    played.chain.finalize()
+    refresh(played)
+    assert event_count(played, "SeedRequested", day, contract="VRFReceiver") == 1
+    assert rows(played, f"SELECT vrf_requested_at FROM day_seeds WHERE day_id = {day}") == [  # noqa: S608
+        (request_of(played, day)[0],)
+    ]
+
+
+def test_a_day_without_tips_is_not_requested_at_the_head_either(played: PlayedWorld) -> None:
+    set_fault(played, "both", rule_of("frozen_finality"))
+    refresh(played)
+    played.chain.advance_to(day_end(DayId(played.day + 1)))
+    assert refresh(played) == Refreshed()
