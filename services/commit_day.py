@@ -176,13 +176,18 @@ def known_takebacks(conn: Conn, day_id: DayId) -> int:
     return max([ours, *resumed])
 
 
+def is_unknown_takeback(conn: Conn, record: DayRecord, day_id: DayId) -> bool:
+    """Whether the day's commit was taken back and nobody has answered for it yet."""
+    return record.status not in (COMMITTED, RELEASED, VOIDED) and record.takebacks > known_takebacks(conn, day_id)
+
+
 def refuse_taken_back(engine: Engine, lease: Lease, day_id: DayId, record: DayRecord) -> None:
     """A commit that was taken back, and no person has resumed the day since, ends its run, if there is one.
 
     Needs no key: a day is halted for it also while the SETTLER is suspended.
     Raises: InvariantBroken ``vetoed``, ``taken_back``.
     """
-    if record.status in (COMMITTED, RELEASED, VOIDED) or record.takebacks <= known_takebacks(engine.conn, day_id):
+    if not is_unknown_takeback(engine.conn, record, day_id):
         return
     code, what = _takeback_in_words(engine, day_id, record)
     run = select_live_run(engine.conn, day_id)

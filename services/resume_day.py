@@ -8,10 +8,10 @@ from io_layer.audit_store import insert_audit
 from io_layer.journal_store import prepare_failed
 from io_layer.pipeline_store import resume_day as resume_row
 from io_layer.pipeline_store import select_day
-from io_layer.run_store import select_live_run
+from io_layer.run_store import mark_vetoed, select_live_run
 from services.artifacts import remove_copies
 from services.begin_anew import begin_anew, may_begin_anew
-from services.commit_day import RESUMED, TAKEBACKS
+from services.commit_day import RESUMED, TAKEBACKS, is_unknown_takeback
 from services.engine import Engine
 from services.final_block import AHEAD, CHANGED, take_chain_as_it_is
 from services.known_nonces import UNKNOWN, known_nonces
@@ -31,14 +31,20 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
             status == "HALTED", "day_not_halted", f"day {day_id} is {status}; only a HALTED day can be resumed"
         )
         run = select_live_run(engine.conn, day_id)
-        takebacks = engine.game.read_record(engine.game.chain.read_final_block(), day_id).takebacks
+        record = engine.game.read_record(engine.game.chain.read_final_block(), day_id)
+        # Halted for another reason, the day has not been looked at since its commit was taken back; the person has.
+        is_taken_back = (
+            run is not None and run.status == "committed" and is_unknown_takeback(engine.conn, record, day_id)
+        )
         nonces = known_nonces(engine)
-        begins_anew = may_begin_anew(run)
+        begins_anew = may_begin_anew(run) or is_taken_back
         if begins_anew:
             remove_copies(engine, day_id)
         with lease.transaction():
             if not resume_row(engine.conn, day_id, by):
                 raise InvalidInput("day_not_halted", f"day {day_id} was resumed by somebody else")
+            if is_taken_back and run is not None:
+                mark_vetoed(engine.conn, run.run_id)
             if begins_anew:
                 # What the person has repaired may lie in any step, so the inputs are exported anew as well: a file of
                 # before the repair must not enter the new run_hash.
@@ -48,7 +54,7 @@ def resume_day(engine: Engine, day_id: DayId, *, by: str) -> dict[str, Any]:
             # Whoever resumes has looked at what failed on the chain, too: it may be tried anew.
             prepare_failed(engine.conn, f"resumed by {by}", day_id=day_id)
             details = {"error_code": row.error_code if row else None, "reason": row.reason if row else None}
-            known: dict[str, Any] = {TAKEBACKS: takebacks} if begins_anew else {}
+            known: dict[str, Any] = {TAKEBACKS: record.takebacks} if begins_anew else {}
             if details["error_code"] == UNKNOWN:
                 known |= nonces
             insert_audit(engine.conn, actor=by, action=RESUMED, day_id=day_id, details={**details, **known})

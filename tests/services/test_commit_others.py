@@ -69,7 +69,7 @@ def test_a_commit_of_other_contents_halts_the_day_until_it_is_vetoed(played: Pla
     send_as(played, "settler", "commitMerkleSettlement", tuple(forged))
     nonce = settler_nonce(played)
     alarm = halts(played, "foreign_commit")
-    assert "the guardian must veto it" in alarm.message
+    assert "vetoes the day before it is released" in alarm.message
     assert (attempts(played), settler_nonce(played)) == ([], nonce)
     resume(played)
     halts(played, "foreign_commit")  # as long as it stands there
