@@ -27,18 +27,12 @@ from io_layer import wire
 from io_layer.chain_reader import Block, Call, ChainReader
 from io_layer.contract_code import require_our_code, require_token
 from io_layer.contract_codec import codec
+from io_layer.day_record import RELEASED, VOIDED, DayRecord
 from io_layer.game_constants import read_constants
-from io_layer.rpc import RpcEndpoint, RpcRefused
 
-COMMITTED: Final = 1
-RELEASED: Final = 2
-VOIDED: Final = 3
 SUSPENDED: Final = "settler_suspended"
-ON_CHAIN: Final = ("nothing", "committed", "released", "voided")  # by status, for people
 _RATES_PER_CALL: Final = 1_000
 _NONCES_PER_CALL: Final = 250
-#: Sales stop five days behind, so more unsettled days than this hold no money.
-_HEAD_DAYS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +59,6 @@ class Contracts:
     def ours(self) -> dict[str, Wallet]:
         """The contracts that are built from our sources, by their names in abi/: all but USDT."""
         return {name: self.of(name) for name in _ATTRIBUTE}
-
-
-@dataclass(frozen=True, slots=True)
-class DayRecord:
-    """What SettlementV4 stores of one day. ``status``: 0 none, 1 committed, 2 released, 3 voided."""
-
-    status: int
-    settlement_hash: Hash32
-    run_hash: Hash32
-    committed_at_s: int
-    released_at_s: int
-    takebacks: int  # vetoes and all other ends of a commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,26 +361,6 @@ class GameChain:
         stop = self.first_block_at(day_end(day_id), last, first) - 1
         for _, tickets in self.read_ticket_pages(first, stop, day_id):
             yield from tickets
-
-
-def read_settling_at_head(
-    chain: ChainReader, endpoint: RpcEndpoint, settlement: Wallet, first: DayId | None
-) -> list[tuple[DayId, DayRecord]]:
-    """What one endpoint's newest block shows of the days from ``first`` to the next one, at most ``_HEAD_DAYS`` of
-    them. Needs nothing but the settlement's address. Raises: Unavailable, also for what is no answer of SettlementV4.
-    """
-    try:
-        next_day = int(chain.read_at_head_of(endpoint, Call("SettlementV4", settlement, "nextDay")))
-        begin = max(next_day - _HEAD_DAYS + 1, 0 if first is None else min(first, next_day))
-        return [
-            (
-                DayId(day),
-                _day_record(chain.read_at_head_of(endpoint, Call("SettlementV4", settlement, "dayRecord", (day,)))),
-            )
-            for day in range(begin, next_day + 1)
-        ]
-    except (UsageError, RpcRefused) as error:
-        raise Unavailable("rpc_unusable", f"the {endpoint.name} RPC endpoint: {error.message}") from error
 
 
 def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:

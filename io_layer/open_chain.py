@@ -11,8 +11,6 @@ from io_layer import wire
 from io_layer.chain_reader import ChainReader
 from io_layer.rpc import RpcEndpoint
 
-_HEAD_TIMEOUT_S: Final = 5.0
-_HEAD_BUDGET_S: Final = 10.0
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1", "[::1]"})
 
 
@@ -44,16 +42,6 @@ def open_chain(
         chain.for_display()
     chain.ask_each(partial(_check_endpoint, chain, {"primary": rpc_url, "fallback": fallback_url}))
     return chain
-
-
-def open_head(rpc_url: str, fallback_url: str, *, chain_id: int, wait: Callable[..., None] = time.sleep) -> ChainReader:
-    """Both endpoints, unchecked and soon given up: for one look at what stands at their heads, on which nothing but an
-    alarm rests."""
-    primary, fallback = (
-        RpcEndpoint(name, url, chain_id=chain_id, timeout_s=_HEAD_TIMEOUT_S, budget_s=_HEAD_BUDGET_S, wait=wait)
-        for name, url in (("primary", rpc_url), ("fallback", fallback_url))
-    )
-    return ChainReader(primary, fallback, chain_id=chain_id, is_local=False, wait=wait)
 
 
 def _check_endpoint(chain: ChainReader, urls: Mapping[str, str], endpoint: RpcEndpoint) -> None:

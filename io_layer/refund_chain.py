@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 from bo_engine.units import Atoms, DayId, Hash32, Wallet, parse_wallet
 from io_layer.chain_reader import Block, Call
 from io_layer.contract_codec import codec
-from io_layer.game_chain import VOIDED, GameChain
+from io_layer.day_record import VOIDED
+from io_layer.game_chain import GameChain
 from io_layer.refund_event_store import STAKE, VOUCHERS, RefundEvent
 
 RESERVE: Final = "ReserveVault"

@@ -8,7 +8,8 @@ from core.model import PoolState, VoidedDay
 from core.void import VoidTimes
 from io_layer.chain_reader import Block
 from io_layer.contract_codec import codec
-from io_layer.game_chain import DayRecord, GameChain
+from io_layer.day_record import DayRecord
+from io_layer.game_chain import GameChain
 
 
 @dataclass(frozen=True, slots=True)

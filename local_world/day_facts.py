@@ -10,7 +10,7 @@ from typing import Any, Final
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import POOL_COUNT, ZERO_HASH, DayId, hex_of
 from io_layer.database import Conn
-from io_layer.game_chain import RELEASED, VOIDED
+from io_layer.day_record import RELEASED, VOIDED
 from io_layer.stats_store import select_pot_sizes
 from local_world.chain_view import ChainView
 

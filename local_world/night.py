@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from bo_engine.errors import require_invariant
 from bo_engine.units import DayId, day_end, hex_of
-from io_layer.game_chain import COMMITTED
+from io_layer.day_record import COMMITTED
 from local_world.chain_view import ChainView
 from local_world.cron import Cron, JobRun
 from local_world.story import Story

@@ -16,7 +16,7 @@ from core.documents.merkle_dumps import affiliate_tree, winner_tree
 from io_layer.artifact_store import put_artifact
 from io_layer.audit_store import insert_audit, select_audit
 from io_layer.database import Conn
-from io_layer.game_chain import COMMITTED, RELEASED, VOIDED, DayRecord
+from io_layer.day_record import COMMITTED, RELEASED, VOIDED, DayRecord
 from io_layer.pipeline_store import finish_step
 from io_layer.run_store import (
     Run,

@@ -21,7 +21,8 @@ from core.fold import DayFold, batches, splits_of
 from core.model import DayResult, Deployment, PoolDay, PoolState, ReferredStake, Seeds, StakeSplit, Ticket
 from core.ruleset import Ruleset
 from core.settle import settle_day
-from io_layer.game_chain import VOIDED, DayOnChain
+from io_layer.day_record import VOIDED
+from io_layer.game_chain import DayOnChain
 from io_layer.seed_store import select_seeds
 from io_layer.ticket_store import (
     has_not_final,

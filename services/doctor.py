@@ -8,7 +8,7 @@ from bo_engine.errors import EngineError, Stopped
 from bo_engine.settings import Settings
 from bo_engine.units import DayId, day_end, hex_of
 from io_layer.database import Conn, connect
-from io_layer.game_chain import ON_CHAIN
+from io_layer.day_record import ON_CHAIN
 from io_layer.lease_store import select_lease
 from io_layer.pipeline_store import PipelineDay, select_day
 from io_layer.run_store import select_live_run

@@ -5,7 +5,7 @@ from typing import Any
 from bo_engine.errors import Unavailable
 from bo_engine.units import DayId, hex_of
 from io_layer.database import read_only
-from io_layer.game_chain import ON_CHAIN, VOIDED
+from io_layer.day_record import ON_CHAIN, VOIDED
 from io_layer.run_store import select_live_run, select_open_runs
 from services.approve_day import documents
 from services.compute_day import compute_in_memory, facts_of

@@ -14,13 +14,11 @@ from bo_engine.keccak import keccak256
 from bo_engine.log import get_logger
 from bo_engine.units import DayId, Hash32, Wallet, hex_of
 from io_layer.audit_store import has_audit, insert_audit
-from io_layer.contract_codec import codec
 from io_layer.database import Conn
-from io_layer.game_chain import COMMITTED, ON_CHAIN, RELEASED, DayRecord, read_settling_at_head
+from io_layer.day_record import COMMITTED, ON_CHAIN, RELEASED, DayRecord
+from io_layer.head_look import read_settling_at_head
 from io_layer.journal_store import select_calldata
-from io_layer.open_chain import open_head
 from io_layer.pipeline_store import select_last_ended
-from io_layer.run_store import select_runs
 from services.job import Look
 
 FOREIGN_COMMIT: Final = "foreign_commit"
@@ -47,16 +45,18 @@ def look_for_foreign_commit(look: Look) -> Callable[[], InvariantBroken | None]:
 
     Raises: Unavailable when no endpoint answers.
     """
-    settings, found, failures = look.settings, [], []
+    settings = look.settings
     last_ended = select_last_ended(look.conn)
-    chain = open_head(settings.rpc_url, settings.rpc_fallback_url, chain_id=settings.chain_id, wait=look.stop.wait)
     first = None if last_ended is None else DayId(last_ended + 1)
-    for endpoint in chain.endpoints:
+    found: list[tuple[DayId, DayRecord]] = []
+    failures: list[Unavailable] = []
+    urls = {"primary": settings.rpc_url, "fallback": settings.rpc_fallback_url}
+    for name, url in urls.items():
         try:
-            found += read_settling_at_head(chain, endpoint, settings.settlement_address, first)
+            found += read_settling_at_head(name, url, settings.settlement_address, first)
         except Unavailable as error:
             failures.append(error)
-    if len(failures) == len(chain.endpoints):
+    if len(failures) == len(urls):
         raise failures[0]
 
     def alarm() -> InvariantBroken | None:
@@ -72,6 +72,10 @@ def look_for_foreign_commit(look: Look) -> Callable[[], InvariantBroken | None]:
 
 
 def _is_ours(conn: Conn, settlement: Wallet, day_id: DayId, settlement_hash: Hash32) -> bool:
+    # Only now: an idle run loads nothing of the contracts.
+    from io_layer.contract_codec import codec
+    from io_layer.run_store import select_runs
+
     if any(run.settlement_hash == settlement_hash for run in select_runs(conn, day_id)):
         return True
     selector = codec("SettlementV4").selector("commitMerkleSettlement")

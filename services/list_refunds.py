@@ -13,7 +13,7 @@ from bo_engine.units import Atoms, DayId, Wallet, hex_of
 from io_layer.chain_reader import Block, Call
 from io_layer.contract_codec import codec
 from io_layer.database import read_only
-from io_layer.game_chain import COMMITTED, RELEASED
+from io_layer.day_record import COMMITTED, RELEASED
 from io_layer.refund_chain import (
     RESERVE,
     DayRefunds,

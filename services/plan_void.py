@@ -6,7 +6,8 @@ from bo_engine.errors import InvalidInput, require_invariant
 from bo_engine.units import DayId, hex_of
 from core.void import void_times, why_not_voidable
 from io_layer.contract_codec import codec
-from io_layer.game_chain import COMMITTED, RELEASED, VOIDED, DayOnChain
+from io_layer.day_record import COMMITTED, RELEASED, VOIDED
+from io_layer.game_chain import DayOnChain
 from io_layer.void_chain import read_void_terms
 from services.engine import Engine
 

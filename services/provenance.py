@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from bo_engine.units import Hash32, hex_of
 from core.documents.canonical import StreamedList, render_object
-from io_layer.game_chain import DayOnChain, DayRecord
+from io_layer.day_record import DayRecord
+from io_layer.game_chain import DayOnChain
 from io_layer.ticket_store import PurchasePlace
 
 

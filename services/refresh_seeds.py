@@ -14,8 +14,9 @@ from bo_engine.units import DayId
 from core.draw import drand_round_of, draw_due_s
 from core.ruleset import DrandNetwork
 from io_layer.chain_reader import Block
+from io_layer.day_record import RELEASED, VOIDED
 from io_layer.drand_client import fetch_beacon
-from io_layer.game_chain import RELEASED, VOIDED, DayOnChain
+from io_layer.game_chain import DayOnChain
 from io_layer.seed_store import DaySeeds, insert_beacon, insert_vrf_request, insert_vrf_word, select_seeds
 from services.engine import Engine
 from services.final_block import remember_final_block, require_final_blocks

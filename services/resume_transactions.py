@@ -8,7 +8,7 @@ from io_layer.audit_store import insert_audit
 from io_layer.chain_reader import Block
 from io_layer.chain_sender import Broadcast
 from io_layer.database import read_only
-from io_layer.game_chain import COMMITTED, RELEASED, VOIDED
+from io_layer.day_record import COMMITTED, RELEASED, VOIDED
 from io_layer.journal_store import (
     JournalTx,
     mark_adopted,

@@ -14,7 +14,7 @@ from bo_engine.errors import (
 )
 from bo_engine.log import get_logger
 from bo_engine.units import DayId, hex_of
-from io_layer.game_chain import COMMITTED, RELEASED, VOIDED
+from io_layer.day_record import COMMITTED, RELEASED, VOIDED
 from io_layer.pipeline_store import (
     ENDED,
     STEPS,

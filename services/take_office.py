@@ -9,7 +9,7 @@ from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, hex_of
 from core.notices import Naming, office_number
 from io_layer.audit_store import has_audit, insert_audit
 from io_layer.chain_reader import Block
-from io_layer.game_chain import COMMITTED
+from io_layer.day_record import COMMITTED
 from io_layer.journal_store import mark_adopted, select_attempts, select_open_transactions
 from io_layer.roles_chain import read_offices
 from io_layer.signer import load_address

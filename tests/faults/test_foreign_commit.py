@@ -6,6 +6,7 @@ import pytest
 
 from bo_engine.units import Atoms, DayId, Hash32, day_of
 from core.bundle import SettlementStruct
+from io_layer.contract_codec import codec
 from local_world.faults import Rule
 from services.foreign_commit import FOREIGN_COMMIT
 from tests.support.fault_modes import set_fault
@@ -114,6 +115,19 @@ def test_it_is_seen_by_the_endpoint_that_does_not_lag(played: PlayedWorld, place
     is_alarmed(played, "settle", "committed", **through)
 
 
+@pytest.mark.parametrize("value", ["0x", "0x01", "0x" + "ff" * 32, "0x" + "00" * 32 * 6, "hello"])
+def test_an_endpoint_that_talks_nonsense_hides_nothing(played: PlayedWorld, value: str) -> None:
+    through = {"RPC_URL": played.world.primary_proxy.url}
+    selectors = ["0x" + codec("SettlementV4").selector(name).hex() for name in ("nextDay", "dayRecord")]
+    rules = [Rule("wrong_call", args={"selector": selector, "value": value}) for selector in selectors]
+    forge_commit(played)
+    set_fault(played, "primary", *rules)
+    is_alarmed(played, "refresh-seeds", "committed", **through)
+    set_fault(played, "both", *rules)
+    done = played.cli("refresh-seeds", **through)
+    assert (done.code in (1, 75), "Traceback" in done.stderr, FOREIGN_COMMIT in done.stderr) == (True, False, False)
+
+
 def test_it_is_seen_while_the_day_is_halted(played: PlayedWorld) -> None:
     played.tamper("UPDATE day_seeds SET vrf_word = vrf_word - 1")
     assert "seed_differs" in played.cli("settle").stderr
@@ -127,7 +141,7 @@ def test_it_is_seen_while_the_day_is_halted(played: PlayedWorld) -> None:
     assert (row.status, row.error_code) == ("HALTED", "seed_differs")
 
 
-def test_it_is_seen_while_the_job_itself_is_halted_or_held_by_another_run(played: PlayedWorld) -> None:
+def test_it_is_seen_while_the_job_itself_is_halted(played: PlayedWorld) -> None:
     played.cli("job", "halt", "settle", "--by", "anna")
     forge_commit(played)
     is_alarmed(played, "settle", "committed")

@@ -10,7 +10,7 @@ import pytest
 
 from bo_engine.errors import InvalidInput
 from bo_engine.units import ZERO_HASH, DayId
-from io_layer.game_chain import RELEASED
+from io_layer.day_record import RELEASED
 from services.resume_day import resume_day
 from tests.support.jobs import refresh_seeds
 from tests.support.observed import event_count, files_of, halts, pipeline, record_of, refuses, rows, settler_nonce

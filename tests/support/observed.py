@@ -13,7 +13,7 @@ from core.bundle import SettlementStruct
 from core.documents.checksums import DETERMINISTIC_FILES
 from io_layer.contract_codec import codec
 from io_layer.database import connect
-from io_layer.game_chain import DayRecord
+from io_layer.day_record import DayRecord
 from io_layer.pipeline_store import PipelineDay, select_day
 from services.commit_day import rebuilt_settlement
 from services.dry_run import dry_run_days
