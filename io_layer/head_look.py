@@ -22,7 +22,7 @@ _DAY_RECORD: Final = keccak256(b"dayRecord(uint256)")[:4]
 _RECORD_WORDS: Final = 6
 #: Sales stop five days behind, so more unsettled days than this hold no money.
 _DAYS: Final = 8
-_TIMEOUT_S: Final = 5.0
+_TIMEOUT_S: Final = 5
 _MAX_ANSWER_BYTES: Final = 65_536
 
 
