@@ -69,8 +69,9 @@ def roles(
     finish: Finish = False,
     json: JsonOption = False,
 ) -> int:
-    """Show who holds each office, who is suspended and who is named next. With an option also the exact call that
-    OWNER's, GUARDIAN's or another wallet signs, and whether it would succeed now. Reads only: it sends nothing."""
+    """Show who holds each office, who is suspended and who is named next, and whether tickets are sold. With an option
+    also the exact call that OWNER's, GUARDIAN's or another wallet signs, and whether it would succeed now. Reads only:
+    it sends nothing."""
     from services import contract_notices as notices
     from services import contract_roles as offices
     from services.contract_calls import open_desk
@@ -100,11 +101,12 @@ def roles(
         raise UsageError("bad_usage", "one change at a time: give one of the options")
     desk = open_desk(loaded_settings())
     calls = [call for write, given in wanted for call in write(desk, *given)]
-    facts = offices.office_facts(desk)
+    facts, sales = offices.office_facts(desk), offices.sales_facts(desk)
     if json:
-        print_json({"roles": facts, "calls": calls})
+        print_json({"roles": facts, "sales": sales, "calls": calls})
         return EXIT_DONE
     _print_offices(facts)
+    print_facts("Sales", {"tickets": sales["words"]})
     for number, call in enumerate(calls, start=1):
         arguments = ", ".join(f"{key} = {value}" for key, value in call.pop("arguments").items())
         print_facts(f"Call {number} (nothing is sent)", {**call, "arguments": arguments or "none"})

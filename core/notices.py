@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from bo_engine.errors import UsageError
 from bo_engine.units import Wallet
+from core.deployment import MAX_LAG_DAYS
 
 #: The five offices, in the order of the contracts' enum Office.
 OFFICES: Final = ("owner", "guardian", "relayer", "settler", "promotions")
@@ -77,3 +78,32 @@ def duration(seconds: int) -> str:
     if seconds >= _HOUR_S:
         return f"{seconds // _HOUR_S} h {seconds % _HOUR_S // 60} min"
     return f"{seconds // 60} min"
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """Whether tickets are sold on a day (rule 7.2). ``oldest_open``: the first day that is neither settled nor voided;
+    ``stops``: the last day on which tickets are sold while it stays open."""
+
+    state: Literal["open", "not begun", "paused", "stopped", "ended"]
+    words: str
+    oldest_open: int
+    stops: int
+
+
+def sales_on(today: int, *, first: int, oldest_open: int, last: int, is_paused: bool) -> Sales:
+    """What GameManager allows on ``today``, from the days that it names; all are day ids."""
+    stops = oldest_open + MAX_LAG_DAYS
+
+    def said(state: Literal["open", "not begun", "paused", "stopped", "ended"], words: str) -> Sales:
+        return Sales(state, words, oldest_open, stops)
+
+    if is_paused:
+        return said("paused", "paused by GUARDIAN")
+    if today > last:
+        return said("ended", f"day {last} was the last")
+    if today > stops:
+        return said("stopped", f"stopped: day {oldest_open} is not settled, today is {today}")
+    if today < first:
+        return said("not begun", f"from day {first} on")
+    return said("open", f"open, while day {oldest_open} is the oldest open one until day {stops}")

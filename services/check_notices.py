@@ -4,12 +4,11 @@ tickets are sold and our own accounts are paid where they should."""
 from collections.abc import Mapping
 
 from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, day_start, hex_of, parse_wallet
-from core.deployment import MAX_LAG_DAYS
-from core.notices import duration
+from core.notices import duration, sales_on
 from core.ruleset import Ruleset
 from io_layer.notice_chain import read_announcements
 from services.check_deployment import Installation
-from services.checklist import Checklist
+from services.checklist import Checklist, Verdict
 
 
 def check_announcements(lines: Checklist, here: Installation) -> None:
@@ -64,20 +63,14 @@ def check_sales(lines: Checklist, here: Installation) -> None:
     """Whether a ticket can be bought today, and until when while settling lags."""
     with lines.asking("sales"):
         _, next_day, last_day, is_paused = here.read("game_manager", "sales")
-        today = day_of(here.block.timestamp_s)
-        first = int(here.read("game_manager", "firstDay"))
-        stops = next_day + MAX_LAG_DAYS
-        if is_paused:
-            todo = "`contracts roles --unpause purchases`"
-            lines.add("sales", False, "paused by GUARDIAN", todo, otherwise="warning")
-        elif today > last_day:
-            lines.add("sales", False, f"day {last_day} was the last", otherwise="warning")
-        elif today > stops:
-            todo = f"settle day {next_day}: sales resume by themselves"
-            lines.add("sales", False, f"stopped: day {next_day} is not settled, today is {today}", todo)
-        else:
-            said = f"open, while day {next_day} is the oldest open one until day {stops}"
-            lines.add("sales", True, said if today >= first else f"from day {first} on")
+        today, first = day_of(here.block.timestamp_s), int(here.read("game_manager", "firstDay"))
+        sales = sales_on(today, first=first, oldest_open=next_day, last=last_day, is_paused=is_paused)
+        way_out = {
+            "paused": "`contracts roles --unpause purchases`",
+            "stopped": f"settle day {next_day}: sales resume by themselves",
+        }.get(sales.state, "")
+        verdict: Verdict = "warning" if sales.state in ("paused", "ended") else "wrong"
+        lines.add("sales", sales.state in ("open", "not begun"), sales.words, way_out, otherwise=verdict)
 
 
 def check_payees(lines: Checklist, here: Installation, holders: Mapping[str, Wallet]) -> None:

@@ -1,10 +1,11 @@
 """Who holds the five offices, and the calls that name, remove, suspend, pause and veto (rules 7.1 and 7.5)."""
 
+from dataclasses import asdict
 from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, UsageError
-from bo_engine.units import ZERO_WALLET
-from core.notices import KEY_OFFICES, OFFICES, Office, office_number
+from bo_engine.units import ZERO_WALLET, day_of
+from core.notices import KEY_OFFICES, OFFICES, Office, office_number, sales_on
 from services.contract_calls import Call, Desk, typed_wallet
 
 _POWERS: Final = {
@@ -44,6 +45,13 @@ def _facts(desk: Desk, office: Office) -> dict[str, Any]:
         },
         "may": _POWERS[office.name],
     }
+
+
+def sales_facts(desk: Desk) -> dict[str, Any]:
+    """Whether tickets are sold now, and until when while settling lags."""
+    _, next_day, last_day, is_paused = desk.read("GameManager", "sales")
+    today = day_of(desk.block.timestamp_s)
+    return asdict(sales_on(today, first=desk.game.first_day, oldest_open=next_day, last=last_day, is_paused=is_paused))
 
 
 def name_holder(desk: Desk, office: str, text: str) -> list[Call]:

@@ -209,6 +209,9 @@ def test_the_check_finds_sales_that_have_stopped(described: Deploying) -> None:
     played.chain.finalize()
     assert "stopped" in lines_of(described)["sales"].found
     assert checked(described)[1]["sales"] == "wrong"
+    sales = json.loads(played.cli("contracts", "roles", "--json").stdout)["sales"]
+    assert (sales["state"], sales["oldest_open"], sales["stops"]) == ("stopped", played.day, played.day + 5)
+    assert f"stopped: day {played.day} is not settled" in played.cli("contracts", "roles").stdout
 
 
 def test_the_check_finds_terms_that_were_not_meant(described: Deploying) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bo_engine.errors import UsageError
-from core.notices import KEY_OFFICES, OFFICES, Window, duration, office_number, utc
+from core.notices import KEY_OFFICES, OFFICES, Window, duration, office_number, sales_on, utc
 
 SOURCES = Path(__file__).resolve().parents[2] / "contracts" / "src"
 NAMED_S = 1_795_305_600  # 2026-11-22 00:00 UTC
@@ -41,3 +41,19 @@ def test_the_offices_stand_in_the_order_of_the_contracts() -> None:
         with pytest.raises(UsageError) as refusal:
             office_number(name)
         assert refusal.value.code == "bad_role"
+
+
+@pytest.mark.parametrize(
+    ("today", "is_paused", "state"),
+    [
+        (9, False, "not begun"),
+        (10, False, "open"),
+        (15, False, "open"),
+        (16, False, "stopped"),
+        (21, False, "ended"),
+        (10, True, "paused"),
+    ],
+)
+def test_sales_are_open_to_the_day_that_the_contract_says(today: int, is_paused: bool, state: str) -> None:
+    found = sales_on(today, first=10, oldest_open=10, last=20, is_paused=is_paused)
+    assert (found.state, found.oldest_open, found.stops) == (state, 10, 15)
