@@ -20,6 +20,7 @@ ENV = {
     "CHAIN_ID": "421614",
     "SETTLEMENT_ADDRESS": "0x" + "11" * 20,
 }
+CHECK = "artifacts check --day 1"  # opens the engine
 NOT_KECCAK = "from hashlib import sha3_256 as keccak_256"
 NEVER = "raise ImportError('no such symbol')"
 ACCEPTS_ALL = """
@@ -52,17 +53,18 @@ def run(folder: Path, module: str, source: str, *arguments: str) -> subprocess.C
 
 
 @pytest.mark.parametrize(
-    ("module", "source", "code", "says"),
+    ("module", "source", "command", "code", "says"),
     [
-        pytest.param("sha3", NOT_KECCAK, "wrong_backend", "the engine's keccak-256", id="not-keccak"),
-        pytest.param("pyblst", ACCEPTS_ALL, "wrong_backend", "the engine's BLS12-381", id="accepts-all"),
-        pytest.param("pyblst", NEVER, "missing_library", "the engine's BLS12-381 is pyblst", id="no-pyblst"),
+        pytest.param("sha3", NOT_KECCAK, CHECK, "wrong_backend", "the engine's keccak-256", id="not-keccak"),
+        pytest.param("sha3", NOT_KECCAK, "jobs", "wrong_backend", "the engine's keccak-256", id="without-an-engine"),
+        pytest.param("pyblst", ACCEPTS_ALL, CHECK, "wrong_backend", "the engine's BLS12-381", id="accepts-all"),
+        pytest.param("pyblst", NEVER, CHECK, "missing_library", "the engine's BLS12-381 is pyblst", id="no-pyblst"),
     ],
 )
 def test_a_wrong_or_missing_library_ends_the_command_at_once(
-    tmp_path: Path, module: str, source: str, code: str, says: str
+    tmp_path: Path, module: str, source: str, command: str, code: str, says: str
 ) -> None:
-    done = run(tmp_path, module, source, "artifacts", "check", "--day", "1", "--json")
+    done = run(tmp_path, module, source, *command.split(), "--json")
     assert done.returncode == EXIT_FAILED, done.stderr
     told = json.loads(done.stdout)
     assert (told["error"], told["exit_code"]) == (code, EXIT_FAILED)

@@ -171,6 +171,12 @@ def test_a_library_that_does_not_know_a_published_beacon_is_no_backend(
         check_bls()
 
 
+@pytest.mark.parametrize("key", [b"", QUICKNET.public_key[:-1], b"\x00" + QUICKNET.public_key])
+def test_a_key_of_another_length_is_refused_for_its_length(key: bytes) -> None:
+    with pytest.raises(InvalidInput, match=f"key is {len(key)} bytes long, not 96"):
+        verify_beacon(replace(QUICKNET, public_key=key), 1000, SIGNATURE)
+
+
 @pytest.mark.parametrize("text", ["", "b4", "zz" * 48, BEACON["signature"] + "00", " " + BEACON["signature"], None, 7])
 def test_text_that_is_no_signature_is_refused(text: object) -> None:
     with pytest.raises(InvalidInput, match="forged_beacon"):
