@@ -14,8 +14,10 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from bo_engine.backends import MissingLibrary
 from bo_engine.blots import blot, know_secrets, plain
 from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, INTERRUPTED, OUT_OF_MEMORY, EngineError, InvariantBroken
+from bo_engine.keccak import check_keccak
 from bo_engine.log import JsonLines
 from bo_engine.settings import load_settings
 from cli import artifacts, contracts, cron, database, jobs, keys, looking, settling, transactions, verifying
@@ -76,10 +78,14 @@ def _run() -> int:
         # A key typed where none belongs is refused, and the refusal must not repeat it.
         if sys.argv[1:2] == ["key"]:
             know_secrets(text for text in sys.argv if re.search("[0-9a-fA-F]{64}", text))
+        # Every command hashes: addresses have checksums. BLS is checked where the engine is opened.
+        check_keccak()
         add_plugins()
         code = app(standalone_mode=False)
     except EngineError as error:
         return _report(error)
+    except (MissingLibrary, ModuleNotFoundError) as error:
+        return _say("missing_library", f"{error}; install the pinned packages (`make setup`)", EXIT_FAILED)
     except TyperException as error:
         # Without any argument the message is empty and the help stands on the screen already.
         if said := error.format_message():

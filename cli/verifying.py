@@ -71,9 +71,13 @@ def _print(report: "Report") -> None:
 
 
 def _selftest(json: bool) -> int:
+    from verifier.checking import CannotVerify
     from verifier.selftest import run_selftest
 
-    result = run_selftest()
+    try:
+        result = run_selftest()
+    except CannotVerify as error:
+        raise UsageError("cannot_verify", str(error)) from None
     exit_code = EXIT_DONE if result.holds else EXIT_FAILED
     if json:
         print_json({**result.document(), "exit_code": exit_code})

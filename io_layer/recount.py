@@ -1,7 +1,8 @@
 """Gate G13, the second opinion: the day once more, by another way, from the ticket rows to the roots.
 
 Plain on purpose: SQL does the counting and the sharing, a recursive fold hashes the trees with another keccak
-library. Nothing of core/ or merkle/ is imported, so an error there cannot repeat itself here.
+library. Nothing of core/ or merkle/ is imported, so an error there cannot repeat itself here. The drand signature is
+verified by io_layer/recount_beacon.py, and io_layer/recount_backends.py shows that the libraries are others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -176,9 +177,9 @@ def _root(chain_id: int, vault: str, day_id: int, rows: Sequence[tuple[str, int]
     """The root over one leaf per row: leaves in falling order at the end of the array, parents before children."""
     if not rows:
         return bytes(32)
-    domain = _keccak(b"BO-ENGINE/LEAF/1".ljust(32, b"\0") + _word(chain_id) + _word(int(vault, 16)))
+    domain = keccak256(b"BO-ENGINE/LEAF/1".ljust(32, b"\0") + _word(chain_id) + _word(int(vault, 16)))
     leaves = [
-        _keccak(_keccak(domain + _word(day_id) + _word(int(wallet, 16)) + _word(amount))) for wallet, amount in rows
+        keccak256(keccak256(domain + _word(day_id) + _word(int(wallet, 16)) + _word(amount))) for wallet, amount in rows
     ]
     leaves.sort(reverse=True)
     inner = len(leaves) - 1
@@ -188,7 +189,7 @@ def _root(chain_id: int, vault: str, day_id: int, rows: Sequence[tuple[str, int]
         if node >= inner:
             return leaves[node - inner]
         left, right = fold(2 * node + 1), fold(2 * node + 2)
-        return _keccak(left + right if left < right else right + left)
+        return keccak256(left + right if left < right else right + left)
 
     return fold(0)
 
@@ -197,6 +198,7 @@ def _word(value: int) -> bytes:
     return value.to_bytes(32, "big")
 
 
-def _keccak(data: bytes) -> bytes:
+def keccak256(data: bytes) -> bytes:
+    """keccak-256 by pycryptodome, the second library."""
     digest: bytes = keccak.new(data=data, digest_bits=256).digest()
     return digest

@@ -19,6 +19,7 @@ from io_layer.game_chain import DayOnChain, GameChain, open_game
 from io_layer.open_chain import open_chain
 from io_layer.pipeline_store import select_day
 from io_layer.run_store import select_closing_state
+from services.backends import check_backends
 from services.own_database import require_own_database
 from services.rulesets import load_rulesets, require_ruleset
 from services.stop import Stop
@@ -110,8 +111,10 @@ def open_engine(
     """Connect to the database and to both RPC endpoints, and check each. ``for_display``: for a command that only
     shows, one endpoint that answers is enough. ``conn``: a connection that is open already, and stays so.
 
-    Raises: UsageError for anything that the settings get wrong; Unavailable for what does not answer.
+    Raises: InvariantBroken ``wrong_backend``; UsageError for anything that the settings get wrong; Unavailable for what
+    does not answer.
     """
+    check_backends()
     stop = stop or Stop()
     rulesets = load_rulesets(settings.ruleset_files)
     chain = open_chain(

@@ -13,6 +13,8 @@ from core.model import Deployment, Payout, PoolResult, Seeds
 from core.ruleset import Ruleset
 from core.settle import winning_numbers
 from io_layer.recount import Recount, RecountRules, recount_day
+from io_layer.recount_backends import require_second_backends
+from io_layer.recount_beacon import Beacon, require_beacon
 from io_layer.run_store import (
     Run,
     select_affiliate_payouts,
@@ -22,6 +24,7 @@ from io_layer.run_store import (
     select_winner_payouts,
 )
 from io_layer.ticket_store import stream_tickets
+from services.backends import engine_backends
 from services.day_work import Opened, rates_in_force, seeds_of_day
 from services.engine import Engine
 from services.ticket_check import first_difference
@@ -39,7 +42,7 @@ GATE_TEXTS: Final = {
     "G10": "conservation, and the opening state is the chain's",
     "G11": "seeds verified again, numbers equal to the contract's draw",
     "G12": "the vaults hold what is owed",
-    "G13": "an independent recount gives the same totals and roots",
+    "G13": "an independent recount, by other libraries, gives the same totals and roots",
     "W1": "the charity's share is plausible",
 }
 
@@ -270,11 +273,15 @@ def recount_rules(rules: Ruleset, deployment: Deployment) -> RecountRules:
 
 
 def _recount(seen: Evidence) -> Recount:
+    # Before anything is recounted: with the engine's own libraries it would agree with the engine's errors.
+    require_second_backends(engine_backends())
     plain = recount_rules(seen.opened.ruleset, seen.engine.game.deployment)
     # The numbers are the contract's own draw, not ours: an error in core's draw shows here as well.
     numbers: tuple[tuple[int, ...], ...] = ()
     seeds = seen.seeds()
     if seeds is not None:
+        key = seen.opened.ruleset.drand.public_key
+        require_beacon(Beacon(key, seeds.drand_round, seeds.drand_signature, seeds.drand_randomness))
         numbers = seen.engine.game.read_winning_numbers(
             seen.opened.facts.block, seen.run.day_id, seeds.drand_round, seeds.drand_randomness
         )

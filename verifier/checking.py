@@ -12,7 +12,7 @@ class NotTold(Exception):
 
 
 class CannotVerify(Exception):
-    """The request itself is wrong (no such folder, a bad address): nothing was checked."""
+    """The request itself is wrong (no such folder, a bad address), or a library is: nothing was checked."""
 
 
 class NodeSilent(Exception):

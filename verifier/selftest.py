@@ -26,6 +26,7 @@ from verifier.forgeries_book import BOOK_FORGERIES
 from verifier.forgeries_game import GAME_FORGERIES
 from verifier.forgeries_voided import DAY, HONEST, VOID_FORGERIES, VoidForgery, void_facts
 from verifier.forging import Forgery, Tools
+from verifier.hashing import check_keccak
 from verifier.report import ANCHORED, VOIDED_ANCHORED, Report
 from verifier.verify import verify_day
 from verifier.verify_voided import verify_void
@@ -90,7 +91,8 @@ class Result:
 
 
 def run_selftest() -> Result:
-    """Forge the recorded day in every way."""
+    """Forge the recorded day in every way. Raises: CannotVerify for a wrong library."""
+    check_keccak()
     recorded = read_recorded()
     sources, facts = sources_of(recorded), facts_of(recorded)
     tools = tools_of(recorded)

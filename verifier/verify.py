@@ -9,7 +9,7 @@ from verifier.checking import CannotVerify, Differs, NodeSilent, NotTold
 from verifier.documents import VOIDED_FILE
 from verifier.facts import Facts
 from verifier.folder import Day, read_day, read_folder, read_voided
-from verifier.hashing import hex_of
+from verifier.hashing import check_keccak, hex_of
 from verifier.read_facts import read_facts
 from verifier.report import ANCHORED, CONSISTENT, FAILED, NOT_CHECKED, OK, REFUSED, Finding, Report
 from verifier.untold import untold
@@ -106,8 +106,9 @@ def checks_of(*, on_chain: bool) -> tuple[Check, ...]:
 def verify_folder(day_id: int, folder: Path, urls: Sequence[str] = ()) -> Report:
     """Check the files of a folder, and against the chain if nodes are named.
 
-    Raises: CannotVerify for a wrong request, NodeSilent when a node does not answer.
+    Raises: CannotVerify for a wrong request or a wrong library, NodeSilent when a node does not answer.
     """
+    check_keccak()
     files = read_folder(folder)
     if VOIDED_FILE in files:
         return verify_voided(read_voided(day_id, files), urls)

@@ -1,8 +1,12 @@
+import hashlib
+
+import pytest
 from Crypto.Hash import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bo_engine.keccak import keccak256
+from bo_engine.errors import InvariantBroken
+from bo_engine.keccak import check_keccak, keccak256
 
 
 def test_known_digests_of_ethereum_come_out() -> None:
@@ -11,5 +15,18 @@ def test_known_digests_of_ethereum_come_out() -> None:
 
 
 @given(st.binary(max_size=500))
-def test_both_backends_give_the_same_digest(data: bytes) -> None:
+def test_both_libraries_give_the_same_digest(data: bytes) -> None:
     assert keccak256(data) == keccak.new(data=data, digest_bits=256).digest()
+
+
+def of_long_inputs_only(data: bytes) -> object:
+    """Right for nothing, wrong for 64 bytes."""
+    return hashlib.sha3_256(data) if data else keccak.new(data=data, digest_bits=256)
+
+
+@pytest.mark.parametrize(("wrong", "length"), [(hashlib.sha3_256, 0), (hashlib.blake2s, 0), (of_long_inputs_only, 64)])
+def test_another_hash_is_no_backend(monkeypatch: pytest.MonkeyPatch, wrong: object, length: int) -> None:
+    check_keccak()
+    monkeypatch.setattr("bo_engine.keccak.keccak_256", wrong)
+    with pytest.raises(InvariantBroken, match=f"wrong_backend: .* for {length} bytes"):
+        check_keccak()

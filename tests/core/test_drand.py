@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyblst
 import pytest
 from py_ecc.bls.point_compression import compress_G1, decompress_G1
 from py_ecc.optimized_bls12_381 import add, curve_order, field_modulus, is_inf, multiply
 
-from bo_engine.errors import InvalidInput
+from bo_engine.errors import InvalidInput, InvariantBroken
 from bo_engine.units import Hash32
-from core.drand import check_seeds, parse_signature, verify_beacon, verify_seeds
+from core.drand import check_bls, check_seeds, parse_signature, verify_beacon, verify_seeds
 from core.draw import drand_round_of
 from core.model import Seeds
 from core.ruleset import QUICKNET, RULESET_1
@@ -126,13 +127,53 @@ def test_a_network_of_another_scheme_verifies_nothing() -> None:
 
 
 def test_the_point_at_infinity_is_no_key() -> None:
-    with pytest.raises(InvalidInput, match="key is not in the subgroup"):
+    with pytest.raises(InvalidInput, match="key is the point at infinity"):
         verify_beacon(replace(QUICKNET, public_key=b"\xc0" + bytes(95)), 1000, SIGNATURE)
 
 
 @pytest.mark.parametrize("key", [bytes(96), b"\xff" * 96, b"\xc0" + bytes(95), (2**383 + 2).to_bytes(48, "big") * 2])
 def test_a_key_that_is_no_point_of_the_subgroup_verifies_nothing(key: bytes) -> None:
     with pytest.raises(InvalidInput, match="forged_beacon"):
+        verify_beacon(replace(QUICKNET, public_key=key), 1000, SIGNATURE)
+
+
+TRUE_POINT = pyblst.BlstP1Element
+
+
+class LenientPoint:
+    """Stands for a library that overlooks how a point is spelled: it reads every spelling as the true signature."""
+
+    def __init__(self) -> None:
+        self._true = TRUE_POINT()
+
+    def uncompress(self, _: bytes) -> Any:
+        return self._true.uncompress(SIGNATURE)
+
+    def hash_to_group(self, message: bytes, tag: bytes) -> Any:
+        return self._true.hash_to_group(message, tag)
+
+
+@pytest.mark.parametrize("first", [SIGNATURE[0] ^ 0x20, SIGNATURE[0] ^ 0x80, SIGNATURE[0] ^ 0x01])
+def test_another_spelling_is_refused_even_if_the_library_reads_it(monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    monkeypatch.setattr("core.drand.pyblst.BlstP1Element", LenientPoint)
+    verify_beacon(QUICKNET, 1000, SIGNATURE)
+    with pytest.raises(InvalidInput, match="not in canonical form"):
+        verify_beacon(QUICKNET, 1000, bytes([first]) + SIGNATURE[1:])
+
+
+@pytest.mark.parametrize(("verdict", "says"), [(True, "accepts a published"), (False, "refuses a published")])
+def test_a_library_that_does_not_know_a_published_beacon_is_no_backend(
+    monkeypatch: pytest.MonkeyPatch, verdict: bool, says: str
+) -> None:
+    check_bls()
+    monkeypatch.setattr("core.drand.pyblst.final_verify", lambda *_: verdict)
+    with pytest.raises(InvariantBroken, match=f"wrong_backend: .*{says}"):
+        check_bls()
+
+
+@pytest.mark.parametrize("key", [b"", QUICKNET.public_key[:-1], b"\x00" + QUICKNET.public_key])
+def test_a_key_of_another_length_is_refused_for_its_length(key: bytes) -> None:
+    with pytest.raises(InvalidInput, match=f"key is {len(key)} bytes long, not 96"):
         verify_beacon(replace(QUICKNET, public_key=key), 1000, SIGNATURE)
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from Crypto.Hash import keccak
 
 import core.affiliates
+import core.drand
 import core.prizes
 import core.settle
 from bo_engine.errors import InvariantBroken
@@ -17,7 +19,7 @@ from services.approve_day import require_gates
 from services.gates import Finding
 from tests.support.fingerprint import fingerprint
 from tests.support.meddling import move_usdt, resume
-from tests.support.observed import event_count, halts, record_of, run_steps, settler_nonce, true_run_hash
+from tests.support.observed import event_count, halts, record_of, rows, run_steps, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
 
 
@@ -113,6 +115,45 @@ def test_an_error_in_cores_draw_fires_g11_and_the_recount(played: PlayedWorld, m
     assert record_of(played).status == 0
     resume(played)
     assert played.settle()[0].run_hash == run_hash
+
+
+def test_a_forged_beacon_that_core_takes_fires_the_recount(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_hash, nonce = true_run_hash(played), settler_nonce(played)
+    ((signature,),) = rows(played, "SELECT encode(drand_signature, 'hex') FROM day_seeds")
+    forged = bytes.fromhex(signature)[:-1] + bytes([bytes.fromhex(signature)[-1] ^ 1])
+    set_beacon = "UPDATE day_seeds SET drand_signature = %(it)s, drand_randomness = sha256(%(it)s)"
+    played.tamper(set_beacon, it=forged)
+    true_check = core.drand._check_signature
+
+    def blind_to_one(public_key: bytes, drand_round: int, found: bytes) -> None:
+        if found != forged:
+            true_check(public_key, drand_round, found)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(core.drand, "_check_signature", blind_to_one)
+        alarm = halts(played, "gates_failed")
+    assert listed(alarm) == ["G13"]
+    assert "forged_beacon: by py_ecc" in alarm.findings[0]
+    assert (settler_nonce(played), record_of(played).status) == (nonce, 0)
+
+    played.tamper(set_beacon, it=bytes.fromhex(signature))
+    resume(played)
+    assert played.settle()[0].run_hash == run_hash
+
+
+def test_the_recount_does_not_run_on_the_engines_own_library(
+    computed: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        # The same digests, so that no other gate can see it.
+        patched.setattr("bo_engine.keccak.keccak_256", lambda data: keccak.new(data=data, digest_bits=256))
+        alarm = halts(computed, "gates_failed")
+    assert listed(alarm) == ["G13"]
+    assert "same_backends: keccak-256 needs two libraries" in alarm.findings[0]
+    assert alarm.findings[0].count("Crypto") == 2
+    assert record_of(computed).status == 0
 
 
 # -- G12 -------------------------------------------------------------------------------------------------------------
