@@ -4,7 +4,7 @@ There is no second library to fall back on: the verifier and gate G13 hash with 
 make both sides one.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from bo_engine.backends import MissingLibrary
 from bo_engine.errors import require_invariant
@@ -12,7 +12,12 @@ from bo_engine.errors import require_invariant
 try:
     from sha3 import keccak_256
 except ImportError as error:
-    raise MissingLibrary(f"the engine's keccak-256 is safe-pysha3, which does not load here: {error}") from error
+    _WHY: Final = str(error)
+
+    def keccak_256(data: bytes) -> Any:
+        """Stands in until the command line can say so: it is imported before it can print."""
+        raise MissingLibrary(f"the engine's keccak-256 is safe-pysha3, which does not load here: {_WHY}")
+
 
 _KNOWN: Final = {
     b"": "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470",
@@ -22,7 +27,7 @@ _KNOWN: Final = {
 
 
 def keccak256(data: bytes) -> bytes:
-    """The digest, 32 bytes."""
+    """The digest, 32 bytes. Raises: MissingLibrary."""
     digest: bytes = keccak_256(data).digest()
     return digest
 
