@@ -1,7 +1,10 @@
-"""What other people do on the chain, past the engine: owners of keys, and a chain that obeys the test."""
+"""What other people do, past the engine: owners of keys, of the database, and a chain that obeys the test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
+
+import pytest
 
 from bo_engine.keccak import keccak256
 from bo_engine.units import DayId, Wallet, hex_of
@@ -68,3 +71,24 @@ def resume(played: PlayedWorld, day: DayId | None = None) -> None:
     """A person lets the day go on."""
     with played.engine() as engine:
         resume_day(engine, day or played.day, by="Ada")
+
+
+#: What becomes of the cursor ``%(name)s`` while another run reads.
+CURSOR_MOVES = {
+    "moved back": "UPDATE event_cursors SET block_number = block_number - 1 WHERE name = %(name)s",
+    "of another chain": "UPDATE event_cursors SET block_hash = sha256(block_hash) WHERE name = %(name)s",
+    "removed": "DELETE FROM event_cursors WHERE name = %(name)s",
+}
+
+
+def move_cursor_before(
+    patch: pytest.MonkeyPatch, played: PlayedWorld, module: ModuleType, function: str, name: str, move: str
+) -> None:
+    """Another session moves a cursor (``CURSOR_MOVES``), just before the module calls one of its functions."""
+    called = getattr(module, function)
+
+    def meanwhile(*arguments: object, **named: object) -> object:
+        played.tamper(CURSOR_MOVES[move], name=name)
+        return called(*arguments, **named)
+
+    patch.setattr(module, function, meanwhile)
