@@ -131,7 +131,7 @@ def _next(engine: Engine, row: PipelineDay | None, states: dict[str, str], facts
     run = computed_run(engine.conn, day_id)
     if run is not None and any(name == "rows" or state.startswith(CHANGED) for name, state in states.items()):
         if row is not None and row.status not in ("HALTED", "DONE"):
-            return "`bo-engine settle`: it halts the day, because its files were changed in the database"
+            return "`bo-engine settle`: it halts the day, because its rows or files were changed in the database"
         return f"find out who changed the database; then {way_out(run) if 'rows' in states else files_way_out(run)}"
     if any(state != "ok" for state in states.values()):
         return f"find out who changed the files; then `bo-engine artifacts restore --day {day_id}`"
