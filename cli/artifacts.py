@@ -12,7 +12,10 @@ app = typer.Typer(help="The day's files: restore or check them.", no_args_is_hel
 
 @app.command()
 def restore(day: OneDay, json: JsonOption = False) -> int:
-    """Write a day's files anew from the database, byte for byte, over whatever stands there. Safe to repeat."""
+    """Write a day's files anew from the database, byte for byte, over whatever stands there. Safe to repeat.
+
+    One that was changed in the database is named and not brought back.
+    """
     from services.artifacts import restore_artifacts
     from services.engine import require_writable
     from services.lease import held_lease
@@ -32,11 +35,16 @@ def restore(day: OneDay, json: JsonOption = False) -> int:
 
 @app.command()
 def check(day: OneDay, json: JsonOption = False) -> int:
-    """Compare a day's files with the database: ok, missing or changed. Reads only; exit 1 if a file is not ok."""
+    """Compare a day's files with the database, and these with the run, its bundle and the chain.
+
+    Each is ok, missing, changed (on disk) or changed in the database. Reads only; exit 1 if a file is not ok.
+    """
     from services.artifacts import artifact_states
+    from services.compare_files import stored_states
 
     with opened_engine(for_display=True) as engine:
         states = dict(artifact_states(engine.conn, engine.artifacts_dir, parse_day(day)))
+        states |= stored_states(engine, parse_day(day))
     if json:
         print_json({"day_id": day, "files": states})
     else:

@@ -165,7 +165,9 @@ def stream_artifact(conn: Conn, artifact: StoredArtifact) -> Iterator[bytes]:
     for seq in range(-(-artifact.size // CHUNK_BYTES)):
         given = {"artifact_id": artifact.artifact_id, "seq": seq}
         row = conn.execute(SELECT_CHUNK, given, binary=True).fetchone()
-        piece = bytes(row[0]) if row else b""
+        if row is None:
+            break
+        piece = bytes(row[0])
         digest.update(piece)
         yield piece
     if digest.digest() != artifact.sha256:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from psycopg.rows import args_row
 
+from bo_engine.errors import Unavailable
 from bo_engine.units import Hash32
 from io_layer.database import Conn
 
@@ -37,16 +38,24 @@ MOVE_CURSOR = """
 """
 
 
-def move_cursor(conn: Conn, name: str, expected: EventCursor | None, block_number: int, block_hash: Hash32) -> bool:
-    """Move on (or back, after a reorg) from where it was read; False when somebody else has moved it.
+def move_cursor(conn: Conn, name: str, expected: EventCursor | None, block_number: int, block_hash: Hash32) -> None:
+    """Move on (or back, after a reorg) from where it was read, by compare-and-set.
 
-    In the transaction that stores the page's events.
+    Call it in the transaction that stores the page's events: the error takes them back.
+    Raises: Unavailable ``cursor_moved`` when somebody else has moved, made or removed it.
     """
     given = {"name": name, "block_number": block_number, "block_hash": block_hash}
     if expected is None:
-        return conn.execute(INSERT_CURSOR, given).rowcount == 1
-    expectation = {"expected_number": expected.block_number, "expected_hash": expected.block_hash}
-    return conn.execute(MOVE_CURSOR, {**given, **expectation}).rowcount == 1
+        moved = conn.execute(INSERT_CURSOR, given).rowcount
+    else:
+        expectation = {"expected_number": expected.block_number, "expected_hash": expected.block_hash}
+        moved = conn.execute(MOVE_CURSOR, {**given, **expectation}).rowcount
+    if moved != 1:
+        raise Unavailable(
+            "cursor_moved",
+            f"somebody has moved the cursor {name} since this run read it: what it has read up to block "
+            f"{block_number} is not stored; the next run reads it anew",
+        )
 
 
 MOVE_CURSOR_ON = """

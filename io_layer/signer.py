@@ -19,6 +19,7 @@ MAX_GAS_LIMIT: Final = 30_000_000
 FIELDS: Final = frozenset(
     {"type", "chainId", "nonce", "to", "value", "data", "gas", "maxFeePerGas", "maxPriorityFeePerGas"}
 )
+_HALF_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2  # of secp256k1
 #: Contract and first four bytes of the call.
 Allowed: TypeAlias = frozenset[tuple[Wallet, bytes]]
 
@@ -68,6 +69,19 @@ class Signer:
         _require(manifest.signer == self.address, "a manifest in another's name")
         signed = self._account.sign_message(encode_defunct(primitive=manifest_message(manifest)))
         return bytes(signed.signature)
+
+
+def manifest_signer(manifest: Manifest, signature: bytes) -> Wallet:
+    """Who has signed the manifest. Raises: ValueError for a signature that is none, or has a second spelling (s in the
+    upper half, v other than 27 and 28)."""
+    s = int.from_bytes(signature[32:64], "big")
+    if len(signature) != 65 or signature[64] not in (27, 28) or s > _HALF_ORDER:
+        raise ValueError("not r, s in the lower half, and v of 27 or 28")
+    try:
+        found = Account.recover_message(encode_defunct(primitive=manifest_message(manifest)), signature=signature)
+    except Exception as error:  # eth_keys has exceptions of its own, which are no ValueErrors
+        raise ValueError("no key has made this signature") from error
+    return parse_wallet(found)
 
 
 def _require(holds: bool, what: str) -> None:

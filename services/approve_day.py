@@ -72,11 +72,12 @@ def require_approved_rows(engine: Engine, run: Run) -> None:
         hex_of(select_run_digest(engine.conn, run.day_id, run.run_id)) in said,
         "settlement_differs",
         f"the rows of run {run.run_id} (day {run.day_id}) are not those that were approved; nothing is signed; look "
-        f"who changed them, then {_way_out(run)}",
+        f"who changed them, then {way_out(run)}",
     )
 
 
-def _way_out(run: Run) -> str:
+def way_out(run: Run) -> str:
+    """How a day comes by good rows again."""
     if run.status in ("dry_run", "approved"):
         return f"`bo-engine resume --day {run.day_id} --by NAME` computes and approves the day anew"
     return "restore the database (docs/operations.md): what is committed is not computed anew"

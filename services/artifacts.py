@@ -1,6 +1,6 @@
 """The day's files: copies of what the database holds, in ARTIFACTS_DIR/dayId=N (rule 4.7)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,16 +10,18 @@ from io_layer.artifact_store import (
     StoredArtifact,
     select_artifacts,
     select_copies,
+    select_digests,
     select_former_digests,
     stream_artifact,
 )
 from io_layer.artifact_writer import day_folder, remove_copy, remove_leftovers, sha256_stored, write_artifact
 from io_layer.database import Conn
 from io_layer.run_store import select_live_run
+from services.compare_files import MANIFEST, PROVENANCE, computed_run, lacks_files, require_files, require_manifest
+from services.compute_day import store_again
 from services.engine import Engine
 
-MANIFEST: Final = "manifest.json"
-_IN_NO_HASH: Final = frozenset({MANIFEST, "provenance.json"})
+_IN_NO_HASH: Final = frozenset({MANIFEST, PROVENANCE})
 
 
 def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
@@ -28,44 +30,48 @@ def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
     return select_artifacts(conn, day_id, run.run_id if run else None)
 
 
-def check_artifacts(engine: Engine, day_id: DayId) -> dict[str, str]:
-    """Stored files that the disk lacks: ``missing``, or ``outdated`` where the copy is that of a run before this one.
-    The two files that no hash names give way too: a database that was restored has others than the one that is lost.
+def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
+    """Write the stored files that the disk lacks, or holds of a run before this one; their names. Equal bytes are left
+    alone, unknown ones refused. The two files that no hash names give way: a database that was restored has others than
+    the one that is lost.
 
-    Raises: InvalidInput ``artifact_tampered`` for one that holds bytes that were never stored.
+    Where disk and database differ, the stored files are compared with the run first: what was changed in the database
+    is not published.
+    Raises: InvalidInput ``artifact_tampered`` for a file that holds bytes that were never stored; InvariantBroken as
+    ``require_files``, ``require_manifest``; UsageError ``artifacts_not_writable``; Unavailable ``disk_full``.
     """
-    lacking = {}
     folder = day_folder(engine.artifacts_dir, day_id)
-    for artifact in stored_artifacts(engine.conn, day_id):
-        found = sha256_stored(engine.artifacts_dir, day_id, artifact.name)
-        if found is None:
-            lacking[artifact.name] = "missing"
-        elif found == artifact.sha256:
-            continue
-        elif artifact.name in _IN_NO_HASH or found in select_former_digests(engine.conn, day_id, artifact.name):
-            lacking[artifact.name] = "outdated"
-        else:
+    remove_leftovers(engine.artifacts_dir, day_id)
+    stored = stored_artifacts(engine.conn, day_id)
+    found = {one.name: sha256_stored(engine.artifacts_dir, day_id, one.name) for one in stored}
+    lacking = [one for one in stored if found[one.name] != one.sha256]
+    _require_stored(engine, day_id, {one.name for one in lacking})
+    for artifact in lacking:
+        present = found[artifact.name]
+        is_known = present is None or artifact.name in _IN_NO_HASH
+        if not is_known and present not in select_former_digests(engine.conn, day_id, artifact.name):
             raise InvalidInput(
                 "artifact_tampered",
                 f"{folder / artifact.name} holds other bytes than the database; look who changed it, then `bo-engine "
                 f"artifacts restore --day {day_id}`",
             )
-    return lacking
+    for artifact in lacking:
+        chunks = stream_artifact(engine.conn, artifact)
+        force = found[artifact.name] is not None
+        write_artifact(engine.artifacts_dir, day_id, artifact.name, chunks, force=force)
+    return [artifact.name for artifact in lacking]
 
 
-def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
-    """Write the stored files that the disk lacks; their names. Equal bytes are left alone, unknown ones refused.
-
-    Raises: InvalidInput ``artifact_tampered``; UsageError ``artifacts_not_writable``; Unavailable ``disk_full``.
-    """
-    remove_leftovers(engine.artifacts_dir, day_id)
-    lacking = check_artifacts(engine, day_id)
-    for artifact in stored_artifacts(engine.conn, day_id):
-        if artifact.name in lacking:
-            force = lacking[artifact.name] == "outdated"
-            chunks = stream_artifact(engine.conn, artifact)
-            write_artifact(engine.artifacts_dir, day_id, artifact.name, chunks, force=force)
-    return list(lacking)
+def _require_stored(engine: Engine, day_id: DayId, names: Set[str]) -> None:
+    """Of a computed day, the stored files of these names are as they must be."""
+    run = computed_run(engine.conn, day_id)
+    if run is None:
+        return
+    if names - _IN_NO_HASH:
+        require_files(engine, run)
+    if MANIFEST in names:
+        # Of what the manifest names, the sha256 that stand in the rows: whose bytes those are was not asked here.
+        require_manifest(engine, run, select_digests(engine.conn, day_id, run.run_id))
 
 
 def remove_copies(engine: Engine, day_id: DayId) -> None:
@@ -77,9 +83,16 @@ def remove_copies(engine: Engine, day_id: DayId) -> None:
 def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
     """Write every stored file of the day anew, over whatever stands there. Safe to repeat.
 
-    Raises: InvalidInput ``nothing_stored``; InvariantBroken ``artifact_damaged``.
+    A file that was changed in the database is not brought back; one whose row was removed since the commit is made anew
+    from the tickets and the chain, but for the manifest, which `commit` signs.
+    Raises: InvalidInput ``nothing_stored``; InvariantBroken ``files_differ``, ``manifest_differs``,
+    ``settlement_differs``, ``result_differs``, ``artifact_conflict``, ``artifact_damaged``.
     """
+    run = computed_run(engine.conn, day_id)
+    if run is not None and run.status in ("committed", "settled") and lacks_files(engine.conn, run):
+        store_again(engine, run)
     artifacts = stored_artifacts(engine.conn, day_id)
+    _require_stored(engine, day_id, {one.name for one in artifacts})
     require_input(bool(artifacts), "nothing_stored", f"the database holds no files of day {day_id}: export it first")
     for artifact in artifacts:
         engine.stop.check()
@@ -95,8 +108,11 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
 
 
 def artifact_states(conn: Conn, artifacts_dir: Path, day_id: DayId) -> Iterator[tuple[str, str]]:
-    """Each stored file with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``; a settled
-    day's manifest that nobody has signed with ``not signed`` (`bo-engine commit --day N` does, with the key)."""
+    """Each stored file's copy with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``; a
+    settled day's manifest that nobody has signed with ``not signed`` (`bo-engine commit --day N` does, with the key).
+
+    Compares disk and database only; ``stored_states`` says whether the database is right.
+    """
     stored = stored_artifacts(conn, day_id)
     for artifact in stored:
         try:

@@ -71,7 +71,7 @@ def backfill_claim_events(engine: Engine, lease: Lease) -> Backfilled:
     """Read from where the last run stopped up to the final block, compare with the contracts, then look at the head.
 
     Raises: InvariantBroken ``logs_incomplete`` when the contracts have paid another sum than the events show; all else
-    is done by then.
+    is done by then. Unavailable ``cursor_moved``: the page at hand is not stored.
     """
     done = Backfilled()
     final = require_final_blocks(engine, lease)
@@ -111,13 +111,8 @@ def _scan(engine: Engine, lease: Lease, final: Block, cursor: EventCursor | None
             if cursor is None:
                 doubt_all(engine.conn)  # whoever removed the cursor takes the chain as it is now
             _store(engine, stop, events, days, done)
-            _move(engine, cursor, stop, block_hash)
+            move_cursor(engine.conn, CLAIMS, cursor, stop, block_hash)
         cursor = EventCursor(CLAIMS, stop, block_hash)
-
-
-def _move(engine: Engine, cursor: EventCursor | None, block_number: int, block_hash: Hash32) -> None:
-    if not move_cursor(engine.conn, CLAIMS, cursor, block_number, block_hash):
-        raise Unavailable("cursor_moved", "somebody has moved the cursor claims meanwhile; the next run reads it anew")
 
 
 def _store(engine: Engine, stop: int, events: Sequence[Payment], days: Days, done: Backfilled) -> None:
@@ -172,7 +167,7 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Backfilled) ->
     block = engine.game.chain.read_block(max(first - 1, engine.settings.first_block))
     block_hash = Hash32(bytes.fromhex(block.block_hash[2:]))
     with lease.transaction():
-        _move(engine, select_cursor(engine.conn, CLAIMS), block.number, block_hash)
+        move_cursor(engine.conn, CLAIMS, select_cursor(engine.conn, CLAIMS), block.number, block_hash)
     _scan(engine, lease, final, EventCursor(CLAIMS, block.number, block_hash), done)
     return compare_payments(engine, final)
 

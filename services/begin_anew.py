@@ -26,8 +26,11 @@ def may_begin_anew(run: Run | None) -> bool:
 
 
 def begin_anew(conn: Conn, day_id: DayId, run: Run | None) -> None:
-    """Back to the export, in the caller's transaction. The copies of the input files must be off the disk already."""
-    if run is not None and run.status == "approved":
+    """Back to the export, in the caller's transaction. The copies of the input files must be off the disk already.
+
+    A dry_run is set aside like an approved run: compute would recognise its rows, and keep its files, changed or not.
+    """
+    if run is not None:
         supersede_run(conn, run.run_id)
     delete_inputs_artifacts(conn, day_id)
     rewind_day(conn, day_id, "export")

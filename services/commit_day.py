@@ -33,6 +33,7 @@ from io_layer.run_store import (
 from io_layer.takeback_chain import read_last_takeback
 from io_layer.ticket_store import stream_purchase_places
 from services.approve_day import require_approved_rows
+from services.compare_files import require_files
 from services.day_work import Opened, open_day
 from services.engine import Engine
 from services.final_block import remember_final_block
@@ -64,16 +65,18 @@ def commit_day(engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | 
     """Bring the approved run on-chain and release it. Waits at most ``wait_s`` (``WAIT_S``) for the chain.
 
     Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``taken_back``, ``settlement_differs``, ``facts_differ``,
-    ``would_revert``; Unavailable ``waiting_for_chain``, ``day_before_pending``, ``day_voided``.
+    ``files_differ``, ``manifest_differs``, ``would_revert``; Unavailable ``waiting_for_chain``, ``day_before_pending``,
+    ``day_voided``.
     """
     run = _approved_run(engine, opened.day_id)
     require_approved_rows(engine, run)
     struct = rebuilt_settlement(engine, run)
+    sha256s = require_files(engine, run)
     deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
     record = _ensure_committed(engine, lease, opened, run, struct, deadline)
     if isinstance(record, NotDue):
         return record
-    manifest = ensure_manifest(engine, lease, run)
+    manifest = ensure_manifest(engine, lease, run, sha256s)
     if record.status == COMMITTED:
         not_before = record.committed_at_s + engine.game.read_challenge_period_s(opened.facts.block)
         if engine.game.chain.read_final_block().timestamp_s < not_before:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from bo_engine.errors import InvariantBroken
-from bo_engine.units import Hash32, hex_of, parse_hash32
-from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
+from bo_engine.units import hex_of, parse_hash32
+from core.documents.checksums import render_checksums
 from io_layer.artifact_store import put_artifact, select_digests
+from io_layer.database import Conn
 from io_layer.pipeline_store import finish_step
 from io_layer.run_store import (
     NewRun,
@@ -23,6 +24,7 @@ from services.day_work import (
     affiliates_document,
     compute,
     inputs_document,
+    open_day,
     rates_in_force,
     referred_of_day,
     seeds_of_day,
@@ -132,16 +134,34 @@ def _is_stored(engine: Engine, opened: Opened, live: Run, computed: Computed) ->
     )
 
 
+def store_again(engine: Engine, run: Run) -> None:
+    """Compute a committed day once more and store those of its files whose rows were removed.
+
+    Raises: InvariantBroken ``result_differs``; ``artifact_conflict`` for one that is stored with other bytes.
+    """
+    opened = open_day(engine, run.day_id)
+    computed = compute_in_memory(engine, opened)
+    refuse_other_result(run, computed)
+    referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
+    with engine.conn.transaction():
+        put_artifact(engine.conn, run.day_id, None, "inputs.json", inputs_document(engine, opened))
+        put_artifact(engine.conn, run.day_id, None, "affiliates.json", affiliates_document(engine, opened, referred))
+        _put_files(engine.conn, run.run_id, computed)
+
+
 def _store(engine: Engine, lease: Lease, opened: Opened, computed: Computed) -> None:
-    day_id = opened.day_id
     with lease.transaction():
         run_id = insert_run(engine.conn, _new_run(opened, computed))
-        digests: dict[str, Hash32] = dict(select_digests(engine.conn, day_id, None))
-        for name, chunks in computed.documents().items():
-            digests[name], _ = put_artifact(engine.conn, day_id, run_id, name, chunks())
-        sums = render_checksums(day_id=day_id, sha256s={name: digests[name] for name in DETERMINISTIC_FILES})
-        put_artifact(engine.conn, day_id, run_id, "checksums.json", sums)
-        finish_step(engine.conn, day_id, "compute", run_id=run_id)
+        _put_files(engine.conn, run_id, computed)
+        finish_step(engine.conn, opened.day_id, "compute", run_id=run_id)
+
+
+def _put_files(conn: Conn, run_id: int, computed: Computed) -> None:
+    """The run's own files. The same bytes again change nothing."""
+    day_id, sha256s = computed.result.day_id, dict(computed.input_sha256s)
+    for name, chunks in computed.documents().items():
+        sha256s[name], _ = put_artifact(conn, day_id, run_id, name, chunks())
+    put_artifact(conn, day_id, run_id, "checksums.json", render_checksums(day_id=day_id, sha256s=sha256s))
 
 
 def _new_run(opened: Opened, computed: Computed) -> NewRun:

@@ -14,7 +14,9 @@ from io_layer.pipeline_store import PipelineDay, select_day
 from io_layer.run_store import select_live_run
 from io_layer.seed_store import select_seeds
 from io_layer.ticket_store import select_pool_totals
+from services.approve_day import way_out
 from services.artifacts import artifact_states
+from services.compare_files import CHANGED, computed_run, files_way_out, stored_states
 from services.day_work import Opened
 from services.engine import EMPTY_STATE, Engine, open_engine
 from services.settle_days import JOB
@@ -44,6 +46,8 @@ def doctor(settings: Settings, day_id: DayId, *, tell: Callable[[str], None], st
             with open_engine(settings, tell=tell, stop=stop, for_display=True, conn=conn) as engine:
                 seen.facts.update(_endpoints(engine))
                 seen.facts.update(_chain(engine, day_id, is_halted=row is not None and row.status == "HALTED"))
+                states |= stored_states(engine, day_id)
+                seen.facts["files"] = _files(states)
                 seen.facts["next"] = _next(engine, row, states, seen.facts, day_id)
                 seen.warnings = engine.game.chain.warnings
         except Stopped:
@@ -65,9 +69,13 @@ def _stored(conn: Conn, row: PipelineDay | None, states: dict[str, str], day_id:
         "steps_done": _steps(row),
         "lease": lease.holder if lease and lease.holder and not lease.is_expired else "free",
         "run": f"{run.status} {hex_of(run.run_hash)}" if run else None,
-        "files": ", ".join(f"{name} {state}" for name, state in states.items()) or None,
+        "files": _files(states),
         "seeds": _seeds(conn, day_id),
     }
+
+
+def _files(states: dict[str, str]) -> str | None:
+    return ", ".join(f"{name} {state}" for name, state in states.items()) or None
 
 
 def _steps(row: PipelineDay | None) -> str:
@@ -120,6 +128,11 @@ def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
 def _next(engine: Engine, row: PipelineDay | None, states: dict[str, str], facts: dict[str, Any], day_id: DayId) -> str:
     if day_id < engine.game.first_day:
         return f"nothing: the day lies before the contract's first day {engine.game.first_day}"
+    run = computed_run(engine.conn, day_id)
+    if run is not None and any(name == "rows" or state.startswith(CHANGED) for name, state in states.items()):
+        if row is not None and row.status not in ("HALTED", "DONE"):
+            return "`bo-engine settle`: it halts the day, because its rows or files were changed in the database"
+        return f"find out who changed the database; then {way_out(run) if 'rows' in states else files_way_out(run)}"
     if any(state != "ok" for state in states.values()):
         return f"find out who changed the files; then `bo-engine artifacts restore --day {day_id}`"
     if row is not None and row.status == "DONE":

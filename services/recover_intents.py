@@ -58,7 +58,8 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
     """Scan the chain from where the last run stopped up to the final block, then close what the chain has decided.
 
     Raises: InvariantBroken ``logs_incomplete`` when the events found are fewer than the contract has counted;
-    Unavailable ``intents_locked`` when all tickets are stored and somebody's lock kept an intent from its own.
+    Unavailable ``cursor_moved`` (the page at hand is not stored), ``intents_locked`` when all tickets are stored and
+    somebody's lock kept an intent from its own.
     """
     done = Recovered()
     final = require_final_blocks(engine, lease)

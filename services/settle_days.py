@@ -38,6 +38,7 @@ from services.commit_day import (
     refuse_taken_back,
     release_purpose,
 )
+from services.compare_files import require_files
 from services.compute_day import compute_day, compute_stored, refuse_other_result
 from services.day_work import Opened, check_day, open_day, seeds_of_day
 from services.engine import Engine, require_writable
@@ -379,7 +380,7 @@ def _done_again(engine: Engine, lease: Lease, row: PipelineDay, step: Step) -> D
         refuse_other_result(live, compute_stored(engine, open_day(engine, row.day_id)))
     if step == "commit" and (run := select_live_run(engine.conn, row.day_id)) is not None:
         # A day that was released without our key has no manifest yet.
-        facts["manifest"] = ensure_manifest(engine, lease, run)
+        facts["manifest"] = ensure_manifest(engine, lease, run, require_files(engine, run))
     mirror_artifacts(engine, row.day_id)
     outcome = _outcome(engine, row.day_id, EXIT_DONE)
     outcome.facts.update(facts)

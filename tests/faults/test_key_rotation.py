@@ -159,6 +159,8 @@ def test_a_key_exchanged_as_the_page_says_costs_nothing(played: PlayedWorld, tmp
         "--rpc", played.env["RPC_URL"],
     )  # fmt: skip
     assert (verified.code, "anchored" in verified.stdout) == (EXIT_DONE, True)
+    # The old key holds no office any more, but it has sent the day's commit.
+    assert played.cli("artifacts", "check", "--day", str(played.day)).code == EXIT_DONE
     check_invariants(played)
 
 

@@ -163,9 +163,9 @@ def test_what_was_changed_after_the_approval_halts_the_day_before_a_signature(
 ) -> None:
     sold_world.restore(approved_database)
     before = settler_nonce(sold_world)
-    sold_world.tamper(statement)
     with sold_world.engine() as engine:
         restore_artifacts(engine, sold_world.day)
+    sold_world.tamper(statement)
     assert halts(sold_world, "settlement_differs").message.count("nothing is signed") == 1
     assert settler_nonce(sold_world) == before
     assert rows(sold_world, "SELECT count(*) FROM chain_transactions WHERE round >= 0 AND status <> 'FINAL'") == [(0,)]

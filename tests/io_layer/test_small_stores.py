@@ -1,5 +1,8 @@
 """Statistics, event cursors, suspense events, vouchers and claims."""
 
+import pytest
+
+from bo_engine.errors import Unavailable
 from bo_engine.units import Atoms, DayId, PoolId
 from io_layer.audit_store import has_audit, insert_audit
 from io_layer.cursor_store import EventCursor, delete_cursors, move_cursor, move_cursor_on, select_cursor
@@ -52,13 +55,18 @@ def test_an_older_block_does_not_overwrite_a_newer_pot(conn: Conn) -> None:
 
 def test_a_cursor_moves_only_from_where_it_was_read(conn: Conn) -> None:
     assert select_cursor(conn, "tickets") is None
-    assert move_cursor(conn, "tickets", None, 5, hash_of("5"))
-    assert not move_cursor(conn, "tickets", None, 6, hash_of("6"))
+    move_cursor(conn, "tickets", None, 5, hash_of("5"))
     at_five = select_cursor(conn, "tickets")
     assert at_five == EventCursor("tickets", 5, hash_of("5"))
-    assert not move_cursor(conn, "tickets", at_five._replace(block_hash=hash_of("reorg")), 6, hash_of("6"))
-    assert move_cursor(conn, "tickets", at_five, 6, hash_of("6"))
-    assert not move_cursor(conn, "tickets", at_five, 7, hash_of("7"))
+    for elsewhere in (None, at_five._replace(block_hash=hash_of("reorg")), at_five._replace(block_number=4)):
+        with pytest.raises(Unavailable, match="cursor_moved"):
+            move_cursor(conn, "tickets", elsewhere, 6, hash_of("6"))
+    move_cursor(conn, "tickets", at_five, 6, hash_of("6"))
+    with pytest.raises(Unavailable, match="cursor_moved"):
+        move_cursor(conn, "tickets", at_five, 7, hash_of("7"))
+    delete_cursors(conn, ["tickets"])
+    with pytest.raises(Unavailable, match="cursor_moved"):
+        move_cursor(conn, "tickets", at_five, 7, hash_of("7"))
 
 
 def test_an_unmatched_event_is_kept_once_until_a_person_resolves_it(conn: Conn) -> None:

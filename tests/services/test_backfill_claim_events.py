@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import services.backfill_claim_events
-from bo_engine.errors import InvariantBroken
+from bo_engine.errors import EXIT_LATER, InvariantBroken, Unavailable
 from bo_engine.units import day_end
 from io_layer.game_chain import GameChain
 from io_layer.payment_chain import read_payment_pages
@@ -20,6 +20,7 @@ from tests.support.claiming import Claimant, claimed_logs, invented_claims, sett
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
 from tests.support.jobs import backfill_claim_events
+from tests.support.meddling import CURSOR_MOVES, move_cursor_before
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
 from tests.support.reorgs import drop_blocks_above
@@ -144,6 +145,25 @@ def test_a_killed_backfill_is_repeated_without_a_second_row(played: PlayedWorld,
     backfill(played)
     assert stored_claims(played) == claimed_logs(played)
     assert len(stored_claims(played)) == 6
+
+
+@pytest.mark.parametrize("move", CURSOR_MOVES)
+def test_a_page_is_not_stored_when_the_cursor_was_moved_while_it_was_read(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, move: str
+) -> None:
+    backfill(played)  # so that there is a cursor
+    Claimant(played).claim(invented_claims(played, 6))
+    played.chain.finalize()
+    before = fingerprint(played)
+    with monkeypatch.context() as patch:
+        move_cursor_before(patch, played, services.backfill_claim_events, "insert_payments", "claims", move)
+        with pytest.raises(Unavailable) as caught:
+            backfill(played)
+    assert (caught.value.code, caught.value.exit_code) == ("cursor_moved", EXIT_LATER)
+    assert before.differences(fingerprint(played)) == ["table event_cursors"]
+    played.tamper("DELETE FROM event_cursors")  # as `resume --chain` does, once a person has looked
+    assert backfill(played).claims_final == 6
+    assert stored_claims(played) == claimed_logs(played)
 
 
 def test_a_row_that_was_lost_after_it_was_stored_is_read_again(played: PlayedWorld) -> None:

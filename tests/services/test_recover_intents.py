@@ -10,7 +10,7 @@ import pytest
 
 import services.recover_intents
 import services.see_purchases
-from bo_engine.errors import EngineError, InvariantBroken, Unavailable
+from bo_engine.errors import EXIT_LATER, EngineError, InvariantBroken, Unavailable
 from bo_engine.units import DayId, Hash32, day_end
 from io_layer.database import Conn
 from io_layer.intent_store import Intent, mark_submitted
@@ -21,6 +21,7 @@ from services.recover_intents import Recovered
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
 from tests.support.jobs import recover_intents
+from tests.support.meddling import CURSOR_MOVES, move_cursor_before
 from tests.support.observed import record_of, rows
 from tests.support.played_world import PlayedWorld
 from tests.support.reorgs import drop_blocks_above
@@ -101,6 +102,24 @@ def test_a_killed_recovery_is_repeated_without_a_second_ticket(played: PlayedWor
     assert recover(played) == NOTHING
     assert len(rows(played, "SELECT FROM tickets")) == tickets + sold
     assert rows(played, "SELECT count(*) FROM buy_intents WHERE status <> 'FINAL'") == [(0,)]
+
+
+@pytest.mark.parametrize("move", CURSOR_MOVES)
+def test_a_page_is_not_stored_when_the_cursor_was_moved_while_it_was_read(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, move: str
+) -> None:
+    sold = played.sell(DayId(played.day + 1))
+    played.chain.finalize()
+    before = fingerprint(played)
+    with monkeypatch.context() as patch:
+        move_cursor_before(patch, played, services.recover_intents, "finalize_buy_intents", "tickets", move)
+        with pytest.raises(Unavailable) as caught:
+            recover(played)
+    assert (caught.value.code, caught.value.exit_code) == ("cursor_moved", EXIT_LATER)
+    assert before.differences(fingerprint(played)) == ["table event_cursors"]
+    played.tamper("DELETE FROM event_cursors")  # as `resume --chain` does, once a person has looked
+    assert recover(played).tickets_added == sold
+    assert recover(played) == NOTHING
 
 
 def test_an_intent_whose_hash_the_app_lost_gets_its_hash_and_its_ticket(played: PlayedWorld, shop: Shop) -> None:

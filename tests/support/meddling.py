@@ -1,7 +1,11 @@
-"""What other people do on the chain, past the engine: owners of keys, and a chain that obeys the test."""
+"""What other people do, past the engine: owners of keys, of the database, and a chain that obeys the test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
+
+import psycopg
+import pytest
 
 from bo_engine.keccak import keccak256
 from bo_engine.units import DayId, Wallet, hex_of
@@ -68,3 +72,66 @@ def resume(played: PlayedWorld, day: DayId | None = None) -> None:
     """A person lets the day go on."""
     with played.engine() as engine:
         resume_day(engine, day or played.day, by="Ada")
+
+
+_LIVE_FILE = """
+    SELECT artifact_id FROM settlement_artifacts AS a LEFT JOIN settlement_runs AS r USING (run_id)
+     WHERE a.day_id = %(day)s AND a.name = %(name)s AND (run_id IS NULL OR r.status NOT IN ('superseded', 'vetoed'))
+"""
+_SET_FILE = f"""
+    UPDATE settlement_artifacts SET sha256 = sha256(%(data)s), size = octet_length(%(data)s)
+     WHERE artifact_id = ({_LIVE_FILE});
+"""  # noqa: S608 - our own constants
+_SET_CHUNK = f"UPDATE settlement_artifact_chunks SET bytes = %(data)s WHERE artifact_id = ({_LIVE_FILE})"  # noqa: S608
+#: As docs/operations.md has it.
+_REMOVE_CHUNKS = """
+    DELETE FROM settlement_artifact_chunks WHERE artifact_id IN (
+        SELECT artifact_id FROM settlement_artifacts WHERE day_id = %(day)s AND name = %(name)s)
+"""
+_REMOVE_FILE = "DELETE FROM settlement_artifacts WHERE day_id = %(day)s AND name = %(name)s"
+
+
+def stored_file(played: PlayedWorld, name: str) -> bytes:
+    """A stored file of the first day; it is smaller than a chunk."""
+    with psycopg.connect(played.env["MIGRATION_DATABASE_URL"]) as conn:
+        row = conn.execute(
+            f"SELECT bytes FROM settlement_artifact_chunks WHERE artifact_id = ({_LIVE_FILE})".encode(),  # noqa: S608
+            {"day": played.day, "name": name},
+        ).fetchone()
+    assert row is not None
+    return bytes(row[0])
+
+
+def change_stored_file(played: PlayedWorld, name: str, data: bytes) -> None:
+    """The database's owner puts other bytes in the place of a file of the first day, with the sha256 that they have."""
+    for statement in (_SET_FILE, _SET_CHUNK):
+        played.tamper(statement, day=played.day, name=name, data=data)
+
+
+def remove_stored_file(played: PlayedWorld, name: str) -> None:
+    """The database's owner removes the rows of a file of the first day."""
+    played.tamper(_REMOVE_FILE, day=played.day, name=name)
+    played.tamper(
+        "DELETE FROM settlement_artifacts WHERE day_id = %(day)s AND name = %(name)s", day=played.day, name=name
+    )
+
+
+#: What becomes of the cursor ``%(name)s`` while another run reads.
+CURSOR_MOVES = {
+    "moved back": "UPDATE event_cursors SET block_number = block_number - 1 WHERE name = %(name)s",
+    "of another chain": "UPDATE event_cursors SET block_hash = sha256(block_hash) WHERE name = %(name)s",
+    "removed": "DELETE FROM event_cursors WHERE name = %(name)s",
+}
+
+
+def move_cursor_before(
+    patch: pytest.MonkeyPatch, played: PlayedWorld, module: ModuleType, function: str, name: str, move: str
+) -> None:
+    """Another session moves a cursor (``CURSOR_MOVES``), just before the module calls one of its functions."""
+    called = getattr(module, function)
+
+    def meanwhile(*arguments: object, **named: object) -> object:
+        played.tamper(CURSOR_MOVES[move], name=name)
+        return called(*arguments, **named)
+
+    patch.setattr(module, function, meanwhile)
