@@ -149,15 +149,12 @@ def recount_day(
         "tier_bps": list(rules.tier_bps.values()),
         "jackpot_payout_bps": rules.jackpot_payout_bps,
         "jackpot_streak_days": rules.jackpot_streak_days,
-        "affiliate_default_bps": rules.affiliate_default_bps,
-        "rate_wallets": list(rates.keys()),
-        "rate_bps": list(rates.values()),
     }
     found = conn.execute(RECOUNT_WINNERS, given).fetchall()
     pools = sorted((int(name), paid, jackpot, fee) for kind, name, paid, jackpot, fee in found if kind == "pool")
     require_input(len(pools) == 5, "recount_not_sealed", f"day {day_id} is not sealed, so it cannot be recounted")
     winners = tuple(sorted((name, amount) for kind, name, amount, _, _ in found if kind == "winner"))
-    affiliates = tuple(sorted((name, amount) for name, amount in conn.execute(RECOUNT_AFFILIATES, given).fetchall()))
+    affiliates = recount_affiliates(conn, day_id, rules, rates)
     affiliate_total = sum(amount for _, amount in affiliates)
     fee_total = sum(fee for _, _, _, fee in pools)
     return Recount(
@@ -171,6 +168,20 @@ def recount_day(
         winner_root=_root(rules.chain_id, rules.prize_vault, day_id, winners),
         affiliate_root=_root(rules.chain_id, rules.affiliate_vault, day_id, affiliates),
     )
+
+
+def recount_affiliates(
+    conn: Conn, day_id: int, rules: RecountRules, rates: Mapping[Wallet, int]
+) -> tuple[tuple[str, int], ...]:
+    """Each affiliate's commissions of a day in atoms, by wallet; ``rates`` as for ``recount_day``."""
+    given = {
+        "day_id": day_id,
+        "prices": list(rules.prices),
+        "affiliate_default_bps": rules.affiliate_default_bps,
+        "rate_wallets": list(rates.keys()),
+        "rate_bps": list(rates.values()),
+    }
+    return tuple(sorted((name, amount) for name, amount in conn.execute(RECOUNT_AFFILIATES, given).fetchall()))
 
 
 def _root(chain_id: int, vault: str, day_id: int, rows: Sequence[tuple[str, int]]) -> bytes:
