@@ -7,8 +7,9 @@ def drop_blocks_above(played: PlayedWorld, height: int) -> None:
     """All blocks above this height are gone, with empty ones in their place."""
     chain = played.chain
 
-    def first_above() -> str:
-        return str(chain.call("eth_getBlockByNumber", hex(height + 1), False)["hash"])
+    def first_above() -> str | None:
+        block = chain.call("eth_getBlockByNumber", hex(height + 1), False)
+        return block and str(block["hash"])
 
     before = first_above()
     # The depth counts from the newest block, and the block clock may have made one since it was asked for.
