@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bo_engine.errors import EXIT_DONE, EXIT_LATER, InvalidInput, InvariantBroken, Unavailable
+from bo_engine.errors import EXIT_DONE, EXIT_LATER, InvalidInput, InvariantBroken, Unavailable, require_invariant
 from bo_engine.units import DayId
 from core.draw import drand_round_of, draw_due_s
 from core.ruleset import DrandNetwork
@@ -186,6 +186,17 @@ def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refresh
 
 
 def _record_request(engine: Engine, facts: DayOnChain) -> None:
+    """Raises: InvariantBroken ``seed_differs``: with the word a request is fixed, and a chain that tells another one
+    now, or told another one then, is not believed."""
+    stored, found = select_seeds(engine.conn, facts.day_id), (facts.vrf_requested_block, facts.vrf_requested_at)
+    if stored is not None and stored.vrf_word is not None:
+        require_invariant(
+            (stored.vrf_requested_block, stored.vrf_requested_at) == found,
+            "seed_differs",
+            f"day {facts.day_id}: its stored VRF request stands in block {stored.vrf_requested_block} of time "
+            f"{stored.vrf_requested_at}, the chain tells block {found[0]} of time {found[1]}: both endpoints lied "
+            "once; ask a third one when, then read the seeds anew as docs/operations.md says",
+        )
     insert_vrf_request(
         engine.conn,
         facts.day_id,
