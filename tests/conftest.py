@@ -1,5 +1,6 @@
 """One world per test process, with a sold and closed day; every test finds it as if nothing had happened yet."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,19 @@ import pytest
 from bo_engine import blots
 from tests.support.kill_summary import pytest_terminal_summary  # noqa: F401 - a hook of pytest
 from tests.support.played_world import PlayedWorld, opened_sold_world
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test marked ``sampled(n)``, the cases behind the first n are slow ones."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        mark = item.get_closest_marker("sampled")
+        if mark is not None:
+            test = item.nodeid.partition("[")[0]
+            seen[test] += 1
+            if seen[test] > mark.args[0]:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

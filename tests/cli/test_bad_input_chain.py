@@ -17,6 +17,7 @@ PASSWORD = "canary-of-the-keystore"
 
 
 @pytest.mark.parametrize("command", [("settle",), ("refresh-seeds", "--json"), ("proof",)], ids=" ".join)
+@pytest.mark.sampled(1)
 def test_a_wrong_chain_id_is_refused(played: PlayedWorld, command: tuple[str, ...]) -> None:
     more = ("--day", str(played.day), "--wallet", "0x" + "11" * 20) if command == ("proof",) else ()
     refusal = refused(played, *command, *more, code="wrong_chain", exit_code=EXIT_USAGE, CHAIN_ID="42161")
@@ -91,6 +92,7 @@ def test_a_key_that_is_not_the_settlers_is_refused_before_anything_is_written(pl
     ["0x" + "5a" * 31, "5a" * 32, "0x" + "zz" * 32, "0x" + "00" * 32, f"0x{CURVE_ORDER:x}", "canary " * 9],
     ids=["too short", "without 0x", "no hex", "zero", "the curve's order", "words"],
 )
+@pytest.mark.sampled(2)
 def test_a_malformed_key_is_refused_without_being_shown(played: PlayedWorld, key: str) -> None:
     refusal = refused(played, "settle", code="bad_setting", exit_code=EXIT_USAGE, SETTLER_PRIVATE_KEY=key)
     assert refusal.message.startswith("SETTLER_PRIVATE_KEY must be a private key")

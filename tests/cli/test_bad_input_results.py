@@ -47,6 +47,7 @@ def resume_and_settle(played: PlayedWorld) -> str:
 
 
 @pytest.mark.parametrize(("statement", "gates"), CHANGES.values(), ids=CHANGES.keys())
+@pytest.mark.sampled(1)
 def test_a_row_changed_after_compute_fails_its_gates_and_nothing_is_committed(
     played: PlayedWorld, true_run_hash: str, statement: str, gates: set[str]
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_row_changed_after_compute_fails_its_gates_and_nothing_is_committed(
 
 
 @pytest.mark.parametrize("statement", [WALLET_EXCHANGED, TREE_CHANGED], ids=["a winner's wallet", "the stored tree"])
+@pytest.mark.sampled(1)
 def test_a_row_changed_after_the_approval_is_never_signed(
     played: PlayedWorld, true_run_hash: str, statement: str
 ) -> None:

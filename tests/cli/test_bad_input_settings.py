@@ -32,6 +32,7 @@ def test_a_missing_setting_is_named_with_what_it_is_for(played: PlayedWorld, nam
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG.items(), ids=WRONG.keys())
+@pytest.mark.sampled(5)
 def test_a_wrong_setting_is_named_with_its_rule(played: PlayedWorld, name: str, value: str) -> None:
     refusal = refused(played, "settle", code="bad_setting", exit_code=EXIT_USAGE, **{name: value})
     assert refusal.message.startswith(f"{name} must be ")
@@ -119,6 +120,7 @@ USAGE = {
 
 
 @pytest.mark.parametrize("arguments", USAGE.values(), ids=USAGE.keys())
+@pytest.mark.sampled(5)
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(played: PlayedWorld, arguments: tuple[str, ...]) -> None:
     refusal = refused(played, *arguments, code="usage", exit_code=EXIT_USAGE)
     assert refusal.message.endswith("(see --help)")
@@ -130,6 +132,7 @@ def test_a_wrong_command_line_with_json_is_one_object(played: PlayedWorld) -> No
 
 
 @pytest.mark.parametrize("name", [None, "", "   ", "x" * 81, "Ann\x1b[31m"])
+@pytest.mark.sampled(2)
 def test_resuming_without_a_name_is_refused(played: PlayedWorld, name: str | None) -> None:
     by = () if name is None else ("--by", name)
     refusal = refused(played, "resume", "--day", str(played.day), *by, code="missing_name", exit_code=EXIT_USAGE)

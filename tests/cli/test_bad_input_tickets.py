@@ -83,6 +83,7 @@ def test_the_contract_refuses_a_bad_tip_at_the_purchase(played: PlayedWorld, num
 
 
 @bad_tips
+@pytest.mark.sampled(2)
 def test_a_bad_tip_written_into_a_ticket_row_halts_the_day(played: PlayedWorld, numbers: list[int]) -> None:
     played.tamper(
         "UPDATE tickets SET tips = overlay(tips PLACING %(tip)s FROM 9) WHERE ticket_id = 3", tip=packed(numbers)
@@ -103,6 +104,7 @@ def test_a_bad_tip_written_into_a_ticket_row_halts_the_day(played: PlayedWorld, 
     ],
     ids=["another affiliate", "another stake", "another tip", "a ticket more"],
 )
+@pytest.mark.sampled(2)
 def test_a_changed_or_added_ticket_halts_the_day(played: PlayedWorld, statements: list[str], code: str) -> None:
     for statement in statements:
         played.tamper(statement)
@@ -116,6 +118,7 @@ def test_a_changed_or_added_ticket_halts_the_day(played: PlayedWorld, statements
     [[OTHER_BUYER], [ONE_MORE], [ONE_MORE, ONE_LESS]],
     ids=["another buyer", "a ticket more", "a ticket exchanged"],
 )
+@pytest.mark.sampled(1)
 def test_a_halted_day_is_repaired_from_the_chain_to_the_same_run_hash(
     played: PlayedWorld, true_run_hash: str, statements: list[str]
 ) -> None:
@@ -167,6 +170,7 @@ def test_a_step_by_hand_halts_on_a_changed_ticket_too(played: PlayedWorld) -> No
 
 
 @pytest.mark.parametrize("statement", [FIRST_GONE, LAST_GONE], ids=["the first", "the last"])
+@pytest.mark.sampled(1)
 def test_a_deleted_ticket_makes_the_day_wait_and_recovery_brings_it_back(
     played: PlayedWorld, true_run_hash: str, statement: str
 ) -> None:
@@ -179,6 +183,7 @@ def test_a_deleted_ticket_makes_the_day_wait_and_recovery_brings_it_back(
     assert (outcome["run_status"], outcome["run_hash"]) == ("committed", true_run_hash)
 
 
+@pytest.mark.slow
 def test_tickets_of_a_settled_day_are_not_exchanged_any_more(played: PlayedWorld) -> None:
     played.settle_through()
     played.tamper(OTHER_BUYER)

@@ -120,6 +120,7 @@ def test_json_prints_exactly_one_object_on_stdout(played: PlayedWorld) -> None:
     assert (done.code, json.loads(done.stdout)["status"]) == (EXIT_DONE, "DONE")
 
 
+@pytest.mark.slow
 def test_people_get_tables_of_at_most_100_columns(played: PlayedWorld) -> None:
     assert played.settle_through().status == "DONE"
     day = ("--day", str(played.day))

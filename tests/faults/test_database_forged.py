@@ -109,6 +109,7 @@ FAR_NONCE = """
 
 
 @pytest.mark.parametrize("forgery", ["UPDATE chain_accounts SET next_nonce = next_nonce + 3", FAR_NONCE])
+@pytest.mark.sampled(1)
 def test_an_edited_allocator_halts_the_day_before_anything_is_signed(played: PlayedWorld, forgery: str) -> None:
     nonce = settler_nonce(played)
     before = rows(played, "SELECT next_nonce FROM chain_accounts")
@@ -151,6 +152,7 @@ def test_the_database_takes_no_lease_that_nobody_could_end(played: PlayedWorld, 
 @pytest.mark.parametrize(
     ("token", "until"), [(7, "'infinity'"), pytest.param(2**63 - 1, "now()", marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_a_damaged_lease_is_an_alarm_and_not_a_holder(played: PlayedWorld, token: int, until: str) -> None:
     nonce = settler_nonce(played)
     for job in ("settle", "recover-intents", "refresh-seeds"):
@@ -163,6 +165,7 @@ def test_a_damaged_lease_is_an_alarm_and_not_a_holder(played: PlayedWorld, token
     finish(played)
 
 
+@pytest.mark.slow
 def test_a_cursor_beyond_the_chain_is_an_alarm_and_loses_no_ticket(played: PlayedWorld) -> None:
     day = DayId(played.day + 1)
     sold = played.sell(day)

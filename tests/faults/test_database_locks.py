@@ -26,7 +26,7 @@ from tests.support.observed import event_count, pipeline, rows, settler_nonce, t
 from tests.support.played_world import PlayedWorld
 from tests.support.shop import opened_shop
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.slow]
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 

@@ -18,7 +18,7 @@ from tests.support.fingerprint import fingerprint
 from tests.support.observed import event_count, rows, settler_nonce, true_run_hash
 from tests.support.played_world import PlayedWorld
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.slow]
 
 #: What would bind a later transaction to the session of an earlier one.
 SESSION_STATE = re.compile(

@@ -26,7 +26,7 @@ from tests.support.observed import record_of, rows, run_steps, true_run_hash
 from tests.support.played_world import PlayedWorld
 from tests.support.shop import Shop, connected_app, opened_shop
 
-pytestmark = pytest.mark.world
+pytestmark = [pytest.mark.world, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -98,6 +98,7 @@ def test_every_tampered_file_is_named_and_restored_to_identical_bytes(played: Pl
     check_invariants(played)
 
 
+@pytest.mark.slow
 def test_a_deleted_day_comes_back_from_the_database_with_the_checksums_it_had(played: PlayedWorld) -> None:
     played.settle_through()
     files = bytes_of(played)
@@ -136,6 +137,7 @@ def put_device_link(path: Path, outside: Path) -> None:
         pytest.param(put_device_link, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_what_stands_in_the_place_of_a_file_is_refused_and_restore_replaces_it_alone(
     played: PlayedWorld, put: Callable[[Path, Path], None]
 ) -> None:
@@ -157,6 +159,7 @@ def test_what_stands_in_the_place_of_a_file_is_refused_and_restore_replaces_it_a
     check_invariants(played)
 
 
+@pytest.mark.slow
 def test_a_symlink_as_the_day_folder_is_refused_and_nothing_is_read_written_or_removed_through_it(
     played: PlayedWorld,
 ) -> None:
@@ -178,6 +181,7 @@ def test_a_symlink_as_the_day_folder_is_refused_and_nothing_is_read_written_or_r
     check_invariants(played)
 
 
+@pytest.mark.slow
 def test_a_folder_in_the_place_of_a_file_is_named_with_the_way_out(played: PlayedWorld) -> None:
     run_steps(played, "export", "affiliates", "compute")
     files = bytes_of(played)
@@ -215,6 +219,7 @@ def test_a_day_folder_that_others_may_write_to_is_refused_until_it_is_ours_again
 # -- F06 -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_two_processes_that_restore_the_same_day_leave_its_bytes_or_one_of_them_waits(played: PlayedWorld) -> None:
     played.settle_through()
     files = bytes_of(played)

@@ -152,6 +152,7 @@ def approved(sold_world: PlayedWorld, approved_database: str) -> PlayedWorld:
 
 
 @pytest.mark.parametrize("name", FILES)
+@pytest.mark.sampled(2)
 def test_a_file_changed_after_the_approval_halts_the_day_before_anything_is_signed(
     approved: PlayedWorld, approved_database: str, name: str
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_file_changed_after_the_approval_halts_the_day_before_anything_is_sign
 
 
 @pytest.mark.parametrize("disk", ["good", "gone"])
+@pytest.mark.sampled(1)
 def test_what_was_changed_in_the_database_alone_is_not_published(approved: PlayedWorld, disk: str) -> None:
     good = on_disk(approved)
     name = "winners_merkle.json"
@@ -329,6 +331,7 @@ def is_not_released(played: PlayedWorld, code: str, nonce: int) -> str:
     return error.message
 
 
+@pytest.mark.slow
 def test_a_file_changed_after_the_manifest_was_signed_keeps_the_day_from_its_release(played: PlayedWorld) -> None:
     moment = committed(played)
     try:
@@ -352,6 +355,7 @@ def test_a_file_changed_after_the_manifest_was_signed_keeps_the_day_from_its_rel
         moment.forget()
 
 
+@pytest.mark.slow
 def test_a_manifest_that_is_not_the_settlers_of_these_files_keeps_the_day_from_its_release(
     played: PlayedWorld,
 ) -> None:
@@ -383,6 +387,7 @@ def test_a_manifest_that_is_not_the_settlers_of_these_files_keeps_the_day_from_i
 # -- settled -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_was_changed_after_the_day_was_settled_is_found_and_not_brought_back(played: PlayedWorld) -> None:
     played.settle_through()
     good = on_disk(played)
@@ -434,6 +439,7 @@ def test_a_bundle_that_was_forged_with_its_run_and_approval_is_not_the_chains(pl
         "UPDATE settlement_trees SET nodes = set_byte(nodes, 0, get_byte(nodes, 0) # 1)",
     ],
 )
+@pytest.mark.sampled(1)
 def test_rows_that_were_forged_with_their_approval_do_not_give_the_bundle(played: PlayedWorld, statement: str) -> None:
     played.settle_through()
     played.tamper(statement)

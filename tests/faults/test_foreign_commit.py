@@ -82,6 +82,7 @@ def test_it_is_seen_while_the_seeds_are_missing_and_they_are_fetched_all_the_sam
 
 
 @pytest.mark.parametrize("place", ["primary", "fallback"])
+@pytest.mark.sampled(1)
 def test_it_is_seen_while_an_endpoint_is_down(played: PlayedWorld, place: str) -> None:
     through = {"RPC_URL": played.world.primary_proxy.url}
     set_fault(played, place, Rule("http", args={"status": 503}))
@@ -107,6 +108,7 @@ def test_it_is_seen_while_no_block_becomes_final(played: PlayedWorld) -> None:
 
 
 @pytest.mark.parametrize("place", ["primary", "fallback"])
+@pytest.mark.sampled(1)
 def test_it_is_seen_by_the_endpoint_that_does_not_lag(played: PlayedWorld, place: str) -> None:
     through = {"RPC_URL": played.world.primary_proxy.url}
     set_fault(played, place, Rule("frozen_head"))
@@ -116,6 +118,7 @@ def test_it_is_seen_by_the_endpoint_that_does_not_lag(played: PlayedWorld, place
 
 
 @pytest.mark.parametrize("value", ["0x", "0x01", "0x" + "ff" * 32, "0x" + "00" * 32 * 6, "hello"])
+@pytest.mark.sampled(1)
 def test_an_endpoint_that_talks_nonsense_hides_nothing(played: PlayedWorld, value: str) -> None:
     through = {"RPC_URL": played.world.primary_proxy.url}
     selectors = ["0x" + codec("SettlementV4").selector(name).hex() for name in ("nextDay", "dayRecord")]
@@ -148,6 +151,7 @@ def test_it_is_seen_while_the_job_itself_is_halted(played: PlayedWorld) -> None:
 
 
 @pytest.mark.parametrize("job", ["settle", "refresh-seeds"])
+@pytest.mark.sampled(1)
 def test_it_is_seen_by_a_job_that_has_nothing_to_do(played: PlayedWorld, job: str) -> None:
     # By the database every day up to today has ended: outside a local world the job is idle then.
     played.tamper(

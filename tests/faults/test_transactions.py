@@ -84,6 +84,7 @@ def settled_once(played: PlayedWorld, *, knows_all_sends: bool = True, nonces: i
 # -- T01 -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_broadcast_that_the_network_swallows_is_sent_again_within_the_run_with_the_same_bytes(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ def test_a_broadcast_that_the_network_swallows_is_sent_again_within_the_run_with
 # -- T04, T15 --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_foreign_transaction_that_took_our_nonce_is_waited_for_and_told(played: PlayedWorld) -> None:
     killed_at(played, "signed, not broadcast", "settle")
     ((_, lost),) = attempts(played)
@@ -231,6 +233,7 @@ def test_a_transaction_below_the_base_fee_is_replaced_at_its_nonce_with_a_higher
     settled_once(played)
 
 
+@pytest.mark.slow
 def test_above_the_cap_nothing_more_is_signed_and_the_day_waits_until_gas_is_cheaper(played: PlayedWorld) -> None:
     set_base_fee(played, ABSURD_WEI)
     nonces = rows(played, "SELECT count(*) FROM chain_nonces")
@@ -267,6 +270,7 @@ def test_a_transaction_without_which_many_blocks_became_final_is_replaced_by_the
     settled_once(played)
 
 
+@pytest.mark.slow
 def test_whichever_of_two_transactions_of_a_nonce_is_mined_decides(played: PlayedWorld) -> None:
     sign_cheaply(played)
     set_base_fee(played, DEAR_WEI)
@@ -288,6 +292,7 @@ def test_whichever_of_two_transactions_of_a_nonce_is_mined_decides(played: Playe
     settled_once(played)
 
 
+@pytest.mark.slow
 def test_a_replacement_that_is_refused_as_underpriced_is_followed_by_a_bigger_one_at_the_same_nonce(
     played: PlayedWorld,
 ) -> None:
@@ -303,6 +308,7 @@ def test_a_replacement_that_is_refused_as_underpriced_is_followed_by_a_bigger_on
     settled_once(played)
 
 
+@pytest.mark.slow
 def test_a_network_that_refuses_every_fee_is_not_paid_without_end(played: PlayedWorld) -> None:
     played.world.proxy.fail("says", SEND, refusal="replacement transaction underpriced")
     for _ in range(3):
@@ -338,6 +344,7 @@ def test_a_bump_that_is_killed_is_finished_at_the_same_nonce(played: PlayedWorld
 # -- T09 to T11: mined without effect --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_ran_out_of_gas_is_tried_once_more_with_a_higher_limit_and_then_waits_for_a_person(
     played: PlayedWorld,
 ) -> None:
@@ -375,6 +382,7 @@ def test_a_nonce_is_given_up_only_when_its_failure_is_final(played: PlayedWorld)
     assert [one["state"] for one in tries(played)] == ["REVERTED", "FINAL", "FINAL"]
 
 
+@pytest.mark.slow
 def test_a_commit_that_reverts_because_ours_stands_already_is_adopted(played: PlayedWorld) -> None:
     killed_at(played, "signed, not broadcast", "settle")
     with another_settler(played, parse_wallet(played.world.account("charity").address)):
@@ -408,6 +416,7 @@ def test_what_the_contract_refuses_is_told_with_its_reason_and_never_sent(played
 # -- T12, T16 --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_purse_that_is_too_small_is_told_before_a_nonce_or_a_bump_is_signed(played: PlayedWorld) -> None:
     settler = played.world.account("settler").address
     nonces = rows(played, "SELECT count(*) FROM chain_nonces")
@@ -426,6 +435,7 @@ def test_a_purse_that_is_too_small_is_told_before_a_nonce_or_a_bump_is_signed(pl
     settled_once(played)
 
 
+@pytest.mark.slow
 def test_changed_bytes_of_any_attempt_are_refused_by_every_command_that_would_send_them(played: PlayedWorld) -> None:
     sign_cheaply(played)
     set_base_fee(played, DEAR_WEI)

@@ -150,6 +150,7 @@ def test_a_world_whose_start_fails_leaves_nothing(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("moment", ["while it starts", "when it is up"])
+@pytest.mark.sampled(1)
 def test_a_world_ends_with_its_starter_even_by_sigkill(tmp_path: Path, moment: str) -> None:
     root = tmp_path / "world"
     starter = subprocess.Popen([sys.executable, "-c", STARTER, str(root), "die", "60"], stdout=subprocess.PIPE)
@@ -166,6 +167,7 @@ def test_a_world_ends_with_its_starter_even_by_sigkill(tmp_path: Path, moment: s
     assert start_time_of(record["process"]["pid"]) != record["process"]["started"]
 
 
+@pytest.mark.slow
 def test_a_kept_world_lives_on_until_it_is_stopped_even_when_half_of_it_has_died(tmp_path: Path) -> None:
     root = tmp_path / "world"
     subprocess.run([sys.executable, "-c", STARTER, str(root), "keep", "0"], check=True, capture_output=True)
@@ -185,6 +187,7 @@ def test_a_kept_world_lives_on_until_it_is_stopped_even_when_half_of_it_has_died
     assert not server.private.exists()
 
 
+@pytest.mark.slow
 def test_in_a_given_server_its_databases_and_logins_come_and_go(tmp_path: Path) -> None:
     given = start_postgres(tmp_path / "given")
     try:

@@ -119,6 +119,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize("limit", LIMITS, ids=lambda rule: rule.fault)
+@pytest.mark.sampled(1)
 def test_claims_come_once_whatever_the_pages_are(played: PlayedWorld, limit: Rule) -> None:
     claims = invented_claims(played, 24)
     claimant = Claimant(played)
@@ -148,6 +149,7 @@ def test_a_killed_backfill_is_repeated_without_a_second_row(played: PlayedWorld,
 
 
 @pytest.mark.parametrize("move", CURSOR_MOVES)
+@pytest.mark.sampled(1)
 def test_a_page_is_not_stored_when_the_cursor_was_moved_while_it_was_read(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, move: str
 ) -> None:

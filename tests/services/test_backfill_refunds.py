@@ -394,6 +394,7 @@ def test_a_refund_of_a_day_that_is_not_voided_is_kept_aside_and_an_alarm(closed:
     ],
 )
 @pytest.mark.parametrize("kind", ["stake", "vouchers"])
+@pytest.mark.sampled(1)
 def test_a_refund_that_is_not_stored_is_kept_aside_with_what_stands_in_its_way(
     voided: PlayedWorld, kind: str, change: str, reason: str
 ) -> None:

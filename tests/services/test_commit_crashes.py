@@ -22,6 +22,7 @@ from tests.support.played_world import PlayedWorld
         ("seen on the chain, not noted", ["BROADCAST"]),
     ],
 )
+@pytest.mark.sampled(2)
 def test_a_killed_commit_is_finished_with_the_same_bytes(played: PlayedWorld, place: str, signed: list[str]) -> None:
     run_hash, nonce = true_run_hash(played), settler_nonce(played)
     killed_at(played, place, "settle")
@@ -45,6 +46,7 @@ def test_a_killed_commit_is_finished_with_the_same_bytes(played: PlayedWorld, pl
 @pytest.mark.parametrize(
     "place", ["signed, not broadcast", "broadcast, not noted", "released, not noted", "settled, not counted"]
 )
+@pytest.mark.sampled(1)
 def test_a_killed_release_is_finished_with_the_same_bytes(played: PlayedWorld, place: str) -> None:
     played.settle()
     nonce = settler_nonce(played)
@@ -62,6 +64,7 @@ def test_a_killed_release_is_finished_with_the_same_bytes(played: PlayedWorld, p
     assert played.settle() == []
 
 
+@pytest.mark.slow
 def test_a_process_killed_while_its_broadcast_hangs_is_finished_by_the_next_one(played: PlayedWorld) -> None:
     nonce, proxy = settler_nonce(played), played.world.proxy
     proxy.fail("hang", "eth_sendRawTransaction")
@@ -79,6 +82,7 @@ def test_a_process_killed_while_its_broadcast_hangs_is_finished_by_the_next_one(
     assert (settler_nonce(played), event_count(played, "DayCommitted")) == (nonce + 1, 1)
 
 
+@pytest.mark.slow
 def test_a_run_killed_again_and_again_still_sends_one_transaction(played: PlayedWorld) -> None:
     nonce = settler_nonce(played)
     for place in ("signed, not committed", "signed, not broadcast", "broadcast, not noted"):

@@ -22,6 +22,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("fault", ["down", "lost"])
+@pytest.mark.sampled(1)
 def test_one_endpoint_that_does_not_answer_a_broadcast_delays_nothing(played: PlayedWorld, fault: str) -> None:
     nonce = settler_nonce(played)
     played.world.proxy.fail(fault, SEND)
@@ -66,6 +67,7 @@ def test_a_broadcast_that_never_arrived_is_sent_again_with_the_same_bytes(played
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.slow
 def test_a_release_that_never_arrived_is_sent_again_with_the_same_bytes(played: PlayedWorld) -> None:
     played.settle()
     played.pass_challenge()
@@ -100,6 +102,7 @@ def test_a_mined_commit_whose_block_is_dropped_is_sent_again_with_the_same_bytes
 
 
 @pytest.mark.usefixtures("impatient")
+@pytest.mark.slow
 def test_a_nonce_that_a_manual_transaction_took_is_given_up_only_when_that_is_final(played: PlayedWorld) -> None:
     killed_at(played, "signed, not broadcast", "settle")
     ((_, lost),) = attempts(played)
@@ -135,6 +138,7 @@ def test_a_settler_without_ether_is_told_before_a_nonce_is_taken(played: PlayedW
     assert [state for state, _ in attempts(played)] == ["FINAL"]
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_fails_for_a_while_defers_the_day_and_changes_nothing(played: PlayedWorld) -> None:
     nonce, proxy = settler_nonce(played), played.world.proxy
     for fault in ("down", "http", "null_result", "foreign_id"):

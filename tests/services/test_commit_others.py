@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bo_engine.units import DayId
 from io_layer.run_store import select_runs
 from tests.support.commands import killed_at
@@ -109,6 +111,7 @@ def test_a_release_by_somebody_else_is_adopted_with_an_audit_row(played: PlayedW
     assert provenance(played)["commit_tx"] == done.commit_tx
 
 
+@pytest.mark.slow
 def test_a_release_by_somebody_else_before_ours_arrived_leaves_no_nonce_unfilled(played: PlayedWorld) -> None:
     played.settle()
     played.pass_challenge()
@@ -156,6 +159,7 @@ def test_a_veto_halts_the_day_at_once_and_a_resumed_day_commits_again_in_the_nex
     assert len(files_of(played)) == 7
 
 
+@pytest.mark.slow
 def test_a_second_veto_halts_the_day_again(played: PlayedWorld) -> None:
     played.settle()
     for vetoes in (1, 2):
@@ -175,6 +179,7 @@ def test_a_veto_after_the_challenge_period_still_stops_the_release(played: Playe
     assert event_count(played, "DayReleased") == 0
 
 
+@pytest.mark.slow
 def test_a_veto_of_a_commit_that_a_killed_run_had_not_noted_halts_the_day(played: PlayedWorld) -> None:
     killed_at(played, "broadcast, not noted", "settle")
     played.chain.finalize()
@@ -189,6 +194,7 @@ def test_a_veto_of_a_commit_that_a_killed_run_had_not_noted_halts_the_day(played
 # -- refusals of the contract ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_release_that_would_revert_is_not_sent_and_its_reason_is_told(played: PlayedWorld) -> None:
     played.settle()
     played.pass_challenge()

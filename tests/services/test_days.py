@@ -96,6 +96,7 @@ def test_nothing_is_due_while_the_challenge_period_runs(played: PlayedWorld) -> 
     assert played.settle()[0].status == "DONE"
 
 
+@pytest.mark.slow
 def test_a_halted_day_stops_later_days_until_a_person_lets_it_go_on(computed: PlayedWorld) -> None:
     second = DayId(computed.day + 1)
     computed.close(second, has_tips=False)
@@ -121,6 +122,7 @@ def test_a_halted_day_stops_later_days_until_a_person_lets_it_go_on(computed: Pl
     assert (actor, details["error_code"]) == ("Ada", "gates_failed")
 
 
+@pytest.mark.slow
 def test_a_day_whose_seeds_are_missing_waits_and_later_days_wait_for_it(played: PlayedWorld) -> None:
     later = DayId(played.day + 1)
     played.close(later, has_tips=False)

@@ -172,6 +172,7 @@ def goes_on(played: PlayedWorld, run_hash: str) -> None:
 
 
 @pytest.mark.parametrize("error", PLANTED, ids=lambda error: error.name.replace(" ", "-"))
+@pytest.mark.sampled(10)
 def test_a_planted_error_fires_its_gates_stops_the_day_and_is_settled_after_resume(
     computed: PlayedWorld, error: Planted
 ) -> None:
@@ -195,6 +196,7 @@ def test_a_planted_error_fires_its_gates_stops_the_day_and_is_settled_after_resu
 
 
 @pytest.mark.parametrize("becomes", ["another tip", "no tip at all"])
+@pytest.mark.sampled(1)
 def test_a_changed_ticket_fires_g9_which_names_it_and_rebuilding_it_repairs_the_day(
     computed: PlayedWorld, becomes: str
 ) -> None:
@@ -272,6 +274,7 @@ def test_a_lie_of_one_endpoint_about_the_draw_is_an_alarm_of_its_own(computed: P
     ],
     ids=("vrf-word", "vrf-request-time", "drand-signature"),
 )
+@pytest.mark.sampled(1)
 def test_a_changed_seed_fires_g11(computed: PlayedWorld, plant: str, says: str) -> None:
     run_hash = true_run_hash(computed)
     query = "SELECT vrf_word, vrf_requested_at, encode(drand_signature, 'hex') FROM day_seeds"

@@ -73,6 +73,7 @@ ERRORS_IN_CORE: list[tuple[str, Any, str, Callable[..., Any]]] = [
     ("module", "name", "wrong"),
     [pytest.param(*rest, id=text.replace(" ", "-")) for text, *rest in ERRORS_IN_CORE],
 )
+@pytest.mark.sampled(1)
 def test_an_error_in_core_fires_the_recount_and_no_other_gate(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, wrong: Callable[..., Any]
 ) -> None:

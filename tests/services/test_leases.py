@@ -46,6 +46,7 @@ def hold_as(played: PlayedWorld, *, host: str, pid: int, pid_started: int, secon
     )
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_works_and_the_other_names_it_and_exits_75(played: PlayedWorld) -> None:
     proxy = played.world.proxy
     proxy.fail("hang", "eth_sendRawTransaction")
@@ -156,6 +157,7 @@ def test_a_holder_that_loses_its_lease_between_signing_and_broadcast_sends_nothi
     assert settler_nonce(played) == nonce
 
 
+@pytest.mark.slow
 def test_a_paused_process_wakes_without_its_lease_and_changes_nothing(played: PlayedWorld) -> None:
     nonce, proxy = settler_nonce(played), played.world.proxy
     proxy.fail("hang", "eth_sendRawTransaction")

@@ -44,6 +44,7 @@ def rebuild(played: PlayedWorld, day: DayId | None = None, **changed: str) -> di
     ],
     ids=["two-deleted", "all-deleted", "a-stake", "a-buyer", "two-pools", "an-invented-one"],
 )
+@pytest.mark.sampled(2)
 def test_damaged_tickets_come_back_row_for_row(
     played: PlayedWorld, damage: str, inserted: int | None, corrected: int, removed: int
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_lost_ticket_of_a_settled_day_comes_back_and_a_changed_one_is_an_alarm
 
 
 @pytest.mark.parametrize("is_settled", [False, True], ids=["open", "settled"])
+@pytest.mark.sampled(1)
 def test_tickets_that_stand_elsewhere_on_the_chain_are_moved_on_any_day(played: PlayedWorld, is_settled: bool) -> None:
     """What is sealed is what was bought, not where (fault C03). Two have changed places, one is in another block."""
     if is_settled:

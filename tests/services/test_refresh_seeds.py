@@ -103,6 +103,7 @@ FORGED = (
 
 
 @pytest.mark.parametrize("name", FORGED)
+@pytest.mark.sampled(4)
 def test_a_forged_beacon_is_never_stored_and_the_next_relay_is_taken(without_beacon: PlayedWorld, name: str) -> None:
     played = without_beacon
     honest = played.env["DRAND_URLS"]
@@ -129,6 +130,7 @@ def test_a_changed_randomness_field_is_ignored_and_derived_from_the_signature(wi
 
 
 @pytest.mark.parametrize("name", sorted(bad_answers(b"x")))
+@pytest.mark.sampled(5)
 def test_a_relay_that_fails_is_passed_over(
     without_beacon: PlayedWorld, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_relay_that_fails_is_passed_over(
     assert seeds_of(played)[0][2] == true_beacon(played)["signature"]
 
 
+@pytest.mark.slow
 def test_all_relays_down_is_waited_for_and_the_run_hash_stays(without_beacon: PlayedWorld) -> None:
     played = without_beacon
     with serving(lambda path, body: iter([])) as relay:
@@ -306,6 +309,7 @@ def test_a_suspended_key_requests_nothing_and_what_another_requested_is_collecte
 
 
 @pytest.mark.parametrize("place", ["signed, not broadcast", "intent recorded, not broadcast", "broadcast, not noted"])
+@pytest.mark.sampled(1)
 def test_a_killed_request_is_finished_and_never_doubled(closed_day: tuple[PlayedWorld, DayId], place: str) -> None:
     played, day = closed_day
     nonce = settler_nonce(played)

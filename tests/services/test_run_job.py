@@ -313,6 +313,7 @@ def test_a_run_that_another_host_turns_away_is_no_overrun(played: PlayedWorld) -
 
 
 @pytest.mark.parametrize("name", [job.name for job in all_jobs().values() if job.plan is not None])
+@pytest.mark.sampled(2)
 def test_a_dry_run_that_asks_the_chain_for_longer_than_a_transaction_may_be_idle_comes_to_its_end(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -50,6 +50,7 @@ def test_a_step_before_its_turn_is_refused_and_changes_nothing(played: PlayedWor
     assert before.differences(fingerprint(played)) == []
 
 
+@pytest.mark.slow
 def test_a_step_again_changes_nothing_wherever_the_day_stands(played: PlayedWorld) -> None:
     for place, step in enumerate(STEPS[:5]):
         run_steps(played, step)

@@ -52,6 +52,7 @@ def _serve(orders: socket.socket) -> NoReturn:
         for module in pkgutil.walk_packages(found.__path__, f"{package}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
+    importlib.import_module("io_layer.recount_backends").second_backends()  # once a process, and it takes a second
     lines = orders.makefile("r", encoding="utf-8")
     for line in lines:
         order = json.loads(line)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from io_layer.recount_backends import second_backends
 from tests.support.killed_places import make_deadly
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -90,6 +91,7 @@ class WarmCli:
 def _serve() -> None:
     for name in _WARM:
         importlib.import_module(name)
+    second_backends()  # which is asked once a process, and takes a second
     for line in sys.stdin:
         sys.stdout.flush()
         pid = os.fork()

@@ -107,6 +107,7 @@ def test_files_that_are_not_those_of_the_chain_are_found(played: PlayedWorld) ->
     assert "answers" in next(one.found for one in report.findings if one.name == "deployment")
 
 
+@pytest.mark.slow
 def test_a_node_that_does_not_answer_or_answers_nonsense_is_no_verdict(played: PlayedWorld) -> None:
     played.settle_through()
     with pytest.raises(NodeSilent):
@@ -116,6 +117,7 @@ def test_a_node_that_does_not_answer_or_answers_nonsense_is_no_verdict(played: P
     assert "node_silent" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_node_that_is_late_lost_its_index_or_is_of_another_chain_is_no_forgery(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +182,7 @@ def test_the_command_needs_no_environment_at_all(played: PlayedWorld, tmp_path: 
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_never_signed_anew(
     played: PlayedWorld,
     monkeypatch: pytest.MonkeyPatch,
