@@ -108,6 +108,7 @@ def written_moves() -> set[str]:
     return set(re.findall(r"function (\w+)\(uint256 seed\) external move\(seed\)", sources))
 
 
+@pytest.mark.slow
 def test_a_sample_of_campaigns_breaks_no_invariant(tmp_path: Path) -> None:
     """The same campaigns each time, so that a failure here is due to a change."""
     campaigns = play(tmp_path, profile="default", seed="0xb0e", timeout_s=300)

@@ -58,6 +58,7 @@ def test_rates_that_both_told_falsely_until_the_commit_are_not_released(played: 
     assert settle(played).status == "DONE"
 
 
+@pytest.mark.slow
 def test_a_lie_that_ends_after_the_challenge_period_is_met_before_the_release(played: PlayedWorld) -> None:
     both_tell_doubled_rates(played)
     assert settle(played).run_status == "committed"
@@ -80,6 +81,7 @@ def test_rates_that_both_told_falsely_until_the_approval_are_not_committed(playe
     assert settle(played).run_hash == true_hash
 
 
+@pytest.mark.slow
 def test_rates_that_both_tell_falsely_later_halt_the_day_and_change_nothing(played: PlayedWorld) -> None:
     true_hash = true_run_hash(played)
     assert settle(played).run_hash == true_hash

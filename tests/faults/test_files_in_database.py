@@ -152,7 +152,7 @@ def approved(sold_world: PlayedWorld, approved_database: str) -> PlayedWorld:
 
 
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_a_file_changed_after_the_approval_halts_the_day_before_anything_is_signed(
     approved: PlayedWorld, approved_database: str, name: str
 ) -> None:
@@ -231,6 +231,7 @@ def test_a_file_too_many_and_one_too_few_are_named(approved: PlayedWorld) -> Non
     assert not (folder_of(approved) / "prizes.json").exists()
 
 
+@pytest.mark.slow
 def test_a_file_changed_before_the_approval_is_made_anew_by_resume(sold_world: PlayedWorld) -> None:
     sold_world.restore()
     run_steps(sold_world, "export", "affiliates", "compute")

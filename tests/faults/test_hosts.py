@@ -43,6 +43,7 @@ def released_in_the_end(played: PlayedWorld, run_hash: str) -> None:
 # -- H01, H03: the same minute on two hosts, a run that is longer than its period -------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_that_outlives_its_period_is_left_alone_and_counted(played: PlayedWorld, tmp_path: Path) -> None:
     run_hash, proxy = true_run_hash(played), played.world.proxy
     proxy.fail("hang", SEND)

@@ -99,6 +99,7 @@ def take_office(played: PlayedWorld, *more: str, **key: str) -> Finished:
 # -- exchange ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_key_exchanged_as_the_page_says_costs_nothing(played: PlayedWorld, tmp_path: Path) -> None:
     old = parse_wallet(played.world.account("settler").address)
     # 1: a new key.
@@ -165,6 +166,7 @@ def test_a_key_exchanged_as_the_page_says_costs_nothing(played: PlayedWorld, tmp
 
 
 @pytest.mark.parametrize("place", ["signed, not broadcast", "broadcast, not noted"])
+@pytest.mark.sampled(1)
 def test_an_office_whose_taking_was_killed_is_taken_once(played: PlayedWorld, place: str) -> None:
     new = parse_wallet(NEW.address)
     played.chain.fund(new)
@@ -178,6 +180,7 @@ def test_an_office_whose_taking_was_killed_is_taken_once(played: PlayedWorld, pl
     check_invariants(played)
 
 
+@pytest.mark.slow
 def test_an_office_that_another_wallet_has_taken_with_the_key_is_explained(played: PlayedWorld) -> None:
     name(played, parse_wallet(NEW.address))
     pass_time(played)
@@ -208,6 +211,7 @@ def test_a_naming_that_was_cancelled_replaced_or_is_too_old_gives_no_office(play
     assert len(senders(played)) == 1
 
 
+@pytest.mark.slow
 def test_a_commit_of_the_old_key_that_comes_too_late_reverts_and_the_new_key_commits_once(played: PlayedWorld) -> None:
     nonce, old, new = settler_nonce(played), parse_wallet(played.world.account("settler").address), NEW.address.lower()
     name(played, parse_wallet(NEW.address))
@@ -244,6 +248,7 @@ def test_an_old_key_without_ether_keeps_the_new_one_back_only_from_what_it_has_s
 # -- a pending commit is taken back ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_succession_takes_the_pending_commit_back_and_the_new_key_commits_in_the_next_round(
     played: PlayedWorld,
 ) -> None:
@@ -265,6 +270,7 @@ def test_a_succession_takes_the_pending_commit_back_and_the_new_key_commits_in_t
     check_at_rest(played, played.day)
 
 
+@pytest.mark.slow
 def test_a_suspension_takes_the_commit_back_and_halts_the_day_although_nothing_can_be_signed(
     played: PlayedWorld,
 ) -> None:
@@ -349,6 +355,7 @@ def test_a_suspended_settler_signs_nothing_and_halts_no_day(played: PlayedWorld)
     check_invariants(played)
 
 
+@pytest.mark.slow
 def test_a_key_suspended_while_its_commit_is_prepared_leaves_the_day_waiting(played: PlayedWorld) -> None:
     def suspend_now(text: str) -> None:
         if text == f"day {played.day}: commit":
@@ -370,6 +377,7 @@ def test_a_key_suspended_while_its_commit_is_prepared_leaves_the_day_waiting(pla
     settled(played)
 
 
+@pytest.mark.slow
 def test_an_office_that_owner_has_emptied_is_named_as_empty(played: PlayedWorld) -> None:
     act(played, "owner", "Roles", "removeHolder", 3)
     played.chain.finalize()

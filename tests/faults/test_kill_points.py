@@ -46,6 +46,7 @@ def losable(trial: Trial) -> list[Boundary]:
 
 
 @pytest.mark.parametrize("stretch", STRETCHES)
+@pytest.mark.sampled(1)
 def test_a_run_killed_at_sampled_boundaries_is_finished_by_the_next_ticks(
     stretch: str, runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:

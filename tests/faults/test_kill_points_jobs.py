@@ -272,6 +272,7 @@ SAMPLED = [pytest.param(name, marks=[pytest.mark.slow] if name in _SELDOM else [
 
 
 @pytest.mark.parametrize("stretch", SAMPLED)
+@pytest.mark.sampled(3)
 def test_a_job_ended_at_sampled_boundaries_is_finished_by_the_next_ticks(
     stretch: str, runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:

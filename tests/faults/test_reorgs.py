@@ -93,6 +93,7 @@ def resume_all(engine: Engine) -> object:
     return resume_transactions(engine, tx_id=None, dry_run=False)
 
 
+@pytest.mark.slow
 def test_a_final_block_that_changes_stops_every_money_job_and_both_hashes_are_kept(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_final_block_that_changes_stops_every_money_job_and_both_hashes_are_ke
 
 
 @pytest.mark.parametrize(("is_shorter", "code"), [(False, "final_block_changed"), (True, "cursor_ahead")])
+@pytest.mark.sampled(1)
 def test_a_chain_that_goes_back_below_what_was_final_stops_the_day_before_it_has_grown_again(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, is_shorter: bool, code: str
 ) -> None:

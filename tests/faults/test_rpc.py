@@ -101,6 +101,7 @@ def test_a_day_can_be_looked_at_while_the_endpoints_contradict_each_other(played
     assert not before.differences(fingerprint(played))
 
 
+@pytest.mark.slow
 def test_a_chain_id_that_changes_before_the_signature_halts_the_day_and_nothing_is_signed(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +166,7 @@ def test_a_constructors_values_are_left_out_of_the_hash_but_must_be_one_each(pla
     assert not is_code_of("PrizeVault", code[:-1])
 
 
+@pytest.mark.slow
 def test_a_contract_with_other_code_stops_every_command_and_nothing_is_signed(played: PlayedWorld) -> None:
     address = played.world.record["contracts"]["vrf_receiver"]
     true_code = code_at(played, address)

@@ -58,6 +58,7 @@ def keyed(url: str) -> str:
         pytest.param("eth_getBlockByNumber", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.sampled(1)
 def test_a_node_that_repeats_its_url_in_an_error_gets_its_key_nowhere(played: PlayedWorld, method: str) -> None:
     run_steps(played, "export", "affiliates", "compute", "approve")
     with talking(played.world.chain.url, {method: refusing(TELLTALE)}) as node:
@@ -113,6 +114,7 @@ def odd_endpoints() -> Iterator[tuple[str, Script]]:
     yield "error text", lambda path, body: iter([http(b'{"jsonrpc":"2.0","id":0,"error":"' + told + b'"}')])
 
 
+@pytest.mark.slow
 def test_after_a_series_of_faults_no_secret_is_left_anywhere(played: PlayedWorld) -> None:
     run_steps(played, "export")
     for number, (name, script) in enumerate(odd_endpoints()):

@@ -171,6 +171,7 @@ def test_what_was_changed_after_the_approval_halts_the_day_before_a_signature(
     assert rows(sold_world, "SELECT count(*) FROM chain_transactions WHERE round >= 0 AND status <> 'FINAL'") == [(0,)]
 
 
+@pytest.mark.slow
 def test_the_bundle_of_another_day_is_not_taken_for_this_days(played: PlayedWorld) -> None:
     played.settle_through()
     second = DayId(played.day + 1)

@@ -113,6 +113,7 @@ def test_a_dry_run_lists_the_findings_of_the_gates_and_halts_nothing(computed: P
     assert before.differences(look(computed)) == []
 
 
+@pytest.mark.slow
 def test_a_dry_run_of_an_empty_day_needs_no_seeds(played: PlayedWorld) -> None:
     played.settle_through()
     empty_day = DayId(played.day + 1)

@@ -133,6 +133,7 @@ def test_what_the_last_run_has_said_is_shown_though_another_host_was_turned_away
 
 
 @pytest.mark.world
+@pytest.mark.slow
 def test_a_running_job_ends_at_its_next_safe_point_and_goes_on_after_the_halt(played: PlayedWorld) -> None:
     run_hash, proxy = true_run_hash(played), played.world.proxy
     proxy.fail("hang", SEND)

@@ -193,6 +193,7 @@ def test_a_voided_day_has_no_proof_and_the_commands_say_what_it_has(unseeded: Pl
     assert (planned_again.code, planned_again.stderr.startswith("bo-engine: day_voided: ")) == (1, True)
 
 
+@pytest.mark.slow
 def test_the_day_after_a_void_opens_with_its_closing_state_and_settles(unseeded: PlayedWorld, day: DayId) -> None:
     following = DayId(day + 1)
     unseeded.sell(following, seed=3)
@@ -256,6 +257,7 @@ def test_a_drawn_day_is_voided_by_anyone_after_thirty_days_and_its_vetoed_run_is
     check_invariants(played)
 
 
+@pytest.mark.slow
 def test_a_halted_day_that_is_voided_waits_for_a_person(played: PlayedWorld) -> None:
     day = played.day
     played.settle()
@@ -292,6 +294,7 @@ def test_a_void_needs_neither_tickets_nor_seeds_nor_a_key_and_is_the_same_in_eve
     check_invariants(played, knows_all_sends=False)
 
 
+@pytest.mark.slow
 def test_empty_days_that_others_voided_are_passed_in_one_run(unseeded: PlayedWorld, day: DayId) -> None:
     unseeded.chain.advance_to(day_end(day) + 4 * 86_400 + 7_200)
     unseeded.chain.mine(2)

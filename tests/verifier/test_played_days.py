@@ -163,6 +163,7 @@ def test_a_node_that_is_late_lost_its_index_or_is_of_another_chain_is_no_forgery
     assert any("too many to ask for each" in text for text in report.untold)
 
 
+@pytest.mark.slow
 def test_the_command_needs_no_environment_at_all(played: PlayedWorld, tmp_path: Path) -> None:
     played.settle_through()
     folder = tmp_path / "elsewhere"
