@@ -180,7 +180,7 @@ def known_takebacks(conn: Conn, day_id: DayId) -> int:
 
 
 def is_unknown_takeback(conn: Conn, record: DayRecord, day_id: DayId) -> bool:
-    """Whether the day's commit was taken back and nobody has answered for it yet."""
+    """Whether the day's commit was taken back, and no person has answered for it yet."""
     return record.status not in (COMMITTED, RELEASED, VOIDED) and record.takebacks > known_takebacks(conn, day_id)
 
 

@@ -186,8 +186,8 @@ def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refresh
 
 
 def _record_request(engine: Engine, facts: DayOnChain) -> None:
-    """Raises: InvariantBroken ``seed_differs``: with the word a request is fixed, and a chain that tells another one
-    now, or told another one then, is not believed."""
+    """Raises: InvariantBroken ``seed_differs``: with the word a request is fixed, and a chain that shows another one
+    later is not believed."""
     stored, found = select_seeds(engine.conn, facts.day_id), (facts.vrf_requested_block, facts.vrf_requested_at)
     if stored is not None and stored.vrf_word is not None:
         require_invariant(

@@ -1,6 +1,6 @@
 """Whether the facts that a day was computed from are still those that both endpoints tell (rule 4.5).
 
-Both may have told the same lie once, for a moment or for an hour. So all that entered the result is read again at every
+Both may have given the same false answer once, for a moment or for an hour. So all that entered the result is read again at every
 look at the day and before its release: as long as it is not released, a lie costs time and no money.
 """
 
@@ -23,9 +23,9 @@ def require_same_facts(engine: Engine, opened: Opened) -> None:
     if differing is not None:
         raise InvariantBroken(
             "facts_differ",
-            f"day {opened.day_id}: what both RPC endpoints tell of {differing} at final block "
-            f"{opened.facts.block.number} is not what the day was computed from; nothing is signed or released. What "
-            "they told before or what they tell now is wrong: ask a third endpoint. If the day is committed with what "
+            f"day {opened.day_id}: what both RPC endpoints say of {differing} at final block "
+            f"{opened.facts.block.number} is not what the day was computed from; nothing is signed or released. Their "
+            "answer before or their answer now is wrong: ask a third endpoint. If the day is committed with what "
             f"is wrong, the guardian vetoes it; then `bo-engine resume --day {opened.day_id} --by NAME` computes and "
             "approves it anew",
         )
