@@ -1,7 +1,7 @@
 """Whether the facts that a day was computed from are still those that both endpoints tell (rule 4.5).
 
-Both may have given the same false answer once, for a moment or for an hour. So all that entered the result is read again
-at every look at the day and before its release: as long as it is not released, a lie costs time and no money.
+Both may have given the same false answer once, for a moment or for an hour. So all that entered the result is read
+again at every look at the day and before its release: as long as it is not released, a lie costs time and no money.
 """
 
 from bo_engine.errors import InvariantBroken
