@@ -33,10 +33,19 @@ def read_settling_at_head(
     them. Raises: Unavailable ``rpc_unreachable``, also for what is no answer of SettlementV4.
     """
     know_secrets([url])
+    deadline = time.monotonic() + _TIMEOUT_S
     try:
-        (next_day,) = _words(url, settlement, _NEXT_DAY, 1)
-        begin = max(next_day - _DAYS + 1, 0 if first is None else min(first, next_day))
-        return [(DayId(day), _record(url, settlement, day)) for day in range(begin, next_day + 1)]
+        with requests.Session() as session:
+
+            def words(data: bytes, count: int) -> list[int]:
+                return _words(session, url, {"to": settlement, "data": hex_of(data)}, count, deadline)
+
+            (next_day,) = words(_NEXT_DAY, 1)
+            begin = max(next_day - _DAYS + 1, 0 if first is None else min(first, next_day))
+            return [
+                (DayId(day), _record(words(_DAY_RECORD + day.to_bytes(32, "big"), _RECORD_WORDS)))
+                for day in range(begin, next_day + 1)
+            ]
     except (requests.RequestException, ValueError, OverflowError, Unavailable) as error:
         # Not the error's own words: the URL stands in them.
         raise Unavailable(
@@ -44,10 +53,8 @@ def read_settling_at_head(
         ) from error
 
 
-def _record(url: str, settlement: Wallet, day: int) -> DayRecord:
-    status, settlement_hash, run_hash, committed_at, released_at, takebacks = _words(
-        url, settlement, _DAY_RECORD + day.to_bytes(32, "big"), _RECORD_WORDS
-    )
+def _record(words: list[int]) -> DayRecord:
+    status, settlement_hash, run_hash, committed_at, released_at, takebacks = words
     if status >= len(ON_CHAIN):
         raise ValueError("no status of a day")
     return DayRecord(
@@ -60,12 +67,13 @@ def _record(url: str, settlement: Wallet, day: int) -> DayRecord:
     )
 
 
-def _words(url: str, settlement: Wallet, data: bytes, count: int) -> list[int]:
+def _words(session: requests.Session, url: str, call: dict[str, str], count: int, deadline: float) -> list[int]:
     """What a call at the newest block returns: so many 32-byte words."""
-    call = {"to": settlement, "data": hex_of(data)}
     body: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, "latest"]}
-    deadline = time.monotonic() + _TIMEOUT_S
-    with requests.post(url, json=body, timeout=_TIMEOUT_S, stream=True, allow_redirects=False) as response:
+    left_s = deadline - time.monotonic()
+    if left_s <= 0:
+        raise requests.Timeout("the endpoint is too slow")
+    with session.post(url, json=body, timeout=left_s, stream=True, allow_redirects=False) as response:
         answer = read_object(response, max_bytes=_MAX_ANSWER_BYTES, deadline=deadline)
     found = wire.data(answer.get("result"))
     if len(found) != 32 * count:

@@ -120,13 +120,20 @@ def lock_transaction(conn: Conn, purpose: Purpose) -> JournalTx | None:
 
 SELECT_CALLDATA = """
     SELECT calldata FROM chain_transactions
-     WHERE contract = %(contract)s AND selector = %(selector)s AND day_id = %(day_id)s ORDER BY tx_id
+     WHERE contract = %(contract)s AND selector = %(selector)s AND day_id = %(day_id)s AND round = %(round)s
+     ORDER BY tx_id
 """
 
 
-def select_calldata(conn: Conn, contract: Wallet, selector: bytes, day_id: DayId) -> list[bytes]:
-    """What our transactions of a day call a function with, in every round."""
-    given = {"contract": contract, "selector": selector, "day_id": day_id}
+def select_calldata(
+    conn: Conn,
+    contract: Wallet,
+    selector: bytes,
+    day_id: DayId,
+    round: int,  # noqa: A002 - as the column
+) -> list[bytes]:
+    """What our transactions of a day and round call a function with."""
+    given = {"contract": contract, "selector": selector, "day_id": day_id, "round": round}
     return [bytes(row[0]) for row in conn.execute(SELECT_CALLDATA, given).fetchall()]
 
 

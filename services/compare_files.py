@@ -36,6 +36,7 @@ from io_layer.signer import manifest_signer
 from services.approve_day import require_approved_rows, way_out
 from services.day_work import sha256_of
 from services.engine import Engine
+from services.foreign_commit import foreign_commit
 
 BUNDLE: Final = "commit_bundle.json"
 CHECKSUMS: Final = "checksums.json"
@@ -170,9 +171,11 @@ def _require_rows(engine: Engine, run: Run) -> None:
         require_approved_rows(engine, run)
     if run.status in ("committed", "settled"):
         record = engine.game.read_record(engine.game.chain.read_final_block(), run.day_id)
+        if record.status in (COMMITTED, RELEASED) and record.settlement_hash != run.settlement_hash:
+            raise foreign_commit(run.day_id, record, "on both endpoints", f"ours is {hex_of(run.settlement_hash)}")
         require_invariant(
             record.status not in (COMMITTED, RELEASED) or record.run_hash == run.run_hash,
-            "foreign_commit",
+            "settlement_differs",
             f"day {run.day_id} stands on-chain with run_hash {hex_of(record.run_hash)}, the database has "
             f"{hex_of(run.run_hash)}: restore the database (docs/operations.md)",
         )

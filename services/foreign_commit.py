@@ -12,7 +12,7 @@ from typing import Final
 from bo_engine.errors import EngineError, InvariantBroken, Unavailable
 from bo_engine.keccak import keccak256
 from bo_engine.log import get_logger
-from bo_engine.units import DayId, Hash32, Wallet, hex_of
+from bo_engine.units import DayId, Wallet, hex_of
 from io_layer.audit_store import has_audit, insert_audit
 from io_layer.database import Conn
 from io_layer.day_record import COMMITTED, ON_CHAIN, RELEASED, DayRecord
@@ -28,7 +28,8 @@ _LOG = get_logger("settle")
 def foreign_commit(day_id: DayId, record: DayRecord, where: str, ours: str) -> InvariantBroken:
     """The alarm, in the same words wherever it is seen."""
     way_out = (
-        "no money has moved yet: the guardian suspends the SETTLER and vetoes the day before it is released"
+        "no money has moved yet: unless this database was just restored and `settle` has not computed the day, the "
+        "guardian suspends the SETTLER and vetoes the day before it is released"
         if record.status == COMMITTED
         else "it is released: the guardian pauses the vaults and suspends the SETTLER at once"
     )
@@ -55,32 +56,39 @@ def look_for_foreign_commit(look: Look) -> Callable[[], InvariantBroken | None]:
         try:
             found += read_settling_at_head(name, url, settings.settlement_address, first)
         except Unavailable as error:
+            _LOG.warning("head_not_seen", extra={"reason": error.message})
             failures.append(error)
     if len(failures) == len(urls):
         raise failures[0]
 
     def alarm() -> InvariantBroken | None:
-        for day_id, record in found:
-            if record.status in (COMMITTED, RELEASED) and not _is_ours(
-                look.conn, settings.settlement_address, day_id, record.settlement_hash
-            ):
-                _record(look.conn, day_id, record)
-                return foreign_commit(day_id, record, "at the head", "which no run and no transaction of ours has")
-        return None
+        foreign = [one for one in found if not _is_ours(look.conn, settings.settlement_address, *one)]
+        if not foreign:
+            return None
+        # The one that has gone furthest: an endpoint that lags may still call it committed.
+        day_id, record = max(foreign, key=lambda one: one[1].status)
+        _record(look.conn, day_id, record)
+        return foreign_commit(day_id, record, "at the head", "which no run and no transaction of ours has")
 
     return alarm
 
 
-def _is_ours(conn: Conn, settlement: Wallet, day_id: DayId, settlement_hash: Hash32) -> bool:
+def _is_ours(conn: Conn, settlement: Wallet, day_id: DayId, record: DayRecord) -> bool:
+    """Whether nothing stands there, or what the day's live run or our transaction of this round gives. A run that was
+    vetoed or replaced explains nothing: its hash must not come back."""
+    if record.status not in (COMMITTED, RELEASED):
+        return True
     # Only now: an idle run loads nothing of the contracts.
     from io_layer.contract_codec import codec
-    from io_layer.run_store import select_runs
+    from io_layer.run_store import select_live_run
 
-    if any(run.settlement_hash == settlement_hash for run in select_runs(conn, day_id)):
+    run = select_live_run(conn, day_id)
+    if run is not None and run.settlement_hash == record.settlement_hash:
         return True
     selector = codec("SettlementV4").selector("commitMerkleSettlement")
+    calls = select_calldata(conn, settlement, selector, day_id, record.takebacks)
     # The struct has no part of variable length, so its hash is that of the call's data behind the selector.
-    return any(keccak256(data[4:]) == settlement_hash for data in select_calldata(conn, settlement, selector, day_id))
+    return any(keccak256(data[4:]) == record.settlement_hash for data in calls)
 
 
 def _record(conn: Conn, day_id: DayId, record: DayRecord) -> None:

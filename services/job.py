@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bo_engine.errors import EXIT_DONE, EngineError
+from bo_engine.errors import EXIT_DONE, InvariantBroken
 
 if TYPE_CHECKING:
     from bo_engine.settings import Settings
@@ -75,6 +75,6 @@ class Job:
     schedule: str
     does: str
     work: Callable[[Run], Done]
-    look_first: "Callable[[Look], Callable[[], EngineError | None]] | None" = None
+    look_first: "Callable[[Look], Callable[[], InvariantBroken | None]] | None" = None
     is_idle: "Callable[[Conn], bool] | None" = None
     plan: Callable[[Look], Done] | None = None

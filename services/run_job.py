@@ -11,7 +11,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, INTERRUPTED, OUT_OF_MEMORY, EngineError, Unavailable
+from bo_engine.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_LATER,
+    INTERRUPTED,
+    OUT_OF_MEMORY,
+    EngineError,
+    InvariantBroken,
+    Unavailable,
+)
 from bo_engine.log import get_logger
 from bo_engine.settings import Settings
 from io_layer.database import Conn, connect, refuse_writes
@@ -54,10 +63,11 @@ def _run(
     job: Job, settings: Settings, conn: Conn, stop: Stop, tell: Callable[[str], None], told: "_Told"
 ) -> Done | None:
     alarm, blind = _look_first(job, Look(settings, conn, stop, tell))
-    with _alarm_after(alarm):
+    seen = alarm()
+    with _alarm_after(alarm, seen):
         require_not_halted(conn, job.name)
         # A local world has a time of its own, in which a day may be over before it has begun outside.
-        if job.is_idle is not None and not settings.is_local and job.is_idle(conn) and alarm() is None:
+        if seen is None and job.is_idle is not None and not settings.is_local and job.is_idle(conn):
             if blind is not None:
                 raise blind
             told.end_row(conn, _ended(Done(), told.took_ms()))
@@ -66,7 +76,7 @@ def _run(
             told.begin_row(lease)
             told.pinger.tell(START)
             try:
-                with _alarm_after(alarm):
+                with _alarm_after(alarm, seen):
                     done = job.work(Run(settings, conn, stop, tell, lease))
             except (Exception, KeyboardInterrupt) as error:
                 # Before the lease is given back: whoever takes it next would call this run lost.
@@ -76,8 +86,8 @@ def _run(
             return done
 
 
-def _look_first(job: Job, look: Look) -> tuple[Callable[[], EngineError | None], Unavailable | None]:
-    """The alarm of the job's first look, and why there was none: the job goes on, but it is not idle unseen."""
+def _look_first(job: Job, look: Look) -> tuple[Callable[[], InvariantBroken | None], Unavailable | None]:
+    """The alarm of the job's first look, and why there was no look: the job goes on, but it is not idle unseen."""
     if job.look_first is None:
         return _no_alarm, None
     try:
@@ -86,21 +96,36 @@ def _look_first(job: Job, look: Look) -> tuple[Callable[[], EngineError | None],
         return _no_alarm, error
 
 
+def _no_alarm() -> None:
+    return None
+
+
 @contextmanager
-def _alarm_after(alarm: Callable[[], EngineError | None]) -> Iterator[None]:
-    """Whatever the work inside ends with, an alarm that is still there afterwards is what the run ends with."""
+def _alarm_after(alarm: Callable[[], InvariantBroken | None], seen: InvariantBroken | None) -> Iterator[None]:
+    """Whatever the work inside ends with, an alarm that was seen before it and is not explained by it ends the run."""
+    if seen is None:
+        yield
+        return
     try:
         yield
-    except EngineError as error:
-        if (still := alarm()) is not None:
+    except (Exception, KeyboardInterrupt) as error:
+        if (still := _still(alarm, seen)) is not None and still is not error:
+            if isinstance(error, EngineError):
+                still.findings = (*still.findings, f"and {error.code}: {error.message}")
+                still.done_before = error.done_before
+            else:
+                _LOG.error("work_failed", extra={"reason": type(error).__name__})
             raise still from error
         raise
-    if (still := alarm()) is not None:
+    if (still := _still(alarm, seen)) is not None:
         raise still
 
 
-def _no_alarm() -> None:
-    return None
+def _still(alarm: Callable[[], InvariantBroken | None], seen: InvariantBroken) -> InvariantBroken | None:
+    try:
+        return alarm()
+    except EngineError:
+        return seen  # a database that does not answer explains nothing
 
 
 def look_at_job(settings: Settings, *, stop: Stop, tell: Callable[[str], None], plan: Callable[[Look], Done]) -> Done:

@@ -4,7 +4,12 @@ Both may have given the same false answer once, for a moment or for an hour. So 
 again at every look at the day and before its release: as long as it is not released, a lie costs time and no money.
 """
 
+from typing import Final
+
 from bo_engine.errors import InvariantBroken
+from bo_engine.log import get_logger
+from io_layer.audit_store import insert_audit
+from io_layer.day_record import RELEASED
 from io_layer.recount import recount_affiliates
 from io_layer.run_store import select_affiliate_payouts, select_live_run
 from services.approve_day import require_approved_rows
@@ -12,17 +17,27 @@ from services.day_work import Opened, rates_in_force, seeds_of_day
 from services.engine import Engine
 from services.gates import recount_rules
 
+FACTS_DIFFER: Final = "facts_differ"
+_LOG = get_logger("settle")
+
 
 def require_same_facts(engine: Engine, opened: Opened) -> None:
     """Compare what the day was computed from with what ``opened`` and its block tell now: ruleset, seeds and affiliate
-    rates. Tickets and opening state are compared with ours when a day is opened.
+    rates. Tickets and opening state are compared with ours when a day is opened. Of a day that is released already the
+    difference is only recorded.
 
     Raises: InvariantBroken ``facts_differ``, naming what differs; as ``require_approved_rows`` and ``seeds_of_day``.
     """
     differing = _difference(engine, opened)
-    if differing is not None:
+    if differing is not None and opened.facts.record.status == RELEASED:
+        # Nothing is left to stop, and a day that never ends would stop the later ones and the sales.
+        details = {"differs": differing, "block": opened.facts.block.number}
+        _LOG.error(FACTS_DIFFER, extra={"day_id": opened.day_id, **details})
+        with engine.conn.transaction():
+            insert_audit(engine.conn, actor="engine", action=FACTS_DIFFER, day_id=opened.day_id, details=details)
+    elif differing is not None:
         raise InvariantBroken(
-            "facts_differ",
+            FACTS_DIFFER,
             f"day {opened.day_id}: what both RPC endpoints say of {differing} at final block "
             f"{opened.facts.block.number} is not what the day was computed from; nothing is signed or released. Their "
             "answer before or their answer now is wrong: ask a third endpoint. If the day is committed with what "

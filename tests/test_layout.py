@@ -39,7 +39,8 @@ PURE = ("bo_engine", "core", "merkle", "abi")
 MONEY = (*PURE, "io_layer", "services", "workers", "watchdog", "cli", "local_world", "verifier")
 # Outside PURE, durations in seconds may be floats: in these files, under names that end in _s.
 DURATIONS_IN = {
-    *("io_layer/circuit.py", "io_layer/drand_client.py", "io_layer/http_body.py", "io_layer/rpc.py"),
+    *("io_layer/circuit.py", "io_layer/drand_client.py", "io_layer/head_look.py", "io_layer/http_body.py"),
+    "io_layer/rpc.py",
     *("services/commit_day.py", "services/stop.py", "services/take_office.py"),
 }
 # The local world waits for processes; those of its files that see no amount at all may hold floats as they like.

@@ -7,7 +7,7 @@ from services.job import Done, Job, Look, Run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bo_engine.errors import EngineError
+    from bo_engine.errors import InvariantBroken
     from io_layer.database import Conn
 
 
@@ -31,7 +31,7 @@ def _plan(look: Look) -> Done:
         return Done(plan_seeds(engine))
 
 
-def _look_first(look: Look) -> "Callable[[], EngineError | None]":
+def _look_first(look: Look) -> "Callable[[], InvariantBroken | None]":
     from services.foreign_commit import look_for_foreign_commit
 
     return look_for_foreign_commit(look)

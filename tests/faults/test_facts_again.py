@@ -8,8 +8,8 @@ from io_layer.ticket_store import select_affiliates
 from local_world.faults import Rule
 from services.settle_days import DayOutcome, run_one_step
 from tests.support.fault_modes import set_fault
-from tests.support.meddling import resume, veto
-from tests.support.observed import event_count, halts, rows, true_run_hash
+from tests.support.meddling import resume, send_as, veto
+from tests.support.observed import audit_actions, event_count, halts, rows, settlement_of, true_run_hash
 from tests.support.played_world import PlayedWorld
 
 pytestmark = pytest.mark.world
@@ -99,3 +99,14 @@ def test_a_ruleset_that_is_another_one_after_the_commit_halts_the_day(played: Pl
     assert settle(played).run_status == "committed"
     played.tamper("UPDATE settlement_runs SET ruleset_hash = sha256('other')")
     assert "the ruleset" in halts(played, "facts_differ").message
+
+
+def test_a_day_that_somebody_has_released_with_the_lie_ends_and_the_difference_is_recorded(played: PlayedWorld) -> None:
+    both_tell_doubled_rates(played)
+    assert settle(played).run_status == "committed"
+    played.pass_challenge()
+    send_as(played, "relayer", "release", tuple(settlement_of(played)))
+    played.chain.finalize()
+    set_fault(played, "none")
+    assert settle(played).status == "DONE"  # nothing is left to stop, and later days must go on
+    assert "facts_differ" in audit_actions(played)

@@ -428,8 +428,8 @@ def test_a_bundle_that_was_forged_with_its_run_and_approval_is_not_the_chains(pl
     played.tamper("UPDATE settlement_runs SET run_hash = %(digest)s", digest=hashlib.sha256(forged).digest())
     forge_approval(played)
     with played.engine() as engine:
-        assert "foreign_commit" in stored_states(engine, played.day)["rows"]
-    nothing_comes_back(played, "foreign_commit")
+        assert "stands on-chain with run_hash" in stored_states(engine, played.day)["rows"]
+    nothing_comes_back(played, "settlement_differs")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from io_layer.contract_codec import codec
 from local_world.faults import Rule
 from services.foreign_commit import FOREIGN_COMMIT
 from tests.support.fault_modes import set_fault
-from tests.support.meddling import send_as
-from tests.support.observed import audit_actions, pipeline, rows, run_steps, settlement_of, settler_nonce
+from tests.support.meddling import send_as, veto
+from tests.support.observed import audit_actions, halts, pipeline, rows, run_steps, settlement_of, settler_nonce
 from tests.support.played_world import PlayedWorld
 
 pytestmark = pytest.mark.world
@@ -198,3 +198,13 @@ def test_after_a_loss_of_rows_our_own_hash_is_computed_adopted_and_no_alarm_stay
     assert (done.code, FOREIGN_COMMIT in done.stderr) == (0, False)
     assert "commit_adopted" in audit_actions(played)
     assert played.cli("refresh-seeds").code == 0
+
+
+def test_a_commit_of_ours_that_was_vetoed_is_foreign_when_it_comes_back(played: PlayedWorld) -> None:
+    assert played.settle()[0].run_status == "committed"
+    ours = tuple(settlement_of(played))
+    veto(played)
+    halts(played, "vetoed")
+    assert FOREIGN_COMMIT not in played.cli("settle").stderr
+    send_as(played, "settler", "commitMerkleSettlement", ours)
+    is_alarmed(played, "settle", "committed")

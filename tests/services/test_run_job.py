@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 import services.run_job
-from bo_engine.errors import Halted, Unavailable, UsageError
+from bo_engine.errors import Halted, InvariantBroken, Unavailable, UsageError
 from bo_engine.settings import Settings
 from io_layer.database import connect
 from io_layer.job_store import Ended, count_overruns, insert_ended_run, insert_run
 from io_layer.lease_store import Holder, acquire_lease, release_lease
 from io_layer.metrics_file import write_metrics
-from services.job import Done, Look
+from services.job import Done, Job, Look, Run
 from services.lease import held_lease
 from services.over_days import all_days_ended, all_seeds_known
 from services.run_job import look_at_job, run_job
@@ -378,3 +378,35 @@ def test_the_first_job_claims_the_database_and_every_other_installation_is_refus
     assert before.differences(fingerprint(played, leases=True)) == []
     with pytest.raises(UsageError, match="belongs to the contracts at 0x00000000000000000000000000000000000000aa"):
         played.settle()
+
+
+# -- an alarm of the first look ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "error",
+    [None, KeyError("a bug"), MemoryError(), KeyboardInterrupt(), Unavailable("seeds_missing", "no seeds")],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_alarm_of_the_first_look_is_not_lost_whatever_the_work_ends_with(
+    played: PlayedWorld, error: BaseException | None
+) -> None:
+    looks: list[int] = []
+
+    def alarm() -> InvariantBroken:
+        looks.append(1)
+        if len(looks) > 1:
+            raise Unavailable("database_unreachable", "it was there a moment ago")
+        return InvariantBroken("foreign_commit", "day 7 is forged")
+
+    def work(run: Run) -> Done:
+        if error is not None:
+            raise error
+        return Done()
+
+    job = Job("settle", "settlement", "* * * * *", "", work, look_first=lambda look: alarm)
+    with pytest.raises(InvariantBroken) as caught:
+        run_job(job, Settings(played.env), stop=Stop(), tell=print)
+    assert caught.value.code == "foreign_commit"
+    assert any("seeds_missing" in one for one in caught.value.findings) == isinstance(error, Unavailable)
+    assert rows(played, "SELECT exit_code, error_code FROM job_runs") == [(1, "foreign_commit")]
