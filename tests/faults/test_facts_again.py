@@ -68,6 +68,7 @@ def test_a_lie_that_ends_after_the_challenge_period_is_met_before_the_release(pl
     assert event_count(played, "DayReleased") == 0
 
 
+@pytest.mark.slow
 def test_rates_that_both_told_falsely_until_the_approval_are_not_committed(played: PlayedWorld) -> None:
     true_hash = true_run_hash(played)
     both_tell_doubled_rates(played)

@@ -180,6 +180,7 @@ def test_our_own_commit_and_release_are_no_alarm_whoever_sends_them(played: Play
     assert FOREIGN_COMMIT not in audit_actions(played)
 
 
+@pytest.mark.slow
 def test_what_our_journal_alone_knows_is_ours(played: PlayedWorld) -> None:
     assert played.settle()[0].run_status == "committed"
     played.tamper("DELETE FROM settlement_runs")

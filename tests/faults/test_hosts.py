@@ -149,6 +149,7 @@ def test_a_clock_that_steps_back_makes_no_run_longer_or_shorter(played: PlayedWo
 # -- an upgrade while cron runs ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_day_that_another_version_began_is_begun_anew(played: PlayedWorld) -> None:
     run_hash = true_run_hash(played)
     run_steps(played, "export", "affiliates", "compute", "approve")

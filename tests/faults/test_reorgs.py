@@ -62,6 +62,7 @@ def cases(trial: Trial) -> list[tuple[int, str, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_sample_of_reorgs_at_boundaries_costs_time_and_no_truth(
     runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:

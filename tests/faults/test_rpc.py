@@ -189,6 +189,7 @@ def test_a_token_of_other_decimals_is_refused(played: PlayedWorld) -> None:
 
 
 @pytest.mark.parametrize("dead", [pytest.param("primary", marks=pytest.mark.slow), "fallback"])
+@pytest.mark.sampled(1)
 def test_with_one_endpoint_down_people_can_look_and_money_waits(played: PlayedWorld, dead: str) -> None:
     assert played.cli("settle").code == EXIT_DONE
     played.pass_challenge()

@@ -148,7 +148,7 @@ def test_engine_and_recount_compute_with_the_libraries_that_the_page_names() -> 
         pytest.param("pyblst", HALF_PYBLST, "py_ecc", id="pyblst-with-py_ecc-for-its-pairing"),
     ],
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_one_library_behind_two_names_is_refused(tmp_path: Path, name: str, source: str, shared: str) -> None:
     said = outcome(tmp_path, name, source)
     assert said.startswith("InvariantBroken same_backends: "), said

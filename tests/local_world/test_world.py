@@ -150,7 +150,7 @@ def test_a_world_whose_start_fails_leaves_nothing(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("moment", ["while it starts", "when it is up"])
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 def test_a_world_ends_with_its_starter_even_by_sigkill(tmp_path: Path, moment: str) -> None:
     root = tmp_path / "world"
     starter = subprocess.Popen([sys.executable, "-c", STARTER, str(root), "die", "60"], stdout=subprocess.PIPE)

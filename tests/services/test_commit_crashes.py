@@ -22,7 +22,7 @@ from tests.support.played_world import PlayedWorld
         ("seen on the chain, not noted", ["BROADCAST"]),
     ],
 )
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 def test_a_killed_commit_is_finished_with_the_same_bytes(played: PlayedWorld, place: str, signed: list[str]) -> None:
     run_hash, nonce = true_run_hash(played), settler_nonce(played)
     killed_at(played, place, "settle")

@@ -136,6 +136,7 @@ def test_a_release_by_somebody_else_before_ours_arrived_leaves_no_nonce_unfilled
 # -- vetoes ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_veto_halts_the_day_at_once_and_a_resumed_day_commits_again_in_the_next_round(played: PlayedWorld) -> None:
     (first,) = played.settle()
     veto(played)

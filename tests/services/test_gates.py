@@ -172,7 +172,7 @@ def goes_on(played: PlayedWorld, run_hash: str) -> None:
 
 
 @pytest.mark.parametrize("error", PLANTED, ids=lambda error: error.name.replace(" ", "-"))
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(6)
 def test_a_planted_error_fires_its_gates_stops_the_day_and_is_settled_after_resume(
     computed: PlayedWorld, error: Planted
 ) -> None:

@@ -78,6 +78,7 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=200, deadline=None)
 @given(template=TEMPLATES, signature=mutated())
+@pytest.mark.slow
 def test_a_changed_signature_is_refused_and_all_agree(template: Beacon, signature: bytes) -> None:
     found = [accepts(replace(template, signature=signature)) for accepts in ALL]
     is_true = signature == template.signature  # changes can cancel each other
