@@ -109,7 +109,7 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
 
 def artifact_states(conn: Conn, artifacts_dir: Path, day_id: DayId) -> Iterator[tuple[str, str]]:
     """Each stored file's copy with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``; a
-    settled day's manifest that nobody has signed with ``not signed`` (`bo-engine commit --day N` does, with the key).
+    settled day's missing manifest with ``not signed`` (`bo-engine commit --day N` signs it, with the key).
 
     Compares disk and database only; ``stored_states`` says whether the database is right.
     """
