@@ -104,7 +104,7 @@ fuzz: setup
 			-max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 -artifact_prefix=logs/fuzz- 2>&1; \
 	done
 
-# Hours for all; ARGS="core/prizes.py" for one module, ARGS=contracts for the Solidity.
+# Hours for all; ARGS="core/lottery/prizes.py" for one module, ARGS=contracts for the Solidity.
 mutants: setup
 	$(bin)/python -m tests.support.mutants.run --workers $(TEST_WORKERS) $(ARGS)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
-from bo_engine.blots import blot, each_text, know_secrets
+from bo_engine.redaction import blot, each_text, know_secrets
 
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

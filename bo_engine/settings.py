@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from bo_engine.blots import know_secrets
 from bo_engine.errors import EngineError, UsageError
+from bo_engine.redaction import know_secrets
 from bo_engine.units import Wallet, parse_typed_wallet, parse_wallet
 
 _KEYS_BELOW: Final = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141  # secp256k1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import typer
 
-from bo_engine.blots import plain
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, UsageError
+from bo_engine.redaction import plain
 from bo_engine.settings import Settings, load_settings
 from cli.output import DryRun, JsonOption, print_json
 from workers.all_jobs import all_jobs

@@ -13,7 +13,7 @@ app = typer.Typer(help="The database: migrate it, look at it, rebuild tickets fr
 @app.command()
 def migrate(json: JsonOption = False) -> int:
     """Bring the schema up to date, as the owner's login. Safe to repeat; each migration stands or falls as a whole."""
-    from io_layer.database import migrate as apply
+    from io_layer.postgres.connection import migrate as apply
 
     applied = apply(loaded_settings().migration_database_url)
     if json:
@@ -26,7 +26,7 @@ def migrate(json: JsonOption = False) -> int:
 @app.command()
 def status(json: JsonOption = False) -> int:
     """Show which migrations are applied and which are missing. Reads only; exit 1 if any is missing."""
-    from io_layer.database import migration_status
+    from io_layer.postgres.connection import migration_status
 
     found = migration_status(loaded_settings().database_url)
     facts = {"applied": list(found.applied), "pending": list(found.pending), "unknown": list(found.unknown)}
@@ -40,9 +40,9 @@ def status(json: JsonOption = False) -> int:
 @app.command("rebuild-tickets")
 def rebuild_tickets(day: OneDay, json: JsonOption = False) -> int:
     """Make a day's ticket rows equal to the chain's events, from the chain alone. Safe to repeat."""
-    from services.lease import held_lease
-    from services.rebuild_tickets import rebuild_tickets as rebuild
-    from services.settle_days import JOB
+    from services.lottery.purchases.rebuild import rebuild_tickets as rebuild
+    from services.lottery.settlement.settle_days import JOB
+    from services.running.lease import held_lease
 
     with opened_engine() as engine, held_lease(engine.conn, JOB, engine.stop) as lease:
         facts = rebuild(engine, lease, parse_day(day))

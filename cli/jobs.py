@@ -8,7 +8,7 @@ import typer
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_USAGE, UsageError
 from cli.output import ByName, DryRun, JsonOption, print_facts, print_json, print_table
 from cli.start import ask_by_name, loaded_settings, watched
-from services.job import Done, Job
+from services.jobs.job import Done, Job
 from workers.all_jobs import all_jobs
 
 PANEL = "Jobs"
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def run(job: Job) -> Done | None:
     """Run a job as cron would; None when nothing is due."""
-    from services.run_job import run_job
+    from services.jobs.run_job import run_job
 
     settings = loaded_settings()
     with watched() as (tell, stop):
@@ -48,7 +48,7 @@ def _command_of(job: Job) -> Callable[..., int]:
 
 
 def _plan(job: Job) -> Done:
-    from services.run_job import look_at_job
+    from services.jobs.run_job import look_at_job
 
     if job.plan is None:
         raise UsageError("no_dry_run", f"{job.name} has no dry run")
@@ -84,7 +84,7 @@ def halt(
 ) -> int:
     """Stop a job, or all: none starts any more, one that runs ends at its next safe point. Leaves a row in the audit
     log. Safe to repeat: the first reason stays."""
-    from services.job_control import halt_jobs
+    from services.jobs.control import halt_jobs
 
     name = _one_or_all(job, all_jobs_)
     why = " ".join(reason.split())
@@ -101,11 +101,11 @@ def halt(
 
 def resume_jobs(job: str | None, every: bool, by: str | None, json: bool) -> int:
     """Let halted jobs go on."""
-    from services import job_control
+    from services.jobs import control
 
     name = _one_or_all(job, every)
     person = ask_by_name(by)
-    facts = _with_database(lambda conn: job_control.resume_jobs(conn, name, by=person, known=list(all_jobs())))
+    facts = _with_database(lambda conn: control.resume_jobs(conn, name, by=person, known=list(all_jobs())))
     if json:
         print_json(facts)
     else:
@@ -122,7 +122,7 @@ def _one_or_all(job: str | None, every: bool) -> str | None:
 
 def jobs(json: JsonOption = False) -> int:
     """Every job: its last run and how it ended, who runs it now, whether it is halted, when it is due. Reads only."""
-    from services.job_control import list_jobs
+    from services.jobs.control import list_jobs
 
     rows = _with_database(lambda conn: list_jobs(conn, list(all_jobs().values())))
     if json:
@@ -165,8 +165,8 @@ def _now(row: dict[str, Any]) -> str:
 
 
 def _with_database(ask: Callable[[Any], Any]) -> Any:
-    from io_layer.database import connect
-    from services.own_database import require_own_database
+    from io_layer.postgres.connection import connect
+    from services.running.installation import require_own_database
 
     settings = loaded_settings()
     with connect(settings.database_url, application_name="bo-engine") as conn:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bo_engine.blots import know_secrets
 from bo_engine.errors import EXIT_DONE, UsageError
+from bo_engine.redaction import know_secrets
 from cli.output import DryRun, JsonOption, confirm, print_facts, print_json
 from cli.start import loaded_settings, opened_engine
 
@@ -32,7 +32,7 @@ KeyOption = Annotated[
 def new_key(out: OutOption, password_file: PasswordOption = None, json: JsonOption = False) -> int:
     """Make a new key in a new encrypted file (keystore version 3, scrypt, mode 600) and print its address. May be
     repeated: a file that exists is refused and left as it is."""
-    from services.keys import make_key
+    from services.lottery.deployment.keys import make_key
 
     return _print_made(make_key(out, _password(password_file)), out, json)
 
@@ -43,12 +43,12 @@ def import_key(
 ) -> int:
     """Put an existing private key into a new encrypted file and print its address. May be repeated: a file that
     exists is refused and left as it is."""
-    from services.keys import import_key as take
+    from services.lottery.deployment.keys import import_key as take
 
     if key_file is None:
         key = hidden("Private key (64 hex digits): ", "--key-file")
     else:
-        from io_layer.key_file import read_private
+        from io_layer.keys.key_file import read_private
 
         key = read_private(key_file, "--key-file", code="unreadable_file")
     know_secrets([key.strip(), key.strip().removeprefix("0x")])
@@ -59,7 +59,7 @@ def import_key(
 def address(json: JsonOption = False) -> int:
     """Show the address of the configured key and whether it is the contracts' SETTLER. Reads only; needs no
     database."""
-    from services.keys import key_facts
+    from services.lottery.deployment.keys import key_facts
 
     facts = key_facts(loaded_settings())
     if json:
@@ -81,8 +81,8 @@ def take_office(
 ) -> int:
     """Let the configured key take the office of SETTLER, 48 hours to 14 days after OWNER has named it; waits until that
     is final. Safe to repeat: nothing is sent twice."""
-    from services.take_office import plan_office
-    from services.take_office import take_office as take
+    from services.lottery.deployment.take_office import plan_office
+    from services.lottery.deployment.take_office import take_office as take
 
     with opened_engine() as engine:
         plan = plan_office(engine, may_take_back=take_back)
@@ -116,7 +116,7 @@ def _print_made(made: str, out: Path, json: bool) -> int:
 
 def _password(file: Path | None) -> str:
     if file is not None:
-        from io_layer.key_file import read_private
+        from io_layer.keys.key_file import read_private
 
         password = read_private(file, "--password-file", code="unreadable_file").rstrip("\r\n")
     else:

@@ -15,12 +15,13 @@ import typer
 from typer.exceptions import TyperException
 
 from bo_engine.backends import MissingLibrary
-from bo_engine.blots import blot, know_secrets, plain
 from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, INTERRUPTED, OUT_OF_MEMORY, EngineError, InvariantBroken
 from bo_engine.keccak import check_keccak
 from bo_engine.log import JsonLines
+from bo_engine.redaction import blot, know_secrets, plain
 from bo_engine.settings import load_settings
-from cli import artifacts, contracts, cron, database, jobs, keys, looking, settling, transactions, verifying
+from cli import cron, database, jobs, keys, transactions
+from cli.lottery import artifacts, contracts, looking, settling, verifying
 from cli.output import print_facts, print_json
 from cli.streams import patient_streams
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bo_engine.blots import blot, each_text, plain
 from bo_engine.errors import UsageError
+from bo_engine.redaction import blot, each_text, plain
 from bo_engine.units import MAX_DAY_ID
 
 WIDTH = 100

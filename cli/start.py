@@ -14,8 +14,8 @@ from bo_engine.units import Wallet, parse_typed_wallet
 from cli.output import tell
 
 if TYPE_CHECKING:
-    from services.engine import Engine
-    from services.stop import Stop
+    from services.lottery.engine import Engine
+    from services.running.cancel import Stop
 
 # A deploy or the machine's own end, Ctrl-C, a terminal that was closed.
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -34,7 +34,7 @@ def opened_engine(*, for_display: bool = False) -> Iterator["Engine"]:
 
     A command that only shows goes on with one RPC endpoint when the other does not answer, and says so.
     """
-    from services.engine import open_engine
+    from services.lottery.engine import open_engine
 
     settings = loaded_settings()
     with (
@@ -58,7 +58,7 @@ def watched() -> Iterator[tuple[Callable[[str], None], "Stop"]]:
 def _stoppable() -> Iterator["Stop"]:
     """Signals that end a process ask the work to end instead. One that the process was started to ignore (nohup, a job
     in the background) stays ignored."""
-    from services.stop import Stop
+    from services.running.cancel import Stop
 
     stop = Stop()
 

@@ -19,8 +19,8 @@ def list_transactions(
     json: JsonOption = False,
 ) -> int:
     """Show what the engine has sent: what for, nonce, state, attempts, hash, fee, block. Reads only; asks no node."""
-    from io_layer.database import connect
-    from services.transactions import transaction_documents
+    from io_layer.postgres.connection import connect
+    from services.transactions.show import transaction_documents
 
     with connect(loaded_settings().database_url, application_name="bo-engine") as conn:
         found = transaction_documents(conn, is_open=only_open)
@@ -40,7 +40,7 @@ def list_transactions(
 def show(number: Annotated[int, _ID], json: JsonOption = False) -> int:
     """Show all of one transaction: its calldata in words, each attempt, and what both endpoints say of it now. Reads
     only."""
-    from services.transactions import transaction_document
+    from services.transactions.show import transaction_document
 
     with opened_engine(for_display=True) as engine:
         document = transaction_document(engine, number)
@@ -59,7 +59,7 @@ def show(number: Annotated[int, _ID], json: JsonOption = False) -> int:
 def resume(number: Annotated[int | None, _ID] = None, json: JsonOption = False, dry_run: DryRun = False) -> int:
     """Follow open transactions, send them again, raise their fee where they cannot be mined; settles nothing and takes
     no new nonce. Safe to repeat. With --id also one that failed: it may then be signed anew."""
-    from services.resume_transactions import resume_transactions
+    from services.transactions.resume import resume_transactions
 
     with opened_engine() as engine:
         done = resume_transactions(engine, tx_id=number, dry_run=dry_run)

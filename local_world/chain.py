@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from abi import load
 from bo_engine.errors import InvalidInput, Unavailable
-from io_layer import multicall
-from io_layer.rpc import RpcEndpoint, RpcRefused
+from io_layer.rpc import multicall
+from io_layer.rpc.endpoint import RpcEndpoint, RpcRefused
 from local_world import processes
 from local_world.processes import Started
 

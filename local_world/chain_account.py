@@ -8,8 +8,8 @@ from eth_account.signers.local import LocalAccount
 
 from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import Wallet, hex_of, parse_wallet
-from io_layer.chain_sender import revert_reason
-from io_layer.rpc import RpcRefused
+from io_layer.rpc.endpoint import RpcRefused
+from io_layer.rpc.sender import revert_reason
 from local_world.chain import CHAIN_ID, Chain
 
 TxHash = NewType("TxHash", str)  # lower-case 0x hex

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from bo_engine.errors import EXIT_DONE, EXIT_LATER, InvariantBroken, UsageError
 from cli.cron import job_lines
-from io_layer.job_log import dated_files
-from services.schedule import next_start
+from io_layer.files.job_log import dated_files
+from services.jobs.schedule import next_start
 from workers.all_jobs import all_jobs
 
 _ROOT: Final = Path(__file__).resolve().parent.parent

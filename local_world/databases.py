@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 
 from psycopg import sql
 
-from io_layer.database import Conn, connect, migrate
+from io_layer.postgres.connection import Conn, connect, migrate
 
 #: Our short name of a login, and the group role (made by the migrations) that it belongs to.
 GROUPS: Final[Mapping[str, str]] = {"engine": "bo_engine", "app": "bo_app", "watchdog": "bo_watchdog"}
@@ -29,7 +29,7 @@ def create_logins(server_url: str, world_id: str) -> dict[str, str]:
     """Make one login per role, without any right yet; returns password by login name.
 
     The names are the world's own, because roles belong to the whole server.
-    Raises: UsageError ``database_forbidden`` without CREATEROLE; as ``io_layer.database.connect``.
+    Raises: UsageError ``database_forbidden`` without CREATEROLE; as ``io_layer.postgres.connection.connect``.
     """
     logins = {login_of(world_id, short): secrets.token_hex(16) for short in GROUPS}
     with _admin(server_url) as conn:

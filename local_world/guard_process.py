@@ -39,7 +39,7 @@ def main() -> None:
 
 def _stop_world(root: Path) -> None:
     # Imported late: most owners have no world, and a guard should cost next to nothing.
-    from local_world.world import World
+    from local_world.lottery.world import World
 
     with contextlib.suppress(EngineError, OSError, ValueError, KeyError):
         World.load(root).stop()

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from local_world import processes
-from local_world.chaos import resolved
-from local_world.fault_answers import ANSWER_FAULTS, Answer, Asked, Request
-from local_world.fault_lines import LINE_FAULTS, Line
-from local_world.fault_modes import mode
-from local_world.faults import CHAOS, PASS, Hit, Rule, Rules
+from local_world.faults.answers import ANSWER_FAULTS, Answer, Asked, Request
+from local_world.faults.chaos import resolved
+from local_world.faults.lines import LINE_FAULTS, Line
+from local_world.faults.modes import mode
+from local_world.faults.rules import CHAOS, PASS, Hit, Rule, Rules
 from local_world.http_server import JsonHandler, LocalServer
 from local_world.processes import Started
 
@@ -42,11 +42,11 @@ class RpcProxy:
         self._control("PUT", [asdict(rule) for rule in rules])
 
     def fail(self, fault: str, method: str = "*", **args: object) -> None:
-        """One fault (``fault_answers``, ``fault_lines``) for all calls of a method until the rules change."""
+        """One fault (``faults.answers``, ``faults.lines``) for all calls of a method until the rules change."""
         self.set_rules(Rule(fault, method, args=args))
 
     def set_mode(self, name: str) -> None:
-        """One line of the table of modes (``fault_modes``) until the rules change."""
+        """One line of the table of modes (``faults.modes``) until the rules change."""
         self.set_rules(mode(name).rule)
 
     def heal(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bo_engine import blots
+from bo_engine import redaction as blots
 from tests.support.kill_summary import pytest_terminal_summary  # noqa: F401 - a hook of pytest
 from tests.support.played_world import PlayedWorld, opened_sold_world
 

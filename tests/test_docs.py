@@ -14,20 +14,20 @@ from bo_engine.settings import SETTINGS
 from bo_engine.units import ZERO_HASH
 from cli.cron import job_lines
 from cli.main import add_plugins, app
-from core.affiliates import referred_stakes, split_fee
-from core.bundle import bundle_bytes, commit_bundle
-from core.documents.affiliates import render_affiliates
-from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
-from core.documents.inputs import render_inputs
-from core.documents.manifest import Manifest, render_manifest
-from core.documents.merkle_dumps import render_winners_merkle
-from core.documents.settlement_result import render_settlement_result
-from core.documents.voided import render_voided
-from core.fold import fold_day
-from core.ruleset import RULESET_1, ruleset_hash
-from services.gates import GATE_TEXTS
-from services.prune import KEEP_LOGS_DAYS, KEEP_OTHER_LOGS_DAYS
-from tests.io_layer.builders import voided_day
+from core.lottery.affiliates import referred_stakes, split_fee
+from core.lottery.bundle import bundle_bytes, commit_bundle
+from core.lottery.documents.affiliates import render_affiliates
+from core.lottery.documents.checksums import DETERMINISTIC_FILES, render_checksums
+from core.lottery.documents.inputs import render_inputs
+from core.lottery.documents.manifest import Manifest, render_manifest
+from core.lottery.documents.merkle_dumps import render_winners_merkle
+from core.lottery.documents.settlement_result import render_settlement_result
+from core.lottery.documents.voided import render_voided
+from core.lottery.fold import fold_day
+from core.lottery.ruleset import RULESET_1, ruleset_hash
+from services.jobs.prune import KEEP_LOGS_DAYS, KEEP_OTHER_LOGS_DAYS
+from services.lottery.settlement.gates.gates import GATE_TEXTS
+from tests.io_layer.lottery.stores.builders import voided_day
 from tests.support.days import DAY, DEPLOYMENT, EMPTY_STATE, Day, seeds_for, ticket, wallet
 from workers.all_jobs import all_jobs
 
@@ -35,6 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 RULES = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROVENANCE = ROOT / "services" / "lottery" / "settlement" / "files" / "provenance.py"
 CODE_FOLDERS = ("bo_engine", "cli", "core", "merkle", "io_layer", "services", "workers", "local_world", "verifier")
 SOURCES = [path for folder in CODE_FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".sql")]
 
@@ -220,7 +221,7 @@ def test_the_page_of_artifacts_invents_no_field() -> None:
     page = (ROOT / "docs" / "artifacts.md").read_text(encoding="utf-8")
     files = files_of_a_day()
     known = {key for data in files.values() for key in keys_of(json.loads(data))}
-    known |= set(re.findall(r'"(\w+)":', (ROOT / "services" / "provenance.py").read_text(encoding="utf-8")))
+    known |= set(re.findall(r'"(\w+)":', PROVENANCE.read_text(encoding="utf-8")))
     for part in page.split("\n## ")[3:-1]:
         for row in re.findall(r"^\| (`[^|]+) \|", part, re.MULTILINE):
             assert set(re.findall(r"`(\w+)`", row)) <= known, row

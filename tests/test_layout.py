@@ -39,14 +39,15 @@ PURE = ("bo_engine", "core", "merkle", "abi")
 MONEY = (*PURE, "io_layer", "services", "workers", "watchdog", "cli", "local_world", "verifier")
 # Outside PURE, durations in seconds may be floats: in these files, under names that end in _s.
 DURATIONS_IN = {
-    *("io_layer/circuit.py", "io_layer/drand_client.py", "io_layer/head_look.py", "io_layer/http_body.py"),
-    "io_layer/rpc.py",
-    *("services/commit_day.py", "services/stop.py", "services/take_office.py"),
+    *("io_layer/rpc/breaker.py", "io_layer/rpc/endpoint.py", "io_layer/rpc/http_body.py"),
+    *("io_layer/lottery/drand.py", "io_layer/lottery/contracts/head.py", "services/running/cancel.py"),
+    "services/lottery/deployment/take_office.py",
+    "services/lottery/settlement/steps/commit_day.py",
 }
 # The local world waits for processes; those of its files that see no amount at all may hold floats as they like.
 NO_MONEY_IN = {
     f"local_world/{name}.py"
-    for name in ("chain", "fault_lines", "fault_modes", "postgres", "processes", "rpc_proxy", "story")
+    for name in ("chain", "faults/lines", "faults/modes", "postgres", "processes", "rpc_proxy", "story")
 }
 DURATION = re.compile(r"\w*_[sS]|deadline|seconds")
 FLOAT_NAMES = {"float", "float16", "float32", "float64", "true_divide", "mean", "average"}
@@ -56,7 +57,7 @@ FLOAT_MODULES = {"decimal", "fractions", "statistics", "cmath"}
 WITH_SQL = ("io_layer", "services", "workers", "watchdog", "cli")
 SQL_METHODS = {"execute", "executemany", "copy", "stream"}
 # Statements that a private function gets from its callers, which pass constants (looked at by hand).
-SQL_PARAMETERS = {("io_layer/run_store.py", "copy_sql")}
+SQL_PARAMETERS = {("io_layer/lottery/stores/runs.py", "copy_sql")}
 
 
 def walked() -> Iterator[Path]:
@@ -346,14 +347,14 @@ def test_a_float_in_core_would_be_found(line: str) -> None:
 def test_a_division_of_amounts_outside_core_would_be_found() -> None:
     assert list(floats_in("services/new.py", ast.parse("half = pot_atoms / parts")))
     assert not list(floats_in("services/new.py", ast.parse("file = folder / name")))
-    assert not list(floats_in("io_layer/rpc.py", ast.parse("wait_s = 1.5")))
+    assert not list(floats_in("io_layer/rpc/endpoint.py", ast.parse("wait_s = 1.5")))
 
 
 def test_a_float_in_a_file_that_prints_or_plays_money_would_be_found() -> None:
-    for path in ("cli/new.py", "local_world/bank.py", "local_world/summary.py", "watchdog/new.py"):
+    for path in ("cli/new.py", "local_world/lottery/bank.py", "local_world/lottery/demo/summary.py", "watchdog/new.py"):
         assert list(floats_in(path, ast.parse("share = pot_atoms / 2")))
         assert list(floats_in(path, ast.parse("share = pot_atoms * 0.5")))
-    assert not list(floats_in("local_world/deploy.py", ast.parse("wait_s = 0.5")))
+    assert not list(floats_in("local_world/lottery/deploy.py", ast.parse("wait_s = 0.5")))
 
 
 BUILT = [

@@ -1,4 +1,4 @@
-"""All jobs, found by looking into this package."""
+"""All jobs, found by looking into this package and the products' folders in it."""
 
 import importlib
 import pkgutil
@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from services.job import Job
+from services.jobs.job import Job
 
 
 @cache
 def all_jobs() -> Mapping[str, Job]:
     """Every module's JOB, by name; those that run most often first."""
-    names = [found.name for found in pkgutil.iter_modules([str(Path(__file__).parent)])]
-    jobs = [getattr(importlib.import_module(f"workers.{name}"), "JOB", None) for name in names]
+    folder = str(Path(__file__).parent)
+    names = [found.name for found in pkgutil.walk_packages([folder], "workers.")]
+    jobs = [getattr(importlib.import_module(name), "JOB", None) for name in names]
     found = [job for job in jobs if isinstance(job, Job)]
     return {job.name: job for job in sorted(found, key=lambda job: (_minutes(job.schedule), job.name))}
 

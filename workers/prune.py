@@ -2,17 +2,17 @@
 
 from typing import Final
 
-from services.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job, Look, Run
 
 
 def _work(run: Run) -> Done:
-    from services.prune import prune
+    from services.jobs.prune import prune
 
     return _done(prune(run.conn, run.settings.logs_dir, run.lease))
 
 
 def _plan(look: Look) -> Done:
-    from services.prune import prune
+    from services.jobs.prune import prune
 
     return _done(prune(look.conn, look.settings.logs_dir, None))
 

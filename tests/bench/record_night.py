@@ -13,20 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.affiliates import referred_stakes
-from core.documents.inputs import render_inputs
-from core.documents.merkle_dumps import winner_tree
-from core.fold import fold_day
-from core.model import DayResult, ReferredStake
-from core.ruleset import RULESET_1
-from core.settle import settle_day, winning_numbers
-from io_layer.artifact_store import put_artifact
-from io_layer.database import Conn, connect, migrate
-from io_layer.input_store import insert_day_inputs
-from io_layer.recount import recount_day
-from io_layer.ticket_store import select_pool_totals, stream_tickets
+from core.lottery.affiliates import referred_stakes
+from core.lottery.documents.inputs import render_inputs
+from core.lottery.documents.merkle_dumps import winner_tree
+from core.lottery.fold import fold_day
+from core.lottery.model import DayResult, ReferredStake
+from core.lottery.ruleset import RULESET_1
+from core.lottery.settle import settle_day, winning_numbers
+from io_layer.lottery.recount.day import recount_day
+from io_layer.lottery.stores.artifacts import put_artifact
+from io_layer.lottery.stores.inputs import insert_day_inputs
+from io_layer.lottery.stores.tickets import select_pool_totals, stream_tickets
+from io_layer.postgres.connection import Conn, connect, migrate
 from local_world.postgres import start_postgres
-from services.gates import recount_rules
+from services.lottery.settlement.gates.gates import recount_rules
 from tests.support.days import DAY, DEPLOYMENT, EMPTY_STATE, seeds_for
 from tests.support.record_night import fill_day
 

@@ -6,8 +6,8 @@ import logging
 
 import pytest
 
-from bo_engine.blots import know_secrets
 from bo_engine.log import JsonLines, get_logger, start_logging
+from bo_engine.redaction import know_secrets
 
 KEY = "0x" + "5a" * 32
 RPC = "https://arb.example/v2/key-0123456789?token=token-abcdef"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.dry_run import dry_run_step
+from services.lottery.settlement.dry_run import dry_run_step
 from tests.support.played_world import PlayedWorld
 
 

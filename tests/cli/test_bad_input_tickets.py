@@ -7,10 +7,10 @@ import pytest
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, InvalidInput, InvariantBroken
 from bo_engine.keccak import keccak256
 from bo_engine.units import ZERO_WALLET
-from core.tips import check_tips, mask_of, pack_masks
-from io_layer.chain_sender import simulate
-from io_layer.contract_codec import codec
-from local_world.players import make_affiliates, make_players
+from core.lottery.tips import check_tips, mask_of, pack_masks
+from io_layer.contracts.codec import codec
+from io_layer.rpc.sender import simulate
+from local_world.lottery.players import make_affiliates, make_players
 from tests.support.fingerprint import fingerprint
 from tests.support.played_world import PlayedWorld
 from tests.support.refusals import HALTED_ROW, refused

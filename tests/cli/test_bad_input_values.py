@@ -11,7 +11,7 @@ from eth_utils.address import to_checksum_address
 
 from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, InvalidInput
 from bo_engine.units import MAX_UINT256, parse_atoms, parse_typed_wallet, parse_wallet
-from core.ruleset import RULESET_1, parse_ruleset, ruleset_document
+from core.lottery.ruleset import RULESET_1, parse_ruleset, ruleset_document
 from merkle.load import load_dump
 from tests.support.fingerprint import fingerprint
 from tests.support.played_world import PlayedWorld

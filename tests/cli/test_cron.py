@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from bo_engine.errors import InvalidInput
 from cli.cron import job_lines
 from io_layer.crontab import read_table, with_block, without_block, write_table
-from io_layer.job_log import append_line
-from services.job import Job
+from io_layer.files.job_log import append_line
+from services.jobs.job import Job
 from tests.support.commands import wait_until
 from tests.support.warm_cli import WarmCli
 from workers.all_jobs import all_jobs

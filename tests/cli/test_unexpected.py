@@ -7,7 +7,7 @@ import pytest
 
 from bo_engine.errors import EXIT_FAILED
 from cli import main
-from io_layer.job_log import dated_files
+from io_layer.files.job_log import dated_files
 from tests.support.played_world import PlayedWorld
 
 SECRET = "canary-password-of-the-database"

@@ -21,13 +21,13 @@ from web3 import HTTPProvider, Web3
 
 from bo_engine.keccak import keccak256
 from bo_engine.units import POOL_IDS, DayId, Wallet, day_end, day_start, parse_wallet
-from core.deployment import RoleWallets
-from core.ruleset import RULESET_1, ruleset_hash
-from core.tickets import bonus_tips
-from core.tips import mask_of, pack_masks
+from core.deployment.terms import RoleWallets
+from core.lottery.ruleset import RULESET_1, ruleset_hash
+from core.lottery.tickets import bonus_tips
+from core.lottery.tips import mask_of, pack_masks
 from local_world import processes
 from local_world.chain import CHAIN_ID, Chain, start_chain
-from local_world.deploy import DeployedContracts, LocalSender, contract_at, deploy_contracts, fulfil_vrf
+from local_world.lottery.deploy import DeployedContracts, LocalSender, contract_at, deploy_contracts, fulfil_vrf
 
 FIRST_DAY = DayId(20_500)
 CHALLENGE_S = 600

@@ -30,19 +30,19 @@ from bo_engine.units import (
     day_start,
     parse_wallet,
 )
-from core.bundle import SettlementStruct, settlement_hash, state_hash
-from core.creations import create_address
-from core.deployment import RoleWallets
-from core.draw import draw_numbers, draw_seed
-from core.game_constants import constants_hash, differences
-from core.model import Deployment, PoolState, Seeds, Ticket
-from core.ruleset import RULESET_1, ruleset_hash
-from core.tickets import bonus_tips, next_digest, split_stake, stake_of
-from core.tips import mask_of, pack_masks
-from io_layer.game_constants import built_constants
+from core.deployment.creations import create_address
+from core.deployment.terms import RoleWallets
+from core.lottery.bundle import SettlementStruct, settlement_hash, state_hash
+from core.lottery.draw import draw_numbers, draw_seed
+from core.lottery.game_constants import constants_hash, differences
+from core.lottery.model import Deployment, PoolState, Seeds, Ticket
+from core.lottery.ruleset import RULESET_1, ruleset_hash
+from core.lottery.tickets import bonus_tips, next_digest, split_stake, stake_of
+from core.lottery.tips import mask_of, pack_masks
+from io_layer.lottery.contracts.constants import built_constants
 from local_world import processes
 from local_world.chain import CHAIN_ID, start_chain
-from local_world.deploy import (
+from local_world.lottery.deploy import (
     DeployedContracts,
     LocalSender,
     contract_at,

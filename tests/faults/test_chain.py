@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from io_layer.contract_codec import codec
-from local_world.faults import Rule
+from io_layer.contracts.codec import codec
+from local_world.faults.rules import Rule
 from tests.support.fault_modes import (
     forget_the_chain,
     impatient,

@@ -9,8 +9,8 @@ import pytest
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import day_end
-from local_world.faults import Rule
-from local_world.world import start_world
+from local_world.faults.rules import Rule
+from local_world.lottery.world import start_world
 from tests.faults.test_kill_points import Record
 from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims
 from tests.support.jobs import backfill_claim_events

@@ -14,10 +14,10 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-import services.engine
+import services.lottery.engine
 from bo_engine.errors import EngineError
 from bo_engine.units import DayId
-from io_layer.database import Conn, connect
+from io_layer.postgres.connection import Conn, connect
 from local_world.databases import with_database
 from tests.invariants.checker import check_invariants
 from tests.support.commands import wait_until
@@ -51,7 +51,7 @@ def patience(monkeypatch: pytest.MonkeyPatch, lock_timeout_ms: int) -> None:
     def impatient(url: str, **given: Any) -> Conn:
         return real(url, **{**given, "lock_timeout_ms": lock_timeout_ms})
 
-    monkeypatch.setattr(services.engine, "connect", impatient)
+    monkeypatch.setattr(services.lottery.engine, "connect", impatient)
 
 
 def in_background(work: Callable[[], object]) -> tuple[threading.Thread, list[EngineError]]:
@@ -122,7 +122,7 @@ def test_nobody_outside_is_asked_while_a_transaction_is_open(
     """Seen at the real doors: each HTTP request of a settled night, and the state of the engine's sessions then."""
     sessions: list[Conn] = []
     asked: list[str] = []
-    real_connect, real_send = services.engine.connect, http.client.HTTPConnection.send
+    real_connect, real_send = services.lottery.engine.connect, http.client.HTTPConnection.send
 
     def watched(url: str, **given: Any) -> Conn:
         sessions.append(real_connect(url, **given))
@@ -138,7 +138,7 @@ def test_nobody_outside_is_asked_while_a_transaction_is_open(
         real_send(self, data)
 
     count: list[int] = []
-    monkeypatch.setattr(services.engine, "connect", watched)
+    monkeypatch.setattr(services.lottery.engine, "connect", watched)
     monkeypatch.setattr(http.client.HTTPConnection, "send", send)
     played.settle_through()
     day = DayId(played.day + 1)
@@ -247,7 +247,7 @@ def test_intents_that_never_end_let_the_others_have_their_turn(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page is smaller here; the order is what counts."""
-    monkeypatch.setattr("services.recover_intents._BATCH", 20)
+    monkeypatch.setattr("services.lottery.purchases.recover._BATCH", 20)
     with opened_shop(played) as shop:
         played.tamper(FLOOD, day=2_000_000, count=20)
         reverted = shop.submit(shop.order(equipped=False))

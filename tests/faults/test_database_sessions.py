@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 
 from bo_engine.units import DayId
-from io_layer.schema import MIGRATIONS
+from io_layer.postgres.schema import MIGRATIONS
 from tests.invariants.checker import check_invariants
 from tests.support.fingerprint import fingerprint
 from tests.support.observed import event_count, rows, settler_nonce, true_run_hash
@@ -68,8 +68,8 @@ def test_no_statement_of_the_engine_binds_a_session() -> None:
     """The same over the sources, for what a night does not reach. Migrating is a person's act, on a connection of its
     own."""
     root = Path(__file__).resolve().parents[2]
-    sources = [*(root / "services").glob("*.py"), *(root / "workers").glob("*.py"), *(root / "io_layer").glob("*.py")]
-    texts = {path.name: path.read_text(encoding="utf-8") for path in sources if path.name != "schema.py"}
+    sources = [path for name in ("services", "workers", "io_layer") for path in (root / name).rglob("*.py")]
+    texts = {str(path): path.read_text(encoding="utf-8") for path in sources if path.name != "schema.py"}
     quoted = {name: re.findall(r'"""(.*?)"""|"([^"\n]*)"', text, re.S) for name, text in texts.items()}
     found = [
         (name, "".join(pair)[:80])

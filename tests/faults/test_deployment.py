@@ -12,17 +12,17 @@ from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, Una
 from bo_engine.keccak import keccak256
 from bo_engine.settings import Settings
 from bo_engine.units import day_end, hex_of, parse_wallet
-from core.creations import CREATIONS
-from io_layer.chain_sender import Fees
-from io_layer.contract_codec import codec
-from io_layer.creation_signer import CreationSigner
-from io_layer.deployment_file import held_terms, read_terms
-from io_layer.rpc import RpcRefused
+from core.deployment.creations import CREATIONS
+from io_layer.contracts.codec import codec
+from io_layer.keys.creation_signer import CreationSigner
+from io_layer.lottery.deployment_file import held_terms, read_terms
+from io_layer.rpc.endpoint import RpcRefused
+from io_layer.rpc.sender import Fees
 from local_world.chain_account import ChainAccount
-from local_world.faults import Rule
-from services.deploy_contracts import deploy_contracts
-from services.plan_deployment import plan_deployment
-from services.stop import Stop
+from local_world.faults.rules import Rule
+from services.lottery.deployment.deploy import deploy_contracts
+from services.lottery.deployment.plan import plan_deployment
+from services.running.cancel import Stop
 from tests.support.deploying import Deploying
 from tests.support.played_world import PlayedWorld
 from tests.support.warm_cli import Finished

@@ -10,15 +10,15 @@ import pytest
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import Atoms, DayId, PoolId, Wallet, day_end
-from core.draw import draw_numbers, draw_seed
-from core.model import Deployment, Seeds
-from core.tips import mask_of, pack_masks
-from io_layer.contract_codec import codec
-from io_layer.intent_store import insert_intent, mark_submitted
-from local_world.app import permit_fields
-from local_world.bank import Bank
+from core.lottery.draw import draw_numbers, draw_seed
+from core.lottery.model import Deployment, Seeds
+from core.lottery.tips import mask_of, pack_masks
+from io_layer.contracts.codec import codec
+from io_layer.lottery.stores.intents import insert_intent, mark_submitted
 from local_world.chain_account import ChainAccount
-from local_world.players import Order, Person, Way, make_players
+from local_world.lottery.app import permit_fields
+from local_world.lottery.bank import Bank
+from local_world.lottery.players import Order, Person, Way, make_players
 from tests.invariants.checker import check_invariants
 from tests.support.fingerprint import stored_text
 from tests.support.jobs import recover_intents, refresh_seeds

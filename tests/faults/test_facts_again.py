@@ -3,10 +3,10 @@
 import pytest
 from eth_abi.abi import encode
 
-from io_layer.contract_codec import codec
-from io_layer.ticket_store import select_affiliates
-from local_world.faults import Rule
-from services.settle_days import DayOutcome, run_one_step
+from io_layer.contracts.codec import codec
+from io_layer.lottery.stores.tickets import select_affiliates
+from local_world.faults.rules import Rule
+from services.lottery.settlement.settle_days import DayOutcome, run_one_step
 from tests.support.fault_modes import set_fault
 from tests.support.meddling import resume, send_as, veto
 from tests.support.observed import audit_actions, event_count, halts, rows, settlement_of, true_run_hash

@@ -238,7 +238,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from bo_engine.errors import EngineError
-from io_layer.artifact_writer import write_artifact
+from io_layer.lottery.artifact_files import write_artifact
 
 def slowly(piece):
     for _ in range(40):

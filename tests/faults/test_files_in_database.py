@@ -11,14 +11,14 @@ import pytest
 from eth_account import Account
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, InvariantBroken
-from core.documents.checksums import DETERMINISTIC_FILES
-from core.documents.manifest import Manifest, render_manifest
-from io_layer.artifact_store import CHUNK_BYTES
-from io_layer.run_digest import select_run_digest
-from io_layer.run_store import select_live_run
-from io_layer.signer import Signer
-from services.artifacts import mirror_artifacts, restore_artifacts
-from services.compare_files import FILES, require_files, stored_states
+from core.lottery.documents.checksums import DETERMINISTIC_FILES
+from core.lottery.documents.manifest import Manifest, render_manifest
+from io_layer.keys.signer import Signer
+from io_layer.lottery.stores.artifacts import CHUNK_BYTES
+from io_layer.lottery.stores.run_digest import select_run_digest
+from io_layer.lottery.stores.runs import select_live_run
+from services.lottery.settlement.files.artifacts import mirror_artifacts, restore_artifacts
+from services.lottery.settlement.files.compare_files import FILES, require_files, stored_states
 from tests.invariants.checker import check_invariants
 from tests.support.kill_world import Moment
 from tests.support.meddling import change_stored_file, remove_stored_file, resume, stored_file

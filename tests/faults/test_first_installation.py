@@ -21,16 +21,16 @@ from web3 import HTTPProvider, Web3
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER
 from bo_engine.units import DayId, Wallet, day_end, day_start, hex_of, parse_wallet
-from core.ruleset import Ruleset, ruleset_document, ruleset_hash
-from io_layer.contract_codec import codec
-from io_layer.database import connect
+from core.lottery.ruleset import Ruleset, ruleset_document, ruleset_hash
+from io_layer.contracts.codec import codec
+from io_layer.postgres.connection import connect
 from local_world import processes
-from local_world.app import App
-from local_world.bank import Bank
 from local_world.chain import CHAIN_ID, Chain, start_chain
 from local_world.chain_account import ChainAccount
 from local_world.databases import with_database
-from local_world.deploy import (
+from local_world.lottery.app import App
+from local_world.lottery.bank import Bank
+from local_world.lottery.deploy import (
     VRF_BASE_FEE,
     VRF_FUNDS,
     VRF_GAS_PRICE,
@@ -41,12 +41,12 @@ from local_world.deploy import (
     contract_at,
     fulfil_vrf,
 )
-from local_world.drand_beacon import DrandBeacon, start_drand_beacon
-from local_world.players import make_affiliates, make_orders, make_players
+from local_world.lottery.drand_beacon import DrandBeacon, start_drand_beacon
+from local_world.lottery.players import make_affiliates, make_orders, make_players
+from local_world.lottery.world import local_ruleset
 from local_world.postgres import PostgresServer, start_postgres
 from local_world.rpc_proxy import RpcProxy, start_rpc_proxy
-from local_world.world import local_ruleset
-from services.check_surroundings import DAILY_GAS
+from services.lottery.deployment.checks.surroundings import DAILY_GAS
 from tests.support.doc_commands import documented
 
 pytestmark = [pytest.mark.world, pytest.mark.slow]

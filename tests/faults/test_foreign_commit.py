@@ -5,10 +5,10 @@ import time
 import pytest
 
 from bo_engine.units import Atoms, DayId, Hash32, day_of
-from core.bundle import SettlementStruct
-from io_layer.contract_codec import codec
-from local_world.faults import Rule
-from services.foreign_commit import FOREIGN_COMMIT
+from core.lottery.bundle import SettlementStruct
+from io_layer.contracts.codec import codec
+from local_world.faults.rules import Rule
+from services.lottery.days.foreign_commit import FOREIGN_COMMIT
 from tests.support.fault_modes import set_fault
 from tests.support.meddling import send_as, veto
 from tests.support.observed import audit_actions, halts, pipeline, rows, run_steps, settlement_of, settler_nonce

@@ -17,15 +17,15 @@ from bo_engine.errors import EngineError, InvalidInput, InvariantBroken, Unavail
 from bo_engine.settings import load_settings
 from bo_engine.strict_json import parse_json
 from bo_engine.units import Hash32, Wallet
-from core.drand import parse_signature, verify_beacon
-from core.ruleset import QUICKNET, RULESET_1, Ruleset, parse_ruleset, ruleset_document
-from core.tips import check_tips, masks_array, unpack_masks
-from io_layer import wire
-from io_layer.chain_reader import Block, Call, ChainReader, block_of
-from io_layer.chain_sender import read_fees, read_pending_nonce, read_receipt, revert_reason, simulate
-from io_layer.contract_codec import codec
-from io_layer.open_chain import open_chain
-from io_layer.rpc import RpcRefused
+from core.lottery.drand import parse_signature, verify_beacon
+from core.lottery.ruleset import QUICKNET, RULESET_1, Ruleset, parse_ruleset, ruleset_document
+from core.lottery.tips import check_tips, masks_array, unpack_masks
+from io_layer.contracts.codec import codec
+from io_layer.rpc import wire
+from io_layer.rpc.connect import open_chain
+from io_layer.rpc.endpoint import RpcRefused
+from io_layer.rpc.reader import Block, Call, ChainReader, block_of
+from io_layer.rpc.sender import read_fees, read_pending_nonce, read_receipt, revert_reason, simulate
 from merkle.load import load_payout_dump
 from tests.support.loopback import document, http, serving
 from tests.support.scripted_node import Answers, Refusal, block_at, chain_of, scripted
@@ -172,7 +172,7 @@ def nodes(first: Answers, second: Answers) -> Iterator[ChainReader]:
 def test_an_ill_typed_answer_of_one_endpoint_is_waited_for_and_halts_nothing(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("io_layer.rpc.time.sleep", lambda _: None)  # null is asked for three times
+    monkeypatch.setattr("io_layer.rpc.endpoint.time.sleep", lambda _: None)  # null is asked for three times
     method, good, read = READS[name]
 
     def node() -> Answers:
@@ -254,7 +254,7 @@ def assert_code(code: str, kind: type[EngineError], act: Callable[[], object]) -
 def test_a_document_that_two_readers_could_read_differently_is_no_answer(
     body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("io_layer.rpc.time.sleep", lambda _: None)
+    monkeypatch.setattr("io_layer.rpc.endpoint.time.sleep", lambda _: None)
     with serving(lambda path, asked: iter([http(body)])) as server:
         assert_code(
             "rpc_unreachable",

@@ -1,7 +1,7 @@
 """Two hosts, cron's overlaps, clocks that are wrong, an upgrade while cron runs (faults H01, H03, H06, H07).
 
-H01 and H02: see also tests/services/test_leases.py. H04: see the host that is away in test_process.py, and
-tests/services/test_run_job.py for the pings whose silence is noticed outside. H08: tests/services/test_run_job.py.
+H01 and H02: see also tests/services/running/test_lease.py. H04: see the host that is away in test_process.py. The
+pings whose silence is noticed outside, and H08: tests/services/jobs/test_run_job.py.
 """
 
 import json
@@ -15,10 +15,10 @@ from types import SimpleNamespace
 
 import pytest
 
-import services.host_clock
+import services.chain.clock_guard
 from bo_engine.errors import Unavailable
-from services.engine_version import digest_of_sources, engine_version
-from services.settle_days import run_one_step
+from services.lottery.settlement.settle_days import run_one_step
+from services.running.engine_version import digest_of_sources, engine_version
 from tests.invariants.checker import check_invariants
 from tests.support.commands import started, wait_until
 from tests.support.jobs import refresh_seeds
@@ -73,8 +73,8 @@ def set_clocks(played: PlayedWorld, patch: pytest.MonkeyPatch, *, host: int, dat
     """The world's time on all clocks, but for these that are off by so many seconds; 1970 is a host's favourite."""
     now = played.chain.now()
     host_s = 12 if host == 1970 else now + host
-    patch.setattr(services.host_clock, "time", SimpleNamespace(time=lambda: host_s))
-    patch.setattr(services.host_clock, "select_now", lambda conn: datetime.fromtimestamp(now + database, UTC))
+    patch.setattr(services.chain.clock_guard, "time", SimpleNamespace(time=lambda: host_s))
+    patch.setattr(services.chain.clock_guard, "select_now", lambda conn: datetime.fromtimestamp(now + database, UTC))
 
 
 @pytest.mark.parametrize(
@@ -201,8 +201,8 @@ def test_the_name_of_a_version_is_made_of_its_sources_and_of_nothing_else(tmp_pa
 WORK = """
 import json, sys
 from bo_engine.settings import Settings
-from services.engine import open_engine
-from services.settle_days import run_one_step, settle_days
+from services.lottery.engine import open_engine
+from services.lottery.settlement.settle_days import run_one_step, settle_days
 given = json.loads(sys.stdin.read())
 with open_engine(Settings(given["env"]), tell=lambda _: None) as engine:
     for step in given["steps"]:
@@ -219,7 +219,7 @@ def test_an_old_version_that_computes_otherwise_never_shares_a_day_with_the_new_
     old = tmp_path / "old"
     for package in ("bo_engine", "abi", "merkle", "core", "io_layer", "services", "workers"):
         shutil.copytree(ROOT / package, old / package, ignore=shutil.ignore_patterns("__pycache__"))
-    prizes = old / "core" / "prizes.py"
+    prizes = old / "core" / "lottery" / "prizes.py"
     right, wrong = "each = share // winners if winners else 0", "each = max(share // winners - 1, 0) if winners else 0"
     assert right in prizes.read_text()
     prizes.write_text(prizes.read_text().replace(right, wrong))

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-import services.commit_day
+import services.lottery.settlement.steps.commit_day
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, InvalidInput, Unavailable
 from bo_engine.settings import Settings
 from bo_engine.units import DayId, parse_wallet
-from services.engine import open_engine
-from services.settle_days import settle_days
+from services.lottery.engine import open_engine
+from services.lottery.settlement.settle_days import settle_days
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import killed_at
 from tests.support.meddling import resume, send_as, veto
@@ -46,7 +46,7 @@ NEW_KEY = {"SETTLER_PRIVATE_KEY": "0x" + "6b" * 32}
 def _impatient(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine waits a second or two for the chain, not a minute; the true result is known beforehand."""
     true_run_hash(played)
-    monkeypatch.setattr(services.commit_day, "WAIT_S", 1.0)
+    monkeypatch.setattr(services.lottery.settlement.steps.commit_day, "WAIT_S", 1.0)
 
 
 def manifest_of(played: PlayedWorld, day: DayId) -> bytes:

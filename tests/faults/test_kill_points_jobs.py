@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from bo_engine.units import DayId, day_end
-from core.drand import verify_seeds
-from io_layer.seed_store import select_seeds
+from core.lottery.drand import verify_seeds
+from io_layer.lottery.stores.seeds import select_seeds
 from tests.faults.test_kill_points import CRASHES, ENDINGS, KILLS, SEED, Record, losable, told
 from tests.invariants.checker import files_on_disk
 from tests.support.claiming import Claimant, settled_claims, write_claim

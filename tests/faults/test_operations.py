@@ -14,10 +14,10 @@ from eth_account.signers.local import LocalAccount
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE
 from bo_engine.units import DayId, day_end, day_of, parse_wallet
-from core.notices import OFFICES
-from io_layer.contract_codec import codec
+from core.lottery.notices import OFFICES
+from io_layer.contracts.codec import codec
 from local_world.chain_account import ChainAccount
-from local_world.chain_view import ChainView
+from local_world.lottery.chain_view import ChainView
 from tests.support.doc_commands import documented
 from tests.support.meddling import resume
 from tests.support.observed import halts, pipeline, refuses

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-import services.day_work
+import services.lottery.settlement.day
 from bo_engine.units import DayId, day_end
-from core.draw import drand_round_of
+from core.lottery.draw import drand_round_of
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import hear_signals, killed_at, started, wait_until
 from tests.support.fingerprint import fingerprint
@@ -73,7 +73,7 @@ def test_a_run_that_waits_for_the_chain_ends_soon_when_it_is_asked_to(played: Pl
 
 def test_what_is_signed_is_sent_before_a_run_ends_that_is_asked_to(played: PlayedWorld, runner: Runner) -> None:
     listed = runner.run(played.env)
-    at = max(one.number for one in listed.boundaries if "journal_store.insert_attempt" in one.label)
+    at = max(one.number for one in listed.boundaries if "journal.insert_attempt" in one.label)
     played.restore()
     nonce = settler_nonce(played)
     ended = runner.run(played.env, flavour="term_after", at=at)
@@ -237,7 +237,7 @@ def test_a_bug_while_tickets_are_half_read_is_written_down(
         raise RuntimeError("a bug")
 
     with monkeypatch.context() as patched:
-        patched.setattr(services.day_work, "settle_day", broken)
+        patched.setattr(services.lottery.settlement.day, "settle_day", broken)
         with pytest.raises(RuntimeError):
             played.settle()
     assert state(played) == ("FAILED", "unexpected_error")

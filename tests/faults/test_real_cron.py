@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.job import Job
+from services.jobs.job import Job
 from tests.invariants.checker import check_invariants
 from tests.support.commands import wait_until
 from tests.support.debian_cron import find_cron, running_cron

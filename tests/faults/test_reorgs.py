@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-import io_layer.chain_reader
+import io_layer.rpc.reader
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, InvariantBroken
-from io_layer.chain_reader import ChainReader
-from services.engine import Engine
-from services.resume_transactions import resume_transactions
+from io_layer.rpc.reader import ChainReader
+from services.lottery.engine import Engine
+from services.transactions.resume import resume_transactions
 from tests.faults.test_kill_points import SEED, STRETCHES, Record, told
 from tests.invariants.checker import check_invariants
 from tests.support.fault_modes import forget_the_chain, impatient, rule_of, set_fault, settle_after
@@ -201,7 +201,7 @@ def test_a_reorg_of_64_blocks_while_logs_are_paged_leaves_the_same_tickets(
     with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
         engine.game.chain.read_final_block()
     played.chain.mine(70)
-    monkeypatch.setattr(io_layer.chain_reader, "_LOG_PAGE_BLOCKS", 20)
+    monkeypatch.setattr(io_layer.rpc.reader, "_LOG_PAGE_BLOCKS", 20)
     pages: list[int] = []
     real = ChainReader.read_log_pages
 

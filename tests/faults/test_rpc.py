@@ -1,7 +1,7 @@
 """Faults R01, R02, R04, R05, R06, R17, R19, R21, R22, R23: endpoints that fail, refuse, lie or show another chain.
 
-What can be shown on scripted endpoints alone stands in tests/io_layer/test_rpc.py and test_chain_reader.py; here the
-engine runs on its world. After each fault the shared checker finds nothing wrong, and `settle` goes on.
+What can be shown on scripted endpoints alone stands in tests/io_layer/rpc/test_endpoint.py and test_reader.py; here
+the engine runs on its world. After each fault the shared checker finds nothing wrong, and `settle` goes on.
 """
 
 import json
@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-import services.commit_day
-import services.send_transaction
+import services.lottery.settlement.steps.commit_day
+import services.transactions.send
 from abi import is_code_of, load
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, InvariantBroken, UsageError
 from bo_engine.settings import Settings
 from bo_engine.units import DayId
-from io_layer.game_chain import open_game
-from local_world.faults import Rule
-from services.engine import open_engine
-from services.send_transaction import checked_signer
-from services.settle_days import settle_days
+from io_layer.lottery.contracts.game import open_game
+from local_world.faults.rules import Rule
+from services.lottery.engine import open_engine
+from services.lottery.settlement.settle_days import settle_days
+from services.transactions.send import checked_signer
 from tests.invariants.checker import check_invariants
 from tests.support.fingerprint import fingerprint
 from tests.support.meddling import resume
@@ -105,14 +105,14 @@ def test_a_day_can_be_looked_at_while_the_endpoints_contradict_each_other(played
 def test_a_chain_id_that_changes_before_the_signature_halts_the_day_and_nothing_is_signed(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    affordable = services.send_transaction._affordable_fees
+    affordable = services.transactions.send._affordable_fees
 
     def then_the_name_leads_elsewhere(*given: Any) -> Any:
         fees = affordable(*given)
         played.world.proxy.fail("wrong_chain_id", "eth_chainId", chain_id=42170)
         return fees
 
-    monkeypatch.setattr(services.send_transaction, "_affordable_fees", then_the_name_leads_elsewhere)
+    monkeypatch.setattr(services.transactions.send, "_affordable_fees", then_the_name_leads_elsewhere)
     nonce = settler_nonce(played)
     alarm = halts(played, "chain_changed")
     assert "the fallback RPC endpoint was on chain 421614 and is on chain 42170 now" in alarm.message
@@ -238,7 +238,7 @@ MOST_CALLS = 220
 def calls_to_settle(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Settle the next day to its end; how often each endpoint was asked."""
     # A day waits for the chain, however many tickets it has: as few looks as can be.
-    monkeypatch.setattr(services.commit_day, "_POLL_S", 2.0)
+    monkeypatch.setattr(services.lottery.settlement.steps.commit_day, "_POLL_S", 2.0)
     counts = {"primary": 0, "fallback": 0}
     for _ in range(2):
         with played.engine() as engine:

@@ -1,7 +1,7 @@
 """The played day is settled while an endpoint fails in each way there is, on the first one, on the second, on both.
 
-Each mode of local_world/fault_modes.py, one at a time: the result is that of the quiet run, or the jobs end with 75, or
-the day is HALTED with its reason; never a wrong commit. When the fault has ended, the ticks settle the day. The jobs
+Each mode of local_world/faults/modes.py, one at a time: the result is that of the quiet run, or the jobs end with 75,
+or the day is HALTED with its reason; never a wrong commit. When the fault has ended, the ticks settle the day. The jobs
 begin from nothing (no ticket, no seed, no cursor), so that every call that a day needs meets the fault. FAULT_SEED
 chooses another sample (faults R02, R07 to R12, R14 to R16, R21 and the modes of all other rows of RPC).
 """
@@ -12,9 +12,9 @@ from zlib import crc32
 
 import pytest
 
-from local_world.chaos import chaos_rule
-from local_world.fault_modes import MODES
-from local_world.limits import DEFAULT_PERCENT
+from local_world.faults.chaos import chaos_rule
+from local_world.faults.limits import DEFAULT_PERCENT
+from local_world.faults.modes import MODES
 from tests.support.fault_modes import (
     PLACES,
     Told,

@@ -13,12 +13,12 @@ from eth_account import Account
 from bo_engine.errors import EXIT_FAILED, InvalidInput, InvariantBroken, UsageError
 from bo_engine.settings import Settings
 from bo_engine.units import DayId, Wallet
-from io_layer.contract_codec import codec
-from io_layer.run_store import select_live_run
-from io_layer.signer import FIELDS, MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT, Signer, load_signer
-from services.artifacts import restore_artifacts
-from services.commit_day import rebuilt_settlement
-from services.send_transaction import SIGNED_FUNCTIONS
+from io_layer.contracts.codec import codec
+from io_layer.keys.signer import FIELDS, MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT, Signer, load_signer
+from io_layer.lottery.stores.runs import select_live_run
+from services.lottery.settlement.files.artifacts import restore_artifacts
+from services.lottery.settlement.steps.commit_day import rebuilt_settlement
+from services.transactions.send import SIGNED_FUNCTIONS
 from tests.invariants.checker import check_invariants
 from tests.support.meddling import resume
 from tests.support.observed import halts, rows, run_steps, settler_nonce

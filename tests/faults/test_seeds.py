@@ -1,5 +1,5 @@
 """Seeds that a relay forges together with its key, or that a reorg changes (faults S06, S08); the others have their
-tests in tests/services/test_refresh_seeds.py, tests/core/test_drand.py and tests/core/test_draw.py."""
+tests in tests/services/lottery/seeds/test_refresh_seeds.py, tests/core/lottery/test_drand.py and test_draw.py."""
 
 import hashlib
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from bo_engine.units import DayId, day_end
-from core.draw import drand_round_of
-from services.refresh_seeds import Refreshed
+from core.lottery.draw import drand_round_of
+from services.lottery.seeds.refresh_seeds import Refreshed
 from tests.support.beacon import sign_round
 from tests.support.fault_modes import rule_of, set_fault
 from tests.support.jobs import recover_intents, refresh_seeds

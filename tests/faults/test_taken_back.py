@@ -9,8 +9,8 @@ import pytest
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER
 from bo_engine.units import DayId, day_end
-from core.draw import drand_round_of
-from local_world.claims import Claim
+from core.lottery.draw import drand_round_of
+from local_world.lottery.claims import Claim
 from tests.invariants.checker import check_invariants
 from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims, write_claim
 from tests.support.observed import audit_actions, rows

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-import services.commit_day
-import services.fee_bump
-import services.send_transaction
+import services.lottery.settlement.steps.commit_day
+import services.transactions.fee_bump
+import services.transactions.send
 from bo_engine.errors import EngineError, Unavailable
 from bo_engine.units import ZERO_WALLET, DayId, parse_wallet
-from io_layer.signer import MAX_FEE_PER_GAS_WEI
+from io_layer.keys.signer import MAX_FEE_PER_GAS_WEI
 from local_world.chain_account import ChainAccount
-from local_world.faults import Rule
-from services.settle_days import DayOutcome, settle_days
+from local_world.faults.rules import Rule
+from services.lottery.settlement.settle_days import DayOutcome, settle_days
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import killed_at
 from tests.support.fees import ABSURD_WEI, CHEAP_WEI, DEAR_WEI, SEND, set_base_fee, swallow, tries
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.world
 def _impatient(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine waits a second or two for the chain, not a minute; the true result is known beforehand."""
     true_run_hash(played)
-    monkeypatch.setattr(services.commit_day, "WAIT_S", 1.0)
+    monkeypatch.setattr(services.lottery.settlement.steps.commit_day, "WAIT_S", 1.0)
 
 
 def sign_cheaply(played: PlayedWorld) -> None:
@@ -88,8 +88,8 @@ def settled_once(played: PlayedWorld, *, knows_all_sends: bool = True, nonces: i
 def test_a_broadcast_that_the_network_swallows_is_sent_again_within_the_run_with_the_same_bytes(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services.commit_day, "_RESEND_S", 0.3)
-    monkeypatch.setattr(services.commit_day, "WAIT_S", 20.0)
+    monkeypatch.setattr(services.lottery.settlement.steps.commit_day, "_RESEND_S", 0.3)
+    monkeypatch.setattr(services.lottery.settlement.steps.commit_day, "WAIT_S", 20.0)
     (outcome,) = played.settle(**swallow(played, 1))
     assert (outcome.run_status, outcome.run_hash) == ("committed", true_run_hash(played))
     assert played.world.proxy.calls()[SEND] >= 4  # both endpoints, twice
@@ -166,14 +166,14 @@ def test_two_jobs_that_ask_for_a_nonce_at_the_same_moment_get_two(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sell_another_day(played)
-    nonce, both, real = settler_nonce(played), threading.Barrier(2), services.send_transaction.allocate_nonce
+    nonce, both, real = settler_nonce(played), threading.Barrier(2), services.transactions.send.allocate_nonce
 
     def together(*given: Any) -> int:
         if not both.broken and threading.current_thread().name in ("settle", "refresh"):
             both.wait(60)
         return real(*given)
 
-    monkeypatch.setattr(services.send_transaction, "allocate_nonce", together)
+    monkeypatch.setattr(services.transactions.send, "allocate_nonce", together)
     ends: list[object] = []
 
     def job(act: Any) -> None:
@@ -193,7 +193,7 @@ def test_two_jobs_that_ask_for_a_nonce_at_the_same_moment_get_two(
         each.join(120)
     assert not both.broken, "the two never stood at the allocator together"
     monkeypatch.undo()
-    monkeypatch.setattr(services.commit_day, "WAIT_S", 5.0)
+    monkeypatch.setattr(services.lottery.settlement.steps.commit_day, "WAIT_S", 5.0)
     assert all(not isinstance(end, EngineError) or end.exit_code == 75 for end in ends), ends
     for _ in range(3):
         played.chain.mine(3)
@@ -262,7 +262,7 @@ def test_a_transaction_without_which_many_blocks_became_final_is_replaced_by_the
     refuses("waiting_for_chain", played, **swallow(played, 10))
     refuses("waiting_for_chain", played, RPC_URL=played.world.proxy.url)  # however often: without a block no bump
     assert len(attempts(played)) == 1
-    played.chain.mine(services.fee_bump.BUMP_AFTER_BLOCKS)
+    played.chain.mine(services.transactions.fee_bump.BUMP_AFTER_BLOCKS)
     swallow(played, 1)  # the old bytes once more, and then the network is well again
     outcome = settle(played, RPC_URL=played.world.proxy.url)
     _, newer = require_bumped(played, "DROPPED", "FINAL")
@@ -314,8 +314,8 @@ def test_a_network_that_refuses_every_fee_is_not_paid_without_end(played: Played
     for _ in range(3):
         error = refuses("bumps_used_up", played, RPC_URL=played.world.proxy.url)
         assert error.exit_code == 75
-    assert len(attempts(played)) == services.fee_bump.MAX_ATTEMPTS
-    require_bumped(played, *["BROADCAST"] * services.fee_bump.MAX_ATTEMPTS)
+    assert len(attempts(played)) == services.transactions.fee_bump.MAX_ATTEMPTS
+    require_bumped(played, *["BROADCAST"] * services.transactions.fee_bump.MAX_ATTEMPTS)
     settled_once(played)  # the last bytes, once they are taken
 
 

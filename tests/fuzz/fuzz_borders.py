@@ -21,14 +21,14 @@ with atheris.instrument_imports(include=["bo_engine", "core", "io_layer", "merkl
     from bo_engine.settings import load_settings
     from bo_engine.strict_json import parse_json
     from bo_engine.units import Hash32
-    from core.drand import parse_signature
-    from core.ruleset import parse_ruleset
-    from core.tips import check_tips
-    from io_layer import wire
-    from io_layer.chain_reader import block_of
-    from io_layer.chain_sender import revert_reason
-    from io_layer.contract_codec import codec
-    from io_layer.rpc import RpcRefused
+    from core.lottery.drand import parse_signature
+    from core.lottery.ruleset import parse_ruleset
+    from core.lottery.tips import check_tips
+    from io_layer.contracts.codec import codec
+    from io_layer.rpc import wire
+    from io_layer.rpc.endpoint import RpcRefused
+    from io_layer.rpc.reader import block_of
+    from io_layer.rpc.sender import revert_reason
     from merkle.load import load_payout_dump
 
 _ENV_FILE = Path(tempfile.mkdtemp(prefix="bo-fuzz-")) / "some.env"

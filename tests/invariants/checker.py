@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from bo_engine.units import DayId, Hash32, Wallet
-from core.documents.checksums import DETERMINISTIC_FILES
+from core.lottery.documents.checksums import DETERMINISTIC_FILES
 from merkle.leaf import leaf_domain, leaf_hash
 from merkle.proof import verify_proof
 from merkle.tree import MerkleTree
-from services.artifacts import restore_artifacts
+from services.lottery.settlement.files.artifacts import restore_artifacts
 from tests.invariants.facts import Facts, InvariantFailed, files_on_disk, opened_facts
 from tests.support.played_world import PlayedWorld
 from verifier.verify import verify_folder

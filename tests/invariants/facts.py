@@ -12,9 +12,9 @@ import psycopg
 from psycopg.rows import dict_row
 
 from bo_engine.units import DayId
-from io_layer.contract_codec import codec
-from io_layer.rpc import RpcEndpoint
-from local_world.deploy import DeployedContracts
+from io_layer.contracts.codec import codec
+from io_layer.rpc.endpoint import RpcEndpoint
+from local_world.lottery.deploy import DeployedContracts
 from tests.support.played_world import PlayedWorld
 
 _ADDRESS = {

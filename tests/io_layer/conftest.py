@@ -6,9 +6,9 @@ from itertools import count
 import psycopg
 import pytest
 
-from io_layer.database import Conn, connect, migrate
+from io_layer.postgres.connection import Conn, connect, migrate
 from local_world.postgres import PostgresServer, start_postgres
-from tests.io_layer.builders import crowded_day
+from tests.io_layer.lottery.stores.builders import crowded_day
 from tests.support.days import Day
 
 _numbers = count(1)

@@ -8,9 +8,9 @@ from rich.console import Console
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import DayId
-from local_world.chain_view import ChainView
 from local_world.cron import Cron
-from local_world.night import Night
+from local_world.lottery.chain_view import ChainView
+from local_world.lottery.night import Night
 from local_world.story import Story
 from tests.invariants.checker import check_invariants
 from tests.support.observed import event_count, rows

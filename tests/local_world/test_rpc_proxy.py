@@ -14,12 +14,12 @@ from eth_account import Account
 from bo_engine.units import SECONDS_PER_DAY
 from local_world import processes
 from local_world.chain import Chain, start_chain
-from local_world.chaos import chaos_rule, trouble_at
-from local_world.fault_answers import ANSWER_FAULTS
-from local_world.fault_lines import LINE_FAULTS
-from local_world.fault_modes import MODES
-from local_world.faults import PASS, Rule
-from local_world.limits import MAX_PERCENT
+from local_world.faults.answers import ANSWER_FAULTS
+from local_world.faults.chaos import chaos_rule, trouble_at
+from local_world.faults.limits import MAX_PERCENT
+from local_world.faults.lines import LINE_FAULTS
+from local_world.faults.modes import MODES
+from local_world.faults.rules import PASS, Rule
 from local_world.rpc_proxy import RpcProxy, start_rpc_proxy
 
 # Returns its own block number: PUSH0-free, so that any fork of the chain runs it.

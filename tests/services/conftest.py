@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local_world.world import start_world
-from services.artifacts import mirror_artifacts
+from local_world.lottery.world import start_world
+from services.lottery.settlement.files.artifacts import mirror_artifacts
 from tests.support.observed import run_steps
 from tests.support.played_world import PlayedWorld
 from tests.support.refunding import void_day

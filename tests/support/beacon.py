@@ -7,8 +7,8 @@ from py_ecc.bls.hash_to_curve import hash_to_G1
 from py_ecc.bls.point_compression import compress_G1, compress_G2
 from py_ecc.optimized_bls12_381 import G2, multiply
 
-from core.drand import HASH_TO_CURVE_TAG
-from core.ruleset import QUICKNET, DrandNetwork
+from core.lottery.drand import HASH_TO_CURVE_TAG
+from core.lottery.ruleset import QUICKNET, DrandNetwork
 
 SECRET = 0x1234_5678_9ABC_DEF0
 

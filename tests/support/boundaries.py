@@ -327,7 +327,7 @@ def _who() -> str:
     found: list[str] = []
     while frame is not None and len(found) < 2:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith(("services.", "workers.", "io_layer.", "cli.")) and "database" not in module:
+        if module.startswith(("services.", "workers.", "io_layer.", "cli.")) and ".postgres." not in module:
             layer = module.partition(".")[0]
             if not found or not found[-1].startswith(layer):
                 found.append(f"{module}.{frame.f_code.co_name}")

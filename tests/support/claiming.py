@@ -5,16 +5,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from bo_engine.units import Atoms, Wallet, hex_of
-from io_layer.contract_codec import codec
-from io_layer.database import Conn, connect
-from io_layer.rpc import RpcEndpoint
+from io_layer.contracts.codec import codec
+from io_layer.postgres.connection import Conn, connect
+from io_layer.rpc.endpoint import RpcEndpoint
 from local_world.chain_account import ChainAccount, TxHash
-from local_world.chain_view import ChainView
-from local_world.claims import PRIZES, Claim, parse_proof_answer
 from local_world.databases import with_database
+from local_world.lottery.chain_view import ChainView
+from local_world.lottery.claims import PRIZES, Claim, parse_proof_answer
 from merkle.leaf import leaf_domain, leaf_hash
 from merkle.tree import build_tree
-from services.make_proof import make_proofs
+from services.lottery.settlement.proofs import make_proofs
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
 

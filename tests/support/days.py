@@ -7,13 +7,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from bo_engine.units import Atoms, Bps, DayId, Hash32, PoolId, TicketId, Wallet, day_end
-from core.affiliates import referred_stakes
-from core.draw import drand_round_of
-from core.model import DayResult, Deployment, PoolState, ReferredStake, Seeds, Ticket
-from core.ruleset import RULESET_1, Ruleset
-from core.settle import settle_day
-from core.tickets import bonus_tips, stake_of
-from core.tips import mask_of, pack_masks
+from core.lottery.affiliates import referred_stakes
+from core.lottery.draw import drand_round_of
+from core.lottery.model import DayResult, Deployment, PoolState, ReferredStake, Seeds, Ticket
+from core.lottery.ruleset import RULESET_1, Ruleset
+from core.lottery.settle import settle_day
+from core.lottery.tickets import bonus_tips, stake_of
+from core.lottery.tips import mask_of, pack_masks
 
 quick = settings(max_examples=60, deadline=None)
 

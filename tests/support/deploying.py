@@ -10,13 +10,13 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
 from bo_engine.units import DayId, Wallet, day_of, hex_of, parse_wallet
-from core.creations import CREATIONS, create_address
-from core.ruleset import ruleset_hash
-from io_layer.contract_codec import codec
-from io_layer.notice_chain import charity_word
+from core.deployment.creations import CREATIONS, create_address
+from core.lottery.ruleset import ruleset_hash
+from io_layer.contracts.codec import codec
+from io_layer.lottery.contracts.notices import charity_word
 from local_world.chain_account import ChainAccount
 from local_world.databases import WorldDatabase
-from local_world.deploy import (
+from local_world.lottery.deploy import (
     VOUCHER_CAP,
     VRF_CALLBACK_GAS,
     VRF_CONFIRMATIONS,

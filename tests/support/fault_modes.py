@@ -5,13 +5,13 @@ from typing import Any, Final
 
 import pytest
 
-import services.commit_day
+import services.lottery.settlement.steps.commit_day
 from bo_engine.errors import EngineError
-from io_layer.contract_codec import codec
-from local_world.fault_modes import mode
-from local_world.faults import Rule
-from services.resume_day import resume_day
-from services.settle_days import settle_days
+from io_layer.contracts.codec import codec
+from local_world.faults.modes import mode
+from local_world.faults.rules import Rule
+from services.lottery.settlement.resume import resume_day
+from services.lottery.settlement.settle_days import settle_days
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.jobs import recover_intents, refresh_seeds
 from tests.support.observed import event_count, rows, true_run_hash
@@ -58,7 +58,7 @@ class Standing:
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine waits a second for the chain, not a minute."""
-    monkeypatch.setattr(services.commit_day, "WAIT_S", 1.0)
+    monkeypatch.setattr(services.lottery.settlement.steps.commit_day, "WAIT_S", 1.0)
 
 
 def forget_the_chain(played: PlayedWorld) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from local_world.faults import Rule
+from local_world.faults.rules import Rule
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from local_world.deploy import contract_at
+from local_world.lottery.deploy import contract_at
 from tests.support.played_world import PlayedWorld
 
 # A lease is taken and given back, and its fencing token counts every time; each run is told, whatever it did, and the

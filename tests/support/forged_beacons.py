@@ -12,7 +12,7 @@ from py_ecc.bls.hash_to_curve import hash_to_G2
 from py_ecc.bls.point_compression import compress_G1, compress_G2, decompress_G1, decompress_G2
 from py_ecc.optimized_bls12_381 import FQ, G1, add, curve_order, field_modulus, is_inf, multiply
 
-from core.ruleset import QUICKNET
+from core.lottery.ruleset import QUICKNET
 from tests.support.beacon import SECRET, public_key_of, sign_message, sign_round
 
 ROUND = 1000

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import services.backfill_claim_events
-import services.recover_intents
-import services.refresh_seeds
-import services.resolve_pending_claims
-from services.backfill_claim_events import Backfilled
-from services.engine import Engine
-from services.lease import Lease, held_lease
-from services.recover_intents import Recovered
-from services.refresh_seeds import Refreshed
+import services.lottery.claims.index
+import services.lottery.claims.resolve
+import services.lottery.purchases.recover
+import services.lottery.seeds.refresh_seeds
+from services.lottery.claims.index import Backfilled
+from services.lottery.engine import Engine
+from services.lottery.purchases.recover import Recovered
+from services.lottery.seeds.refresh_seeds import Refreshed
+from services.running.lease import Lease, held_lease
 
 T = TypeVar("T")
 
@@ -23,19 +23,19 @@ def _under_lease(engine: Engine, job: str, work: Callable[[Engine, Lease], T]) -
 
 def recover_intents(engine: Engine) -> Recovered:
     """`recover-intents`."""
-    return _under_lease(engine, "recover-intents", services.recover_intents.recover_intents)
+    return _under_lease(engine, "recover-intents", services.lottery.purchases.recover.recover_intents)
 
 
 def refresh_seeds(engine: Engine) -> Refreshed:
     """`refresh-seeds`."""
-    return _under_lease(engine, "refresh-seeds", services.refresh_seeds.refresh_seeds)
+    return _under_lease(engine, "refresh-seeds", services.lottery.seeds.refresh_seeds.refresh_seeds)
 
 
 def backfill_claim_events(engine: Engine) -> Backfilled:
     """`backfill-claim-events`."""
-    return _under_lease(engine, "backfill-claim-events", services.backfill_claim_events.backfill_claim_events)
+    return _under_lease(engine, "backfill-claim-events", services.lottery.claims.index.backfill_claim_events)
 
 
 def resolve_pending_claims(engine: Engine) -> dict[str, int]:
     """`resolve-pending-claims`."""
-    return _under_lease(engine, "resolve-pending-claims", services.resolve_pending_claims.resolve_pending_claims)
+    return _under_lease(engine, "resolve-pending-claims", services.lottery.claims.resolve.resolve_pending_claims)

@@ -52,7 +52,8 @@ def _serve(orders: socket.socket) -> NoReturn:
         for module in pkgutil.walk_packages(found.__path__, f"{package}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    importlib.import_module("io_layer.recount_backends").second_backends()  # once a process, and it takes a second
+    # Once a process, and it takes a second.
+    importlib.import_module("io_layer.lottery.recount.backends").second_backends()
     lines = orders.makefile("r", encoding="utf-8")
     for line in lines:
         order = json.loads(line)

@@ -9,9 +9,9 @@ import pytest
 
 from bo_engine.keccak import keccak256
 from bo_engine.units import DayId, Wallet, hex_of
-from io_layer.contract_codec import codec
+from io_layer.contracts.codec import codec
 from local_world.chain_account import ChainAccount
-from services.resume_day import resume_day
+from services.lottery.settlement.resume import resume_day
 from tests.support.played_world import PlayedWorld
 
 

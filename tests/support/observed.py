@@ -9,15 +9,15 @@ import pytest
 
 from bo_engine.errors import EngineError, InvariantBroken
 from bo_engine.units import DayId
-from core.bundle import SettlementStruct
-from core.documents.checksums import DETERMINISTIC_FILES
-from io_layer.contract_codec import codec
-from io_layer.database import connect
-from io_layer.day_record import DayRecord
-from io_layer.pipeline_store import PipelineDay, select_day
-from services.commit_day import rebuilt_settlement
-from services.dry_run import dry_run_days
-from services.settle_days import DayOutcome, run_one_step
+from core.lottery.bundle import SettlementStruct
+from core.lottery.documents.checksums import DETERMINISTIC_FILES
+from io_layer.contracts.codec import codec
+from io_layer.lottery.contracts.day_record import DayRecord
+from io_layer.lottery.stores.pipeline import PipelineDay, select_day
+from io_layer.postgres.connection import connect
+from services.lottery.settlement.dry_run import dry_run_days
+from services.lottery.settlement.settle_days import DayOutcome, run_one_step
+from services.lottery.settlement.steps.commit_day import rebuilt_settlement
 from tests.support.played_world import PlayedWorld
 
 STEPS = ("export", "affiliates", "compute", "approve", "commit", "stats")
@@ -119,7 +119,7 @@ def record_of(played: PlayedWorld, day: DayId | None = None) -> DayRecord:
 def settlement_of(played: PlayedWorld) -> SettlementStruct:
     """What the approved run of the first day would commit."""
     with played.engine() as engine:
-        from io_layer.run_store import select_live_run
+        from io_layer.lottery.stores.runs import select_live_run
 
         run = select_live_run(engine.conn, played.day)
         assert run is not None

@@ -3,8 +3,8 @@
 from eth_account.signers.local import LocalAccount
 
 from bo_engine.units import DayId, Wallet
-from core.notices import OFFICES
-from io_layer.contract_codec import codec
+from core.lottery.notices import OFFICES
+from io_layer.contracts.codec import codec
 from local_world.chain_account import ChainAccount
 from tests.support.played_world import PlayedWorld
 from tests.support.voiding import act

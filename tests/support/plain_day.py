@@ -4,7 +4,7 @@ from collections import defaultdict
 from fractions import Fraction
 from math import floor
 
-from core.tips import numbers_of, unpack_masks
+from core.lottery.tips import numbers_of, unpack_masks
 from tests.support.days import Day
 
 

@@ -16,15 +16,15 @@ from psycopg import sql
 
 from bo_engine.settings import SETTINGS, Settings
 from bo_engine.units import DayId, day_end, day_start
-from io_layer.database import connect
-from local_world.app import App
-from local_world.bank import Bank
+from io_layer.postgres.connection import connect
 from local_world.chain_account import ChainAccount
 from local_world.databases import with_database
-from local_world.players import Way, make_affiliates, make_orders, make_players
-from local_world.world import World, start_world
-from services.engine import Engine, open_engine
-from services.settle_days import DayOutcome, settle_days
+from local_world.lottery.app import App
+from local_world.lottery.bank import Bank
+from local_world.lottery.players import Way, make_affiliates, make_orders, make_players
+from local_world.lottery.world import World, start_world
+from services.lottery.engine import Engine, open_engine
+from services.lottery.settlement.settle_days import DayOutcome, settle_days
 from tests.support.canaries import (
     require_clean_database,
     require_clean_files,

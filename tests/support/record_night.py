@@ -4,12 +4,12 @@ import random
 from collections.abc import Iterator
 
 from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, Hash32, TicketId, Wallet
-from core.model import Ticket
-from core.ruleset import RULESET_1
-from core.tickets import bonus_tips, next_digest, stake_of
-from core.tips import mask_of, pack_masks
-from io_layer.database import Conn
-from io_layer.ticket_store import BATCH_ROWS, TicketRow, insert_tickets
+from core.lottery.model import Ticket
+from core.lottery.ruleset import RULESET_1
+from core.lottery.tickets import bonus_tips, next_digest, stake_of
+from core.lottery.tips import mask_of, pack_masks
+from io_layer.lottery.stores.tickets import BATCH_ROWS, TicketRow, insert_tickets
+from io_layer.postgres.connection import Conn
 from tests.support.days import DAY, wallet
 
 AFFILIATES = 50

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bo_engine.units import DayId, Wallet, day_end, parse_wallet
-from io_layer.contract_codec import codec
-from io_layer.rpc import RpcEndpoint
+from io_layer.contracts.codec import codec
+from io_layer.rpc.endpoint import RpcEndpoint
 from local_world.chain_account import ChainAccount, TxHash
-from local_world.chain_view import ChainView
+from local_world.lottery.chain_view import ChainView
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
 

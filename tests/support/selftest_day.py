@@ -12,8 +12,8 @@ from typing import Any, Final
 from eth_account import Account
 
 from bo_engine.units import Atoms, Bps, DayId, Hash32, PoolId, TicketId, Wallet
-from core.affiliates import referred_stakes, split_fee
-from core.bundle import (
+from core.lottery.affiliates import referred_stakes, split_fee
+from core.lottery.bundle import (
     bundle_bytes,
     commit_bundle,
     run_hash,
@@ -21,26 +21,26 @@ from core.bundle import (
     settlement_struct,
     state_hash,
 )
-from core.documents.affiliates import render_affiliates
-from core.documents.canonical import render_object
-from core.documents.checksums import DETERMINISTIC_FILES, render_checksums
-from core.documents.inputs import render_inputs
-from core.documents.manifest import Manifest, render_manifest
-from core.documents.merkle_dumps import (
+from core.lottery.documents.affiliates import render_affiliates
+from core.lottery.documents.canonical import render_object
+from core.lottery.documents.checksums import DETERMINISTIC_FILES, render_checksums
+from core.lottery.documents.inputs import render_inputs
+from core.lottery.documents.manifest import Manifest, render_manifest
+from core.lottery.documents.merkle_dumps import (
     affiliate_tree,
     render_affiliate_merkle,
     render_winners_merkle,
     winner_tree,
 )
-from core.documents.settlement_result import render_settlement_result
-from core.draw import drand_round_of
-from core.fold import fold_day
-from core.model import DayResult, Deployment, PoolState, ReferredStake, Seeds, Ticket
-from core.ruleset import RULESET_1, Ruleset, ruleset_hash
-from core.settle import settle_day
-from core.tickets import bonus_tips, stake_of
-from core.tips import mask_of, pack_masks
-from io_layer.signer import Signer
+from core.lottery.documents.settlement_result import render_settlement_result
+from core.lottery.draw import drand_round_of
+from core.lottery.fold import fold_day
+from core.lottery.model import DayResult, Deployment, PoolState, ReferredStake, Seeds, Ticket
+from core.lottery.ruleset import RULESET_1, Ruleset, ruleset_hash
+from core.lottery.settle import settle_day
+from core.lottery.tickets import bonus_tips, stake_of
+from core.lottery.tips import mask_of, pack_masks
+from io_layer.keys.signer import Signer
 from tests.support.beacon import own_network, sign_round
 from tests.support.days import wallet
 

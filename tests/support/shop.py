@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from bo_engine.units import DayId, Hash32, PoolId, day_start
-from io_layer.contract_codec import codec
-from io_layer.database import Conn, connect
-from io_layer.intent_store import Intent, Permit, insert_intent, mark_signed, mark_submitted, select_intent
-from local_world.app import App, permit_fields, sign_permit
-from local_world.bank import Bank
+from io_layer.contracts.codec import codec
+from io_layer.lottery.stores.intents import Intent, Permit, insert_intent, mark_signed, mark_submitted, select_intent
+from io_layer.postgres.connection import Conn, connect
 from local_world.chain_account import ChainAccount
 from local_world.databases import with_database
-from local_world.players import Order, Person, Way, make_players, make_tips
+from local_world.lottery.app import App, permit_fields, sign_permit
+from local_world.lottery.bank import Bank
+from local_world.lottery.players import Order, Person, Way, make_players, make_tips
 from tests.support.played_world import PlayedWorld
 
 

@@ -18,7 +18,7 @@ _kept: list[Any] = []
 def main() -> None:
     """Become the engine."""
     from cli.main import main as engine
-    from services import settle_days
+    from services.lottery.settlement import settle_days
 
     whose = sys.argv[1]
     real = settle_days._WORK["compute"]

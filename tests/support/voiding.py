@@ -3,12 +3,12 @@
 from typing import Any
 
 from bo_engine.units import DayId, Wallet, day_end
-from io_layer.contract_codec import codec
-from io_layer.ticket_store import stream_tickets
+from io_layer.contracts.codec import codec
+from io_layer.lottery.stores.tickets import stream_tickets
 from local_world.chain_account import ChainAccount
-from local_world.chain_view import ChainView
-from services.explain import explain
-from services.plan_void import plan_void
+from local_world.lottery.chain_view import ChainView
+from services.lottery.settlement.explain import explain
+from services.lottery.settlement.voids.plan_void import plan_void
 from tests.support.played_world import PlayedWorld
 
 

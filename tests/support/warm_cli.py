@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from io_layer.recount_backends import second_backends
+from io_layer.lottery.recount.backends import second_backends
 from tests.support.killed_places import make_deadly
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -24,18 +24,18 @@ _TIMEOUT_S = 120
 # What commands import when they run; a module that is missing here only costs time.
 _WARM = (
     "cli.main",
-    "services.check_contracts",
-    "services.contract_roles",
-    "services.deploy_contracts",
-    "services.doctor",
-    "services.explain",
-    "services.rebuild_tickets",
-    "services.resume_day",
-    "services.resume_transactions",
-    "services.run_job",
-    "services.settle_days",
-    "workers.recover_intents",
-    "workers.refresh_seeds",
+    "services.lottery.deployment.checks.contracts",
+    "services.lottery.deployment.roles",
+    "services.lottery.deployment.deploy",
+    "services.lottery.settlement.doctor",
+    "services.lottery.settlement.explain",
+    "services.lottery.purchases.rebuild",
+    "services.lottery.settlement.resume",
+    "services.transactions.resume",
+    "services.jobs.run_job",
+    "services.lottery.settlement.settle_days",
+    "workers.lottery.recover_intents",
+    "workers.lottery.refresh_seeds",
 )
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from bo_engine.errors import EngineError
 from bo_engine.units import Atoms, Bps, Hash32, PoolId, TicketId, Wallet, day_end
-from core.affiliates import commission_of
-from core.draw import drand_round_of
-from core.model import PoolState, Seeds, Ticket
-from core.ruleset import RULESET_1, Ruleset
-from core.tickets import bonus_tips, stake_of
-from core.tips import mask_of, pack_masks
+from core.lottery.affiliates import commission_of
+from core.lottery.draw import drand_round_of
+from core.lottery.model import PoolState, Seeds, Ticket
+from core.lottery.ruleset import RULESET_1, Ruleset
+from core.lottery.tickets import bonus_tips, stake_of
+from core.lottery.tips import mask_of, pack_masks
 from tests.support.days import wallet
 from tests.support.selftest_day import DAY, selftest_files
 from verifier.folder import read_day
@@ -108,8 +108,8 @@ def test_core_and_verifier_agree_on_thousands_of_random_days(block: int) -> None
 
 def test_an_error_planted_in_core_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = commission_of
-    monkeypatch.setattr("core.affiliates.commission_of", lambda referred: Atoms(honest(referred) + 1))
-    monkeypatch.setattr("core.documents.affiliates.commission_of", lambda referred: Atoms(honest(referred) + 1))
+    monkeypatch.setattr("core.lottery.affiliates.commission_of", lambda referred: Atoms(honest(referred) + 1))
+    monkeypatch.setattr("core.lottery.documents.affiliates.commission_of", lambda referred: Atoms(honest(referred) + 1))
     with pytest.raises((AssertionError, EngineError)):
         for number in range(20):
             check_random_day(random.Random(f"planted {number}"))

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import io_layer.recount_beacon
+import io_layer.lottery.recount.beacon
 import verifier.draw
 from bo_engine.errors import InvalidInput
-from core.drand import verify_beacon
-from core.ruleset import QUICKNET
+from core.lottery.drand import verify_beacon
+from core.lottery.ruleset import QUICKNET
 from tests.support.forged_beacons import FORGERIES, Beacon, honest_beacons
 
 
@@ -34,7 +34,7 @@ def verifier_accepts(beacon: Beacon) -> bool:
 
 def recount_accepts(beacon: Beacon) -> bool:
     """Gate G13."""
-    return io_layer.recount_beacon.is_signed(beacon.public_key, beacon.drand_round, beacon.signature)
+    return io_layer.lottery.recount.beacon.is_signed(beacon.public_key, beacon.drand_round, beacon.signature)
 
 
 ALL: tuple[Callable[[Beacon], bool], ...] = (engine_accepts, verifier_accepts, recount_accepts)

@@ -14,10 +14,10 @@ from eth_account import Account
 
 from bo_engine.units import DayId
 from local_world.chain_account import ChainAccount
-from local_world.chain_view import ChainView
-from local_world.claims import PRIZES, ClaimBook, Claimer, load_claims
-from services.artifacts import restore_artifacts
-from services.settle_days import run_one_step
+from local_world.lottery.chain_view import ChainView
+from local_world.lottery.claims import PRIZES, ClaimBook, Claimer, load_claims
+from services.lottery.settlement.files.artifacts import restore_artifacts
+from services.lottery.settlement.settle_days import run_one_step
 from tests.invariants.checker import check_invariants
 from tests.support.offices import name, pass_time, take
 from tests.support.played_world import PlayedWorld

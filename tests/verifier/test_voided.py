@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bo_engine.units import Atoms, DayId, Hash32, Wallet
-from core.documents.voided import render_voided
-from core.model import PoolState, VoidedDay
+from core.lottery.documents.voided import render_voided
+from core.lottery.model import PoolState, VoidedDay
 from verifier.folder import read_voided
 from verifier.forgeries_voided import DAY, HONEST, VOID_FORGERIES, VoidForgery, void_facts
 from verifier.report import REFUSED, VOIDED, VOIDED_ANCHORED

@@ -24,11 +24,15 @@ ROOT = Path(__file__).resolve().parents[3]
 # What is slow to import and is none of ours.
 LIBRARIES = ("pytest", "hypothesis", "numpy", "rfc8785", "py_ecc.bls.hash_to_curve", "eth_account", "web3", "psycopg")
 _PURE = ("tests/core", "tests/merkle", "tests/verifier/test_agreement.py")
+GATES = "services/lottery/settlement/gates/gates.py"
 #: Which tests are asked about a module; the first folder that fits decides.
 TESTS: dict[str, tuple[str, ...]] = {
     "core/": _PURE,
     "merkle/": ("tests/merkle", "tests/core", "tests/verifier/test_agreement.py"),
-    "services/gates.py": ("tests/services/test_gates.py", "tests/services/test_gates_recount.py"),
+    GATES: (
+        "tests/services/lottery/settlement/gates/test_gates.py",
+        "tests/services/lottery/settlement/gates/test_gates_recount.py",
+    ),
 }
 LEAST_PERCENT = 85
 # A test that waits takes no processor time: so many times as long by the clock ends it, too.
@@ -51,7 +55,7 @@ def targets(named: list[str]) -> list[Path]:
     """The modules to look at: those that were named, or all."""
     if named:
         return [ROOT / name for name in named]
-    found = [*ROOT.glob("core/**/*.py"), *ROOT.glob("merkle/*.py"), ROOT / "services" / "gates.py"]
+    found = [*ROOT.glob("core/**/*.py"), *ROOT.glob("merkle/*.py"), ROOT / GATES]
     return sorted(path for path in found if path.name != "__init__.py")
 
 
@@ -148,7 +152,7 @@ def main() -> int:
 
     parser = argparse.ArgumentParser(prog="make mutants", description=__doc__)
     parser.add_argument(
-        "modules", nargs="*", help="core/prizes.py and the like, or contracts; all Python if none is named"
+        "modules", nargs="*", help="core/lottery/prizes.py and the like, or contracts; all Python if none is named"
     )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true")

@@ -1,0 +1,1 @@
+"""What a deployment creates, from the terms that a person wrote."""

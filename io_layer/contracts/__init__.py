@@ -1,0 +1,1 @@
+"""What knows ABI, but no product: calls and events as bytes, code, creations."""

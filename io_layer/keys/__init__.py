@@ -1,0 +1,1 @@
+"""Key files and the signers made from them."""

@@ -1,0 +1,1 @@
+"""What the lottery's contracts say, as core's values."""

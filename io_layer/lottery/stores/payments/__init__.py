@@ -1,0 +1,1 @@
+"""Tables of claims and refunds, and of events that nothing of ours explains."""

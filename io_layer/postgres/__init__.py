@@ -1,0 +1,1 @@
+"""PostgreSQL: the connection, its errors, the schema and its migrations."""

@@ -1,0 +1,1 @@
+"""Two JSON-RPC endpoints: reads that both must confirm, and sending."""

@@ -1,0 +1,1 @@
+"""What every product watches of the chain: blocks taken back, clocks."""

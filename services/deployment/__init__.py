@@ -1,0 +1,1 @@
+"""What the deployments of all products share."""

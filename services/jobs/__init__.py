@@ -1,0 +1,1 @@
+"""Jobs: what one is, when it runs, how a run is reported, how it is stopped."""

@@ -1,0 +1,1 @@
+"""Claims and refunds: indexed, reconciled with what was computed, resolved."""

@@ -1,0 +1,1 @@
+"""The lines of `contracts check`, by what decides them."""

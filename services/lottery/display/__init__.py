@@ -1,0 +1,1 @@
+"""Numbers for players and dashboards; never a source of money."""

@@ -1,0 +1,1 @@
+"""Purchases: found on the chain, tied to their intents, made tickets."""

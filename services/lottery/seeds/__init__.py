@@ -1,0 +1,1 @@
+"""The two seeds of a day: Chainlink VRF and drand."""

@@ -1,0 +1,154 @@
+"""Shows where a day stands, who holds it, what both endpoints say, and the next safe action."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bo_engine.errors import EngineError, Stopped
+from bo_engine.settings import Settings
+from bo_engine.units import DayId, day_end, hex_of
+from io_layer.lottery.contracts.day_record import ON_CHAIN
+from io_layer.lottery.stores.pipeline import PipelineDay, select_day
+from io_layer.lottery.stores.runs import select_live_run
+from io_layer.lottery.stores.seeds import select_seeds
+from io_layer.lottery.stores.tickets import select_pool_totals
+from io_layer.postgres.connection import Conn, connect
+from io_layer.stores.leases import select_lease
+from services.lottery.engine import EMPTY_STATE, Engine, open_engine
+from services.lottery.settlement.day import Opened
+from services.lottery.settlement.files.artifacts import artifact_states
+from services.lottery.settlement.files.compare_files import CHANGED, computed_run, files_way_out, stored_states
+from services.lottery.settlement.gates.ticket_check import NO_DIFFERENCE, first_difference
+from services.lottery.settlement.settle_days import JOB
+from services.lottery.settlement.steps.approve_day import way_out
+from services.running.cancel import Stop
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was found: facts by name, warnings, and the error that keeps every command from the chain, if any."""
+
+    facts: dict[str, Any]
+    warnings: list[str] = field(default_factory=list)
+    failure: EngineError | None = None
+
+
+def doctor(settings: Settings, day_id: DayId, *, tell: Callable[[str], None], stop: Stop) -> Seen:
+    """Look at a day. Writes nothing; what the chain does not tell is said, and the rest is shown all the same.
+
+    Raises: as ``connect``.
+    """
+    with connect(settings.database_url, application_name="bo-engine") as conn:
+        row = select_day(conn, day_id)
+        states = dict(artifact_states(conn, settings.artifacts_dir, day_id))
+        seen = Seen(_stored(conn, row, states, day_id))
+        try:
+            with open_engine(settings, tell=tell, stop=stop, for_display=True, conn=conn) as engine:
+                seen.facts.update(_endpoints(engine))
+                seen.facts.update(_chain(engine, day_id, is_halted=row is not None and row.status == "HALTED"))
+                states |= stored_states(engine, day_id)
+                seen.facts["files"] = _files(states)
+                seen.facts["next"] = _next(engine, row, states, seen.facts, day_id)
+                seen.warnings = engine.game.chain.warnings
+        except Stopped:
+            raise
+        except EngineError as error:
+            seen.failure = error
+            seen.facts["next"] = (
+                "repair what keeps every command from the chain, then ask again; nothing is sent so long"
+            )
+    return seen
+
+
+def _stored(conn: Conn, row: PipelineDay | None, states: dict[str, str], day_id: DayId) -> dict[str, Any]:
+    lease, run = select_lease(conn, JOB), select_live_run(conn, day_id)
+    return {
+        "day_id": day_id,
+        "status": row.status if row else "not begun",
+        "reason": row.reason if row else None,
+        "steps_done": _steps(row),
+        "lease": lease.holder if lease and lease.holder and not lease.is_expired else "free",
+        "run": f"{run.status} {hex_of(run.run_hash)}" if run else None,
+        "files": _files(states),
+        "seeds": _seeds(conn, day_id),
+    }
+
+
+def _files(states: dict[str, str]) -> str | None:
+    return ", ".join(f"{name} {state}" for name, state in states.items()) or None
+
+
+def _steps(row: PipelineDay | None) -> str:
+    steps = ("export", "affiliate", "compute", "approve", "commit", "stats")
+    done = [step for step in steps if row is not None and getattr(row, f"{step}_ok")]
+    return ", ".join(done) or "none"
+
+
+def _seeds(conn: Conn, day_id: DayId) -> str:
+    seeds = select_seeds(conn, day_id)
+    if seeds is None:
+        return "none"
+    word = "VRF word" if seeds.vrf_word is not None else "VRF requested" if seeds.vrf_request_id else "no VRF request"
+    beacon = f"drand round {seeds.drand_round}" if seeds.drand_round else "no drand beacon"
+    return f"{word}, {beacon}"
+
+
+def _endpoints(engine: Engine) -> dict[str, str]:
+    views = {}
+    for endpoint in engine.game.chain.endpoints:
+        try:
+            block = engine.game.chain.read_final_block_of(endpoint)
+            views[f"rpc_{endpoint.name}"] = f"final block {block.number} {block.block_hash}"
+        except EngineError as error:
+            views[f"rpc_{endpoint.name}"] = error.message
+    return views
+
+
+def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
+    try:
+        block = engine.game.chain.read_final_block()
+        facts = engine.game.read_day(block, day_id)
+        ours = select_pool_totals(engine.conn, day_id)
+        found: dict[str, Any] = {
+            "closed": block.timestamp_s >= day_end(day_id),
+            "on_chain": ON_CHAIN[facts.record.status],
+            "tickets": f"{sum(pool.ticket_count for pool in ours)} here, {facts.ticket_count} on the chain",
+        }
+        # Equal totals prove nothing about a single row; a day that is HALTED is worth reading ticket by ticket.
+        if ours != facts.pools or is_halted:
+            opened = Opened(facts, engine.ruleset_of(facts), (EMPTY_STATE,) * 5)
+            difference = first_difference(engine, opened)
+            if difference != NO_DIFFERENCE:
+                found["first_difference"] = difference
+        return found
+    except EngineError as error:
+        return {"on_chain": str(error)}
+
+
+def _next(engine: Engine, row: PipelineDay | None, states: dict[str, str], facts: dict[str, Any], day_id: DayId) -> str:
+    if day_id < engine.game.first_day:
+        return f"nothing: the day lies before the contract's first day {engine.game.first_day}"
+    run = computed_run(engine.conn, day_id)
+    if run is not None and any(name == "rows" or state.startswith(CHANGED) for name, state in states.items()):
+        if row is not None and row.status not in ("HALTED", "DONE"):
+            return "`bo-engine settle`: it halts the day, because its rows or files were changed in the database"
+        return f"find out who changed the database; then {way_out(run) if 'rows' in states else files_way_out(run)}"
+    if any(state != "ok" for state in states.values()):
+        return f"find out who changed the files; then `bo-engine artifacts restore --day {day_id}`"
+    if row is not None and row.status == "DONE":
+        return "nothing: the day is settled"
+    if row is not None and row.status == "VOIDED":
+        return "nothing: the day is voided; `refund(buyer, nonces)` pays its stakes back, without a proof"
+    if row is not None and row.status == "HALTED" and "first_difference" in facts:
+        return f"`bo-engine db rebuild-tickets --day {day_id}`, then `bo-engine resume --day {day_id} --by NAME`"
+    if row is not None and row.status == "HALTED":
+        return f"look at the reason; then `bo-engine resume --day {day_id} --by NAME`"
+    if facts.get("on_chain") == "voided":
+        return "`bo-engine settle`: it notes the void"
+    if facts.get("closed") is False:
+        return "wait: the day is not closed"
+    if engine.game.chain.warnings:
+        return "repair the endpoint that does not answer, or name another one in the settings: money needs both"
+    if "first_difference" in facts:
+        return f"`bo-engine recover-intents`, or `bo-engine db rebuild-tickets --day {day_id}`"
+    return "`bo-engine refresh-seeds`, then `bo-engine settle`"

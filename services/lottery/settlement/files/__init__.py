@@ -1,0 +1,1 @@
+"""The day's files: compared, signed, copied to disk."""

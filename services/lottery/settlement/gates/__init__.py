@@ -1,0 +1,1 @@
+"""The gates before a commit, and the facts that they compare again."""

@@ -1,0 +1,63 @@
+"""Begins a day anew at its export: after a person has looked, or when another version of this engine began it."""
+
+from typing import Final
+
+from bo_engine.log import get_logger
+from bo_engine.units import DayId
+from io_layer.lottery.stores.artifacts import delete_inputs_artifacts
+from io_layer.lottery.stores.pipeline import PipelineDay, rewind_day, select_day, wait_day
+from io_layer.lottery.stores.runs import Run, select_live_run, supersede_run
+from io_layer.postgres.connection import Conn
+from io_layer.stores.audit import insert_audit
+from services.lottery.engine import Engine
+from services.lottery.settlement.files.artifacts import remove_copies
+from services.lottery.settlement.steps.commit_day import commit_purpose, known_takebacks
+from services.running.engine_version import engine_version
+from services.running.lease import Lease
+from services.transactions.follow import transaction_hash
+
+ENGINE_CHANGED: Final = "day_begun_anew"
+_LOG = get_logger("settle")
+
+
+def may_begin_anew(run: Run | None) -> bool:
+    """Whether nothing of the day is on the chain by our hand yet."""
+    return run is None or run.status in ("dry_run", "approved")
+
+
+def begin_anew(conn: Conn, day_id: DayId, run: Run | None) -> None:
+    """Back to the export, in the caller's transaction. The copies of the input files must be off the disk already.
+
+    A dry_run is set aside like an approved run: compute would recognise its rows, and keep its files, changed or not.
+    """
+    if run is not None:
+        supersede_run(conn, run.run_id)
+    delete_inputs_artifacts(conn, day_id)
+    rewind_day(conn, day_id, "export")
+
+
+def take_over_day(engine: Engine, lease: Lease, row: PipelineDay | None) -> PipelineDay | None:
+    """The day's row as our version may go on with it.
+
+    What another version has exported, computed or approved is not mixed with ours: it is done anew. Once the commit is
+    signed its bytes are what counts, whoever made them, and every version only carries them on.
+    """
+    ours = engine_version()
+    if row is None or not row.export_ok or row.engine == ours:
+        return row
+    day_id = row.day_id
+    run = select_live_run(engine.conn, day_id)
+    signed = transaction_hash(engine, commit_purpose(engine, day_id, known_takebacks(engine.conn, day_id)))
+    if row.commit_ok or not may_begin_anew(run) or signed is not None:
+        return row
+    remove_copies(engine, day_id)
+    with lease.transaction():
+        begin_anew(engine.conn, day_id, run)
+        # What it waited for, a person's yes perhaps, was for the result that is gone.
+        wait_day(
+            engine.conn, day_id, "another version of the engine began it; it begins anew", error_code=ENGINE_CHANGED
+        )
+        details = {"began": row.engine or "an engine before 0014", "goes_on": ours, "was_approved_by": row.approved_by}
+        insert_audit(engine.conn, actor="engine", action=ENGINE_CHANGED, day_id=day_id, details=details)
+    _LOG.warning(ENGINE_CHANGED, extra={"day_id": day_id, **details})
+    return select_day(engine.conn, day_id)

@@ -1,0 +1,1 @@
+"""The steps of a settlement, in order: export, affiliates, compute, approve, commit."""

@@ -1,0 +1,1 @@
+"""Days that are voided instead of settled."""
