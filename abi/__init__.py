@@ -13,23 +13,21 @@ from typing import Any, Final
 from eth_abi.abi import decode
 from eth_utils.crypto import keccak
 
-CONTRACT_NAMES: Final = (
+LOTTERY_NAMES: Final = (
     "AffiliateVault",
     "CharityVault",
     "ClaimRouter",
     "GameManager",
     "GameTreasury",
-    "IERC20",
-    "IERC20Metadata",
-    "Multicall3",
     "PrizeVault",
     "ReserveVault",
     "Roles",
     "SettlementV4",
     "TestCoordinator",
-    "TestUSDT",
     "VRFReceiver",
 )
+SHARED_NAMES: Final = ("IERC20", "IERC20Metadata", "Multicall3", "TestUSDT")
+CONTRACT_NAMES: Final = (*LOTTERY_NAMES, *SHARED_NAMES)
 
 _IMMUTABLE_BYTES: Final = 32
 _PANICS: Final = {0x01: "assertion failed", 0x11: "arithmetic overflow", 0x12: "division by zero", 0x32: "bad index"}
@@ -58,7 +56,8 @@ def load(name: str) -> ContractArtifact:
     """
     if name not in CONTRACT_NAMES:
         raise KeyError(name)
-    document = json.loads(files("abi").joinpath(f"{name}.json").read_text("utf-8"))
+    folder = "lottery" if name in LOTTERY_NAMES else "shared"
+    document = json.loads(files("abi").joinpath(folder, f"{name}.json").read_text("utf-8"))
     return ContractArtifact(
         name=document["contractName"],
         abi=document["abi"],
@@ -79,7 +78,7 @@ def game_constants() -> dict[str, Any]:
 
     Whole numbers and lists of them. ``numberMax`` is not there: each deployment chooses it.
     """
-    constants: dict[str, Any] = json.loads(files("abi").joinpath("constants.json").read_text("utf-8"))
+    constants: dict[str, Any] = json.loads(files("abi").joinpath("lottery", "constants.json").read_text("utf-8"))
     return constants
 
 

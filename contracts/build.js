@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Compiles contracts/src with the pinned solc and writes abi/<Name>.json, abi/constants.json and abi/build.json, always
-// the same bytes.
+// Compiles contracts/src with the pinned solc and writes abi/<product>/<Name>.json, abi/lottery/constants.json and
+// abi/build.json, always the same bytes.
 // Usage: node contracts/build.js [output folder]          (default: ../abi, seen from this file)
 "use strict";
 
@@ -13,24 +13,28 @@ const ROOT = __dirname;
 const MODULES = path.join(ROOT, "node_modules");
 const MULTICALL3 = "@chainlink/contracts/src/v0.8/vendor/multicall/ebd8b64/src/Multicall3.sol";
 
-// What is written to abi/, and where it is defined.
-const CONTRACTS = {
-  AffiliateVault: "src/AffiliateVault.sol",
-  CharityVault: "src/CharityVault.sol",
-  ClaimRouter: "src/ClaimRouter.sol",
-  GameManager: "src/GameManager.sol",
-  GameTreasury: "src/GameTreasury.sol",
-  PrizeVault: "src/PrizeVault.sol",
-  ReserveVault: "src/ReserveVault.sol",
-  Roles: "src/Roles.sol",
-  SettlementV4: "src/SettlementV4.sol",
+// What is written to abi/, by product, and where it is defined.
+const LOTTERY = {
+  AffiliateVault: "src/lottery/AffiliateVault.sol",
+  CharityVault: "src/lottery/CharityVault.sol",
+  ClaimRouter: "src/lottery/ClaimRouter.sol",
+  GameManager: "src/lottery/GameManager.sol",
+  GameTreasury: "src/lottery/GameTreasury.sol",
+  PrizeVault: "src/lottery/PrizeVault.sol",
+  ReserveVault: "src/lottery/ReserveVault.sol",
+  Roles: "src/lottery/Roles.sol",
+  SettlementV4: "src/lottery/SettlementV4.sol",
+  TestCoordinator: "src/lottery/test/TestCoordinator.sol",
+  VRFReceiver: "src/lottery/VRFReceiver.sol",
+};
+const SHARED = {
   IERC20: "@openzeppelin/contracts/token/ERC20/IERC20.sol",
   IERC20Metadata: "@openzeppelin/contracts/token/ERC20/extensions/IERC20Metadata.sol",
   Multicall3: MULTICALL3,
-  TestUSDT: "src/test/TestUSDT.sol",
-  TestCoordinator: "src/test/TestCoordinator.sol",
-  VRFReceiver: "src/VRFReceiver.sol",
+  TestUSDT: "src/shared/test/TestUSDT.sol",
 };
+const PRODUCTS = { lottery: LOTTERY, shared: SHARED };
+const FILES = [...Object.values(LOTTERY), ...Object.values(SHARED)];
 
 const SETTINGS = {
   evmVersion: "cancun",
@@ -66,7 +70,7 @@ function compile() {
     return read[name];
   };
   const sources = {};
-  for (const name of new Set(Object.values(CONTRACTS))) sources[name] = { content: source(name) };
+  for (const name of new Set(FILES)) sources[name] = { content: source(name) };
   const wanted = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"];
   const output = { "*": { "*": [...wanted, "evm.deployedBytecode.immutableReferences"], "": ["ast"] } };
   const input = { language: "Solidity", sources, settings: { ...SETTINGS, outputSelection: output } };
@@ -123,22 +127,25 @@ function gameConstants(asts) {
 function main() {
   const target = path.resolve(process.argv[2] || path.join(ROOT, "..", "abi"));
   const { contracts, asts, read } = compile();
-  fs.mkdirSync(target, { recursive: true });
   const write = (name, value) => fs.writeFileSync(path.join(target, `${name}.json`), canonical(value) + "\n");
   const codeBytes = {};
-  for (const [name, file] of Object.entries(CONTRACTS)) {
-    const built = contracts[file][name];
-    const size = built.evm.deployedBytecode.object.length / 2;
-    if (size > MAX_CODE_BYTES) throw new Error(`${name} has ${size} bytes, over ${MAX_CODE_BYTES}`);
-    codeBytes[name] = size;
-    const runtime = runtimeOf(built.evm.deployedBytecode);
-    write(name, { contractName: name, abi: built.abi, bytecode: "0x" + built.evm.bytecode.object, runtime });
+  for (const [product, files] of Object.entries(PRODUCTS)) {
+    fs.mkdirSync(path.join(target, product), { recursive: true });
+    for (const [name, file] of Object.entries(files)) {
+      const built = contracts[file][name];
+      const size = built.evm.deployedBytecode.object.length / 2;
+      if (size > MAX_CODE_BYTES) throw new Error(`${name} has ${size} bytes, over ${MAX_CODE_BYTES}`);
+      codeBytes[name] = size;
+      const runtime = runtimeOf(built.evm.deployedBytecode);
+      const bytecode = "0x" + built.evm.bytecode.object;
+      write(`${product}/${name}`, { contractName: name, abi: built.abi, bytecode, runtime });
+    }
   }
-  write("constants", gameConstants(asts));
+  write("lottery/constants", gameConstants(asts));
   const sha256 = (text) => createHash("sha256").update(text, "utf8").digest("hex");
   const sources = Object.fromEntries(Object.entries(read).map(([name, text]) => [name, sha256(text)]));
   write("build", { codeBytes, settings: SETTINGS, solc: solc.version(), sources });
-  process.stdout.write(`${Object.keys(CONTRACTS).length} contracts\n`);
+  process.stdout.write(`${FILES.length} contracts\n`);
 }
 
 main();

@@ -20,7 +20,9 @@ const add = (name) => {
   sources[name] = { content };
   for (const [, found] of content.matchAll(/^import[^;]*?"([^"]+)";/gms)) add(resolve(found, name));
 };
-for (const file of fs.readdirSync(path.join(__dirname, "src")).sort()) if (file.endsWith(".sol")) add(`src/${file}`);
+for (const product of ["lottery", "shared"])
+  for (const file of fs.readdirSync(path.join(__dirname, "src", product)).sort())
+    if (file.endsWith(".sol")) add(`src/${product}/${file}`);
 
 const settings = {
   evmVersion: "cancun",

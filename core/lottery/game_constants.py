@@ -16,7 +16,7 @@ from merkle.words import uint_word
 
 @dataclass(frozen=True, slots=True)
 class GameConstants:
-    """The struct ``GameConstants`` of contracts/src/Types.sol, field by field and in its order."""
+    """The struct ``GameConstants`` of contracts/src/lottery/Types.sol, field by field and in its order."""
 
     prices_atoms: tuple[Atoms, ...]  # five pools
     number_max: int  # chosen by each deployment

@@ -74,9 +74,7 @@ def differences(found: Mapping[Finding, int], known: Mapping[Finding, int]) -> l
 def run_slither(folder: Path) -> dict[str, Any]:
     """slither's report about contracts/src. Raises: ValueError with its output if there is none."""
     # Away from foundry.toml: slither would look for a forge that it starts itself.
-    (folder / "src").mkdir()
-    for source in sorted((CONTRACTS / "src").glob("*.sol")):
-        shutil.copy2(source, folder / "src")
+    shutil.copytree(CONTRACTS / "src", folder / "src")
     (folder / "node_modules").symlink_to(CONTRACTS / "node_modules")
     path = f"{find_node().parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     env = {**os.environ, "PATH": path}

@@ -7,27 +7,35 @@ import abi
 from tests.contracts.node_tools import CONTRACTS, ROOT, find_forge, find_node, run
 
 MAX_CODE_BYTES = 24_576
+FORGE_TESTS = CONTRACTS / "test" / "lottery"
+
+
+def built_files(folder: Path) -> dict[str, bytes]:
+    """The JSON files below a folder, by their path in it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.json")}
 
 
 def test_abi_is_what_the_sources_compile_to_byte_for_byte(tmp_path: Path) -> None:
     built = run([find_node(), CONTRACTS / "build.js", tmp_path], timeout_s=120)
     assert built.returncode == 0, built.stderr
-    committed = {path.name: path.read_bytes() for path in (ROOT / "abi").glob("*.json")}
-    rebuilt = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    committed = built_files(ROOT / "abi")
+    rebuilt = built_files(tmp_path)
     assert sorted(rebuilt) == sorted(committed)
     differing = [name for name in sorted(rebuilt) if rebuilt[name] != committed[name]]
     assert differing == [], "run `make contracts` and commit abi/"
 
 
 def test_the_real_coordinator_of_the_forge_tests_is_what_its_source_compiles_to(tmp_path: Path) -> None:
-    built = run([find_node(), CONTRACTS / "test" / "chainlink.js", tmp_path / "built.json"], timeout_s=120)
+    built = run([find_node(), FORGE_TESTS / "chainlink.js", tmp_path / "built.json"], timeout_s=120)
     assert built.returncode == 0, built.stderr
-    committed = CONTRACTS / "test" / "VRFCoordinatorV2_5.json"
-    assert (tmp_path / "built.json").read_bytes() == committed.read_bytes(), "run `node contracts/test/chainlink.js`"
+    committed = FORGE_TESTS / "VRFCoordinatorV2_5.json"
+    assert (tmp_path / "built.json").read_bytes() == committed.read_bytes(), (
+        "run `node contracts/test/lottery/chainlink.js`"
+    )
 
 
 def test_every_contract_has_an_artifact_and_fits_the_chain() -> None:
-    files = {path.stem for path in (ROOT / "abi").glob("*.json")} - {"build", "constants"}
+    files = {Path(name).stem for name in built_files(ROOT / "abi")} - {"build", "constants"}
     assert files == set(abi.CONTRACT_NAMES)
     sizes = abi.build_info()["codeBytes"]
     assert set(sizes) == files

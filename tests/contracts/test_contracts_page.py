@@ -41,7 +41,7 @@ class Row:
 
 @cache
 def abi_of(contract: str) -> tuple[dict[str, object], ...]:
-    return tuple(json.loads((ROOT / "abi" / f"{contract}.json").read_text(encoding="utf-8"))["abi"])
+    return tuple(json.loads((ROOT / "abi" / "lottery" / f"{contract}.json").read_text(encoding="utf-8"))["abi"])
 
 
 def changing_functions(contract: str) -> dict[str, tuple[str, ...]]:
@@ -76,7 +76,7 @@ def modifiers_of(contract: str) -> dict[str, str]:
     found = {}
     bases = {"PrizeVault": "ClaimVault", "AffiliateVault": "ClaimVault"}
     for file in (bases.get(contract, contract), "Timelocked"):
-        source = (CONTRACTS / "src" / f"{file}.sol").read_text(encoding="utf-8")
+        source = (CONTRACTS / "src" / "lottery" / f"{file}.sol").read_text(encoding="utf-8")
         if file == "Timelocked" and "cancel" not in changing_functions(contract):
             continue
         heads = re.findall(r"function (\w+)\(([^{;]*?)\)\s+external\s+(\w*)", source)
@@ -88,7 +88,7 @@ def forge_tests() -> dict[str, set[str]]:
     """The names of all forge tests, by file."""
     return {
         str(path.relative_to(ROOT)): set(re.findall(r"function (test\w+)\(", path.read_text(encoding="utf-8")))
-        for path in (CONTRACTS / "test").glob("*.t.sol")
+        for path in (CONTRACTS / "test").rglob("*.t.sol")
     }
 
 
@@ -128,7 +128,7 @@ def test_the_callers_are_those_of_the_source(contract: str) -> None:
 
 def test_no_modifier_of_the_sources_is_unknown_here() -> None:
     declared = set()
-    for path in (CONTRACTS / "src").glob("*.sol"):
+    for path in (CONTRACTS / "src").rglob("*.sol"):
         declared |= set(re.findall(r"modifier (\w+)\(", path.read_text(encoding="utf-8")))
     assert declared == set(CALLERS)
 
@@ -137,7 +137,7 @@ def test_each_worst_case_names_a_forge_test_that_exists() -> None:
     section = PAGE.split("\n## A stolen key at its worst\n")[1].split("\n## ")[0]
     table = re.findall(r"^\| (.*?) \| (.*?) \| (.*?) ?\| (.*?) \|$", section, re.MULTILINE)[1:]
     known = forge_tests()
-    home = "contracts/test/StolenKeys.t.sol"
+    home = "contracts/test/lottery/StolenKeys.t.sol"
     named_at_home = set()
     for key, _, _, cell in table:
         named = re.findall(r"`(test\w+)`(?: \(`([\w/.]+)`\))?", cell)

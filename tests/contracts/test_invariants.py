@@ -1,4 +1,4 @@
-"""Random campaigns of everybody's moves against the contracts (contracts/test/invariants): G12, sections 2 and 7.
+"""Random campaigns of every actor against the contracts (contracts/test/lottery/invariants): G12, sections 2 and 7.
 
 forge checks all invariants after every move, and ends each campaign with a liquidation in which no key takes part; here
 it is made sure that the moves were really made.
@@ -16,8 +16,8 @@ import pytest
 
 from tests.contracts.node_tools import CONTRACTS, find_forge, run
 
-FOLDER = CONTRACTS / "test" / "invariants"
-SUITE = "test/invariants/Invariants.t.sol:InvariantsTest"
+FOLDER = CONTRACTS / "test" / "lottery" / "invariants"
+SUITE = "test/lottery/invariants/Invariants.t.sol:InvariantsTest"
 INVARIANT = "invariant_EveryAtomIsAccountedForAfterEveryMove()"
 MAX_LINES = 300
 
@@ -82,7 +82,7 @@ class Campaigns:
 def play(folder: Path, *, profile: str, seed: str, timeout_s: float) -> Campaigns:
     """Play the campaigns of a profile of foundry.toml; fails with the broken invariant and the moves that led to it."""
     places = ["--out", folder / "out", "--cache-path", folder / "cache"]
-    argv = [find_forge(), "test", "--json", "--match-path", "test/invariants/*", "--fuzz-seed", seed, *places]
+    argv = [find_forge(), "test", "--json", "--match-path", "test/lottery/invariants/*", "--fuzz-seed", seed, *places]
     with pytest.MonkeyPatch.context() as patch:
         # forge would keep a failure in contracts/cache and play it again first, whatever the seed.
         patch.setenv("FOUNDRY_INVARIANT_FAILURE_PERSIST_DIR", str(folder / "failures"))

@@ -58,7 +58,7 @@ def test_what_is_not_judged_and_what_is_gone_are_told() -> None:
 
 
 def test_every_judged_place_is_in_the_sources() -> None:
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.glob("*.sol"))
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.sol"))
     places = judged(PAGE.read_text(encoding="utf-8"))
     assert places.total() > 50
     for _, place in places:

@@ -156,7 +156,7 @@ def test_every_border_is_where_the_contracts_have_it() -> None:
 
 def test_the_borders_are_those_of_the_sources() -> None:
     """The contracts cannot be asked before they stand, so their constants are copied."""
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.glob("*.sol"))
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.sol"))
     for border in (
         f"MIN_NUMBER_MAX = {NUMBER_MAX_RANGE[0]};",
         f"MAX_NUMBER_MAX = {NUMBER_MAX_RANGE[-1]};",

@@ -7,7 +7,7 @@ import pytest
 from bo_engine.errors import UsageError
 from core.lottery.notices import KEY_OFFICES, OFFICES, Window, duration, office_number, sales_on, utc
 
-SOURCES = Path(__file__).resolve().parents[3] / "contracts" / "src"
+SOURCES = Path(__file__).resolve().parents[3] / "contracts" / "src" / "lottery"
 NAMED_S = 1_795_305_600  # 2026-11-22 00:00 UTC
 WINDOW = Window(NAMED_S + 48 * 3_600, NAMED_S + 14 * 86_400)
 

@@ -114,7 +114,7 @@ def test_no_code_takes_the_parent_chains_block_number_for_time() -> None:
 def test_no_contract_uses_block_number_but_where_there_is_no_arbsys() -> None:
     uses = {
         path.name: re.findall(r".*\bblock\.number\b.*", re.sub(r"//.*", "", path.read_text("utf-8")))
-        for path in (ROOT / "contracts" / "src").glob("*.sol")
+        for path in (ROOT / "contracts" / "src").rglob("*.sol")
     }
     (fallback,) = [line.strip() for lines in uses.values() for line in lines]
     assert fallback == "return ok && answer.length == 32 ? abi.decode(answer, (uint256)) : block.number;"

@@ -81,7 +81,7 @@ def ask(folder: Path, *selection: str) -> str | None:
 @contextlib.contextmanager
 def planted_in(folder: Path, planted: Planted) -> Iterator[None]:
     """The copy with the error in it."""
-    source = folder / "src" / planted.file
+    source = folder / "src" / "lottery" / planted.file
     text = source.read_text(encoding="utf-8")
     if text.count(planted.old) != 1:
         raise ValueError(f"{planted.file}: {text.count(planted.old)} times: {planted.old}")
@@ -95,7 +95,8 @@ def planted_in(folder: Path, planted: Planted) -> Iterator[None]:
 def try_one(folder: Path, planted: Planted) -> Trial:
     """Plant an error and ask its own tests, then all others. Raises: NotCompiled."""
     started = time.monotonic()
-    own = "test/{" + ",".join(planted.tests) + "}.t.sol" if len(planted.tests) > 1 else f"test/{planted.tests[0]}.t.sol"
+    names = planted.tests[0] if len(planted.tests) == 1 else "{" + ",".join(planted.tests) + "}"
+    own = f"test/lottery/{names}.t.sol"
     with planted_in(folder, planted):
         died = ask(folder, "--match-path", own) or ask(folder, "--no-match-path", own)
     return Trial(planted, died, time.monotonic() - started)
@@ -103,7 +104,7 @@ def try_one(folder: Path, planted: Planted) -> Trial:
 
 def shown(trial: Trial) -> str:
     """One line: where, what it breaks, and which test died."""
-    where = f"contracts/src/{trial.planted.file}"
+    where = f"contracts/src/lottery/{trial.planted.file}"
     return f"{where}: {trial.planted.breaks}: {trial.died or 'SURVIVED'} ({trial.took_s:.0f} s)"
 
 
@@ -126,7 +127,7 @@ def main(workers: int, planted: tuple[Planted, ...] = PLANTED) -> int:
             try:
                 trial = try_one(folder, one)
             except (NotCompiled, ValueError, subprocess.TimeoutExpired) as error:
-                sys.stdout.write(f"contracts/src/{one.file}: {one.breaks}: NOT TRIED: {error}\n")
+                sys.stdout.write(f"contracts/src/lottery/{one.file}: {one.breaks}: NOT TRIED: {error}\n")
                 return None
             finally:
                 folders.put(folder)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Planted:
-    """One error: in ``file`` of contracts/src, ``old`` becomes ``new``; ``tests`` are the files asked first."""
+    """One error: in ``file`` of contracts/src/lottery, ``old`` becomes ``new``; ``tests`` are the files asked first."""
 
     file: str
     old: str

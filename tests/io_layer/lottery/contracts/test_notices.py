@@ -17,7 +17,7 @@ WALLET = parse_wallet("0x" + "ab" * 20)
 
 def test_every_subject_that_the_contracts_know_is_known_here() -> None:
     found = {}
-    for path in SOURCES.glob("*.sol"):
+    for path in SOURCES.rglob("*.sol"):
         for text in re.findall(r'bytes32 public constant \w+ = "([^"]+)";', path.read_text(encoding="utf-8")):
             found[text.encode().ljust(32, b"\0")] = path.stem
     assert {one.word: one.contract for one in SUBJECTS.values()} == found
