@@ -1,11 +1,10 @@
-"""Commands for the database: its schema, and tickets rebuilt from the chain."""
+"""Commands for the database and its schema. A product adds its own."""
 
 import typer
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED
-from bo_engine.units import parse_day
-from cli.output import JsonOption, OneDay, print_facts, print_json
-from cli.start import loaded_settings, opened_engine
+from cli.output import JsonOption, print_facts, print_json
+from cli.start import loaded_settings
 
 app = typer.Typer(help="The database: migrate it, look at it, rebuild tickets from the chain.", no_args_is_help=True)
 
@@ -35,19 +34,3 @@ def status(json: JsonOption = False) -> int:
     else:
         print_facts("Schema", {name: ", ".join(ids) or "none" for name, ids in facts.items()})
     return EXIT_DONE if found.is_current else EXIT_FAILED
-
-
-@app.command("rebuild-tickets")
-def rebuild_tickets(day: OneDay, json: JsonOption = False) -> int:
-    """Make a day's ticket rows equal to the chain's events, from the chain alone. Safe to repeat."""
-    from services.lottery.purchases.rebuild import rebuild_tickets as rebuild
-    from services.lottery.settlement.settle_days import JOB
-    from services.running.lease import held_lease
-
-    with opened_engine() as engine, held_lease(engine.conn, JOB, engine.stop) as lease:
-        facts = rebuild(engine, lease, parse_day(day))
-    if json:
-        print_json(facts)
-    else:
-        print_facts(f"Tickets of day {day}", facts)
-    return EXIT_DONE

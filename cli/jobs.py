@@ -31,8 +31,8 @@ def run(job: Job) -> Done | None:
     from services.jobs.run_job import run_job
 
     settings = loaded_settings()
-    with watched() as (tell, stop):
-        return run_job(job, settings, stop=stop, tell=tell)
+    with watched() as (report, cancel):
+        return run_job(job, settings, cancel=cancel, report=report)
 
 
 def _command_of(job: Job) -> Callable[..., int]:
@@ -53,8 +53,8 @@ def _plan(job: Job) -> Done:
     if job.plan is None:
         raise UsageError("no_dry_run", f"{job.name} has no dry run")
     settings = loaded_settings()
-    with watched() as (tell, stop):
-        return look_at_job(settings, stop=stop, tell=tell, plan=job.plan)
+    with watched() as (report, cancel):
+        return look_at_job(settings, cancel=cancel, report=report, plan=job.plan)
 
 
 def _show(job: Job, done: Done | None, json: bool, *, dry_run: bool = False) -> int:

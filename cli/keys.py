@@ -1,16 +1,15 @@
-"""Commands for the SETTLER's key: make or import a keystore file, show its address. A key is never an argument."""
+"""Commands for key files: make one, import a key. A key is never an argument. A product adds its own."""
 
 import sys
 from getpass import getpass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bo_engine.errors import EXIT_DONE, UsageError
 from bo_engine.redaction import know_secrets
-from cli.output import DryRun, JsonOption, confirm, print_facts, print_json
-from cli.start import loaded_settings, opened_engine
+from cli.output import JsonOption, print_facts, print_json
 
 app = typer.Typer(
     help="The SETTLER's key: make or import its encrypted file, show its address. A key is typed hidden or read from "
@@ -32,7 +31,7 @@ KeyOption = Annotated[
 def new_key(out: OutOption, password_file: PasswordOption = None, json: JsonOption = False) -> int:
     """Make a new key in a new encrypted file (keystore version 3, scrypt, mode 600) and print its address. May be
     repeated: a file that exists is refused and left as it is."""
-    from services.lottery.deployment.keys import make_key
+    from services.deployment.keys import make_key
 
     return _print_made(make_key(out, _password(password_file)), out, json)
 
@@ -43,7 +42,7 @@ def import_key(
 ) -> int:
     """Put an existing private key into a new encrypted file and print its address. May be repeated: a file that
     exists is refused and left as it is."""
-    from services.lottery.deployment.keys import import_key as take
+    from services.deployment.keys import import_key as take
 
     if key_file is None:
         key = hidden("Private key (64 hex digits): ", "--key-file")
@@ -53,56 +52,6 @@ def import_key(
         key = read_private(key_file, "--key-file", code="unreadable_file")
     know_secrets([key.strip(), key.strip().removeprefix("0x")])
     return _print_made(take(out, key, _password(password_file)), out, json)
-
-
-@app.command()
-def address(json: JsonOption = False) -> int:
-    """Show the address of the configured key and whether it is the contracts' SETTLER. Reads only; needs no
-    database."""
-    from services.lottery.deployment.keys import key_facts
-
-    facts = key_facts(loaded_settings())
-    if json:
-        print_json(facts)
-    else:
-        shown = {name: "not asked: no chain is configured" if value is None else value for name, value in facts.items()}
-        print_facts("Key", shown)
-    return EXIT_DONE
-
-
-@app.command("take-office")
-def take_office(
-    take_back: Annotated[
-        bool, typer.Option("--take-back", help="Also while a commit is pending, which is taken back by it.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before sending.")] = False,
-    dry_run: DryRun = False,
-    json: JsonOption = False,
-) -> int:
-    """Let the configured key take the office of SETTLER, 48 hours to 14 days after OWNER has named it; waits until that
-    is final. Safe to repeat: nothing is sent twice."""
-    from services.lottery.deployment.take_office import plan_office
-    from services.lottery.deployment.take_office import take_office as take
-
-    with opened_engine() as engine:
-        plan = plan_office(engine, may_take_back=take_back)
-    if dry_run or not json:
-        _print_facts("Plan", plan.document(), json)
-    if dry_run:
-        return EXIT_DONE
-    if plan.naming is not None:
-        confirm("Send takeOffice?", yes)
-    with opened_engine() as engine:
-        done = take(engine, may_take_back=take_back)
-    _print_facts("In office", done, json)
-    return EXIT_DONE
-
-
-def _print_facts(title: str, facts: dict[str, Any], json: bool) -> None:
-    if json:
-        print_json(facts)
-    else:
-        print_facts(title, facts)
 
 
 def _print_made(made: str, out: Path, json: bool) -> int:

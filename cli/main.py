@@ -21,7 +21,8 @@ from bo_engine.log import JsonLines
 from bo_engine.redaction import blot, know_secrets, plain
 from bo_engine.settings import load_settings
 from cli import cron, database, jobs, keys, transactions
-from cli.lottery import artifacts, contracts, looking, settling, verifying
+from cli.lottery import artifacts, contracts, looking, office, rebuilding, settling, verifying
+from cli.lottery.start import lottery_wording, opened_lottery
 from cli.output import print_facts, print_json
 from cli.streams import patient_streams
 
@@ -41,11 +42,13 @@ settling.register(app)
 jobs.register(app)
 looking.register(app)
 verifying.register(app)
+rebuilding.register(database.app)
+office.register(keys.app)
 app.add_typer(cron.app, name="cron", rich_help_panel="Jobs")
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Files and database")
 app.add_typer(database.app, name="db", rich_help_panel="Files and database")
 app.add_typer(contracts.app, name="contracts", rich_help_panel="Contracts")
-app.add_typer(transactions.app, name="tx", rich_help_panel="Key and transactions")
+app.add_typer(transactions.commands(opened_lottery, lottery_wording), name="tx", rich_help_panel="Key and transactions")
 app.add_typer(keys.app, name="key", rich_help_panel="Key and transactions")
 
 

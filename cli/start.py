@@ -1,4 +1,4 @@
-"""How a command starts: settings, logs, the engine's connections, the name of the person."""
+"""How a command starts: settings, logs, progress, cancellation, the name of the person."""
 
 import os
 import signal
@@ -11,10 +11,8 @@ from bo_engine.errors import InvalidInput, UsageError
 from bo_engine.log import start_logging
 from bo_engine.settings import Settings, load_settings
 from bo_engine.units import Wallet, parse_typed_wallet
-from cli.output import tell
 
 if TYPE_CHECKING:
-    from services.lottery.engine import Engine
     from services.running.cancel import Stop
 
 # A deploy or the machine's own end, Ctrl-C, a terminal that was closed.
@@ -29,29 +27,10 @@ def loaded_settings() -> Settings:
 
 
 @contextmanager
-def opened_engine(*, for_display: bool = False) -> Iterator["Engine"]:
-    """The engine with its database and chain, closed at the end. Signals ask it to stop at the next safe point.
-
-    A command that only shows goes on with one RPC endpoint when the other does not answer, and says so.
-    """
-    from services.lottery.engine import open_engine
-
-    settings = loaded_settings()
-    with (
-        _stoppable() as stop,
-        _story() as story,
-        open_engine(settings, tell=story, stop=stop, for_display=for_display) as engine,
-    ):
-        yield engine
-    for warning in engine.game.chain.warnings:
-        tell(f"bo-engine: warning: {warning}")
-
-
-@contextmanager
 def watched() -> Iterator[tuple[Callable[[str], None], "Stop"]]:
-    """For work without the engine's database: where its story goes, and what hears the wish to end."""
-    with _stoppable() as stop, _story() as tell:
-        yield tell, stop
+    """Where a command's progress goes, and its cancellation by a signal."""
+    with _stoppable() as cancel, _story() as report:
+        yield report, cancel
 
 
 @contextmanager

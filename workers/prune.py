@@ -1,20 +1,23 @@
 """The job prune: old logs, old records of runs, what sent messages said."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
+
+if TYPE_CHECKING:
+    from services.running.context import RunContext
 
 
-def _work(run: Run) -> Done:
+def _work(run: "RunContext") -> Done:
     from services.jobs.prune import prune
 
-    return _done(prune(run.conn, run.settings.logs_dir, run.lease))
+    return _done(prune(run, dry_run=False))
 
 
-def _plan(look: Look) -> Done:
+def _plan(run: "RunContext") -> Done:
     from services.jobs.prune import prune
 
-    return _done(prune(look.conn, look.settings.logs_dir, None))
+    return _done(prune(run, dry_run=True))
 
 
 def _done(document: dict[str, object]) -> Done:

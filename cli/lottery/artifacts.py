@@ -4,8 +4,8 @@ import typer
 
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED
 from bo_engine.units import parse_day
+from cli.lottery.start import opened_lottery
 from cli.output import JsonOption, OneDay, print_facts, print_json
-from cli.start import opened_engine
 
 app = typer.Typer(help="The day's files: restore or check them.", no_args_is_help=True)
 
@@ -16,16 +16,16 @@ def restore(day: OneDay, json: JsonOption = False) -> int:
 
     One that was changed in the database is named and not brought back.
     """
-    from services.lottery.engine import require_writable
+    from services.lottery.context import require_writable
+    from services.lottery.policy import JOB
     from services.lottery.settlement.files.artifacts import restore_artifacts
-    from services.lottery.settlement.settle_days import JOB
     from services.running.lease import held_lease
 
-    with opened_engine() as engine:
-        require_writable(engine.artifacts_dir, parse_day(day))
+    with opened_lottery() as context:
+        require_writable(context.artifacts_dir, parse_day(day))
         # Two writers of one folder would clear away each other's half-written files.
-        with held_lease(engine.conn, JOB, engine.stop):
-            facts = restore_artifacts(engine, parse_day(day))
+        with held_lease(context, JOB):
+            facts = restore_artifacts(context, parse_day(day))
     if json:
         print_json(facts)
     else:
@@ -42,9 +42,9 @@ def check(day: OneDay, json: JsonOption = False) -> int:
     from services.lottery.settlement.files.artifacts import artifact_states
     from services.lottery.settlement.files.compare_files import stored_states
 
-    with opened_engine(for_display=True) as engine:
-        states = dict(artifact_states(engine.conn, engine.artifacts_dir, parse_day(day)))
-        states |= stored_states(engine, parse_day(day))
+    with opened_lottery(for_display=True) as context:
+        states = dict(artifact_states(context.conn, context.artifacts_dir, parse_day(day)))
+        states |= stored_states(context, parse_day(day))
     if json:
         print_json({"day_id": day, "files": states})
     else:

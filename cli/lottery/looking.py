@@ -8,8 +8,9 @@ import typer
 
 from bo_engine.errors import EXIT_DONE
 from bo_engine.units import parse_day, usdt
+from cli.lottery.start import opened_lottery
 from cli.output import JsonOption, OneDay, print_facts, print_json, print_table, print_whole, tell
-from cli.start import ask_wallet, loaded_settings, opened_engine, watched
+from cli.start import ask_wallet, loaded_settings, watched
 
 PANEL = "Look"
 WalletOption = Annotated[str, typer.Option("--wallet", help="The wallet: 0x and 40 hex digits.")]
@@ -31,8 +32,8 @@ def proof(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     from services.lottery.settlement.proofs import make_proofs
 
     day_id, address = parse_day(day), ask_wallet(wallet)
-    with opened_engine(for_display=True) as engine:
-        document = make_proofs(engine.conn, engine.game.deployment, day_id, address)
+    with opened_lottery(for_display=True) as context:
+        document = make_proofs(context.conn, context.game.deployment, day_id, address)
     if json:
         print_json(document)
         return EXIT_DONE
@@ -51,8 +52,8 @@ def doctor(day: OneDay, json: JsonOption = False) -> int:
     from services.lottery.settlement.doctor import doctor as examine
 
     day_id, settings = parse_day(day), loaded_settings()
-    with watched() as (story, stop):
-        seen = examine(settings, day_id, tell=story, stop=stop)
+    with watched() as (report, cancel):
+        seen = examine(settings, day_id, report=report, cancel=cancel)
     for warning in seen.warnings:
         tell(f"bo-engine: warning: {warning}")
     if json:
@@ -74,8 +75,8 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     from services.lottery.settlement.explain import explain as account_for
 
     day_id, address = parse_day(day), ask_wallet(wallet)
-    with opened_engine(for_display=True) as engine:
-        facts = account_for(engine, day_id, address)
+    with opened_lottery(for_display=True) as context:
+        facts = account_for(context, day_id, address)
     if json:
         print_json(facts)
         return EXIT_DONE
@@ -120,8 +121,8 @@ def refunds(day: OneDay, wallet: OneBuyer = None, json: JsonOption = False) -> i
     from services.lottery.claims.list_refunds import list_refunds
 
     day_id, buyer = parse_day(day), None if wallet is None else ask_wallet(wallet)
-    with opened_engine(for_display=True) as engine:
-        facts = list_refunds(engine, day_id, buyer)
+    with opened_lottery(for_display=True) as context:
+        facts = list_refunds(context, day_id, buyer)
     if json:
         print_json(facts)
         return EXIT_DONE

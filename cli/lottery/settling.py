@@ -8,8 +8,9 @@ from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, UsageError
 from bo_engine.units import DayId, parse_day
 from cli.jobs import AllJobs, JobName, resume_jobs
 from cli.jobs import run as run_job
+from cli.lottery.start import opened_lottery
 from cli.output import ByName, DayOption, DryRun, JsonOption, OneDay, print_facts, print_json, print_table, tell
-from cli.start import ask_by_name, opened_engine
+from cli.start import ask_by_name
 from services.jobs.job import Done
 
 PANEL = "Settle"
@@ -34,8 +35,8 @@ def settle(day: DayOption = None, json: JsonOption = False, dry_run: DryRun = Fa
     from workers.lottery.settle import JOB, settle_one
 
     if dry_run:
-        with opened_engine() as engine:
-            return _dry_run(engine, day, json)
+        with opened_lottery() as context:
+            return _dry_run(context, day, json)
     done = run_job(JOB if day is None else settle_one(parse_day(day)))
     if done is None:
         done = Done({"days": [], "rpc_calls": {}, "exit_code": EXIT_DONE})
@@ -107,8 +108,8 @@ def resume(
     from services.lottery.settlement.resume import resume_day
 
     name = ask_by_name(by)
-    with opened_engine() as engine:
-        facts = resume_chain(engine, by=name) if day is None else resume_day(engine, parse_day(day), by=name)
+    with opened_lottery() as context:
+        facts = resume_chain(context, by=name) if day is None else resume_day(context, parse_day(day), by=name)
     if json:
         print_json(facts)
     else:
@@ -120,8 +121,8 @@ def void_plan(day: OneDay, json: JsonOption = False) -> int:
     """Who may void a day, from when, and the call voidDay(uint256) that a wallet signs. Reads only, sends nothing."""
     from services.lottery.settlement.voids.plan_void import plan_void
 
-    with opened_engine() as engine:
-        facts = plan_void(engine, parse_day(day))
+    with opened_lottery() as context:
+        facts = plan_void(context, parse_day(day))
     if json:
         print_json(facts)
     else:
@@ -134,11 +135,11 @@ def _step(step: str, day: int, json: bool, dry_run: bool, *, by: str | None = No
     from services.lottery.settlement.settle_days import run_one_step
 
     day_id: DayId = parse_day(day)
-    with opened_engine() as engine:
+    with opened_lottery() as context:
         if dry_run:
-            facts, code = dry_run_step(engine, step, day_id), EXIT_DONE
+            facts, code = dry_run_step(context, step, day_id), EXIT_DONE
         else:
-            outcome = run_one_step(engine, step, day_id, by=by)
+            outcome = run_one_step(context, step, day_id, by=by)
             facts, code = outcome.document(), outcome.exit_code
     findings = facts.pop("findings", None) if not json else None
     if json:
@@ -158,10 +159,10 @@ def print_findings(findings: list[dict[str, Any]]) -> None:
     print_table("Gates", ("gate", "result", "claim", "what was found"), rows)
 
 
-def _dry_run(engine: Any, day: int | None, json: bool) -> int:
+def _dry_run(context: Any, day: int | None, json: bool) -> int:
     from services.lottery.settlement.dry_run import dry_run_days
 
-    documents, later = dry_run_days(engine, day=None if day is None else parse_day(day))
+    documents, later = dry_run_days(context, day=None if day is None else parse_day(day))
     if json:
         print_json({"dry_run": True, "days": documents, "waits_for": later})
     else:

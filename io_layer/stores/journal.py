@@ -6,7 +6,7 @@ from psycopg.rows import args_row
 
 from bo_engine.errors import InvariantBroken, require_invariant
 from bo_engine.redaction import told
-from bo_engine.units import DayId, Hash32, Wallet
+from bo_engine.units import Hash32, Wallet
 from io_layer.postgres.connection import Conn
 
 
@@ -16,8 +16,8 @@ class Purpose(NamedTuple):
     chain_id: int
     contract: Wallet
     selector: bytes  # 4
-    day_id: DayId
-    round: int  # takebacks of the day so far
+    subject: str  # as `day 20778`
+    round: int  # how often its product has begun anew: takebacks of the day so far
 
 
 class JournalTx(NamedTuple):
@@ -27,7 +27,7 @@ class JournalTx(NamedTuple):
     chain_id: int
     contract: Wallet
     selector: bytes
-    day_id: DayId
+    subject: str
     round: int
     status: str  # PREPARED SIGNED BROADCAST MINED FINAL FAILED ADOPTED
     calldata: bytes
@@ -65,8 +65,8 @@ class SignedAttempt(NamedTuple):
 
 
 INSERT_TRANSACTION = """
-    INSERT INTO chain_transactions (chain_id, contract, selector, day_id, round, calldata)
-    VALUES (%(chain_id)s, %(contract)s, %(selector)s, %(day_id)s, %(round)s, %(calldata)s)
+    INSERT INTO chain_transactions (chain_id, contract, selector, subject, round, calldata)
+    VALUES (%(chain_id)s, %(contract)s, %(selector)s, %(subject)s, %(round)s, %(calldata)s)
         ON CONFLICT ON CONSTRAINT chain_transactions_one_per_purpose DO NOTHING
 """
 # As long as nothing was signed, a newer run of the same round may still change what is sent.
@@ -90,7 +90,7 @@ def insert_transaction(conn: Conn, purpose: Purpose, calldata: bytes) -> Journal
         if conn.execute(REPLACE_CALLDATA, {"tx_id": row.tx_id, "calldata": calldata}).rowcount != 1:
             raise InvariantBroken(
                 "journal_conflict",
-                f"day {purpose.day_id} round {purpose.round}: other calldata were signed for this purpose before: "
+                f"{purpose.subject} round {purpose.round}: other calldata were signed for this purpose before: "
                 f"compare `bo-engine tx show --id {row.tx_id}` with the day's bundle; what has changed since it was "
                 "signed must come back from a backup, or the day is voided (docs/operations.md)",
             )
@@ -99,8 +99,8 @@ def insert_transaction(conn: Conn, purpose: Purpose, calldata: bytes) -> Journal
 
 
 SELECT_TRANSACTION = """
-    SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
-     WHERE chain_id = %(chain_id)s AND contract = %(contract)s AND selector = %(selector)s AND day_id = %(day_id)s
+    SELECT tx_id, chain_id, contract, selector, subject, round, status, calldata, reason FROM chain_transactions
+     WHERE chain_id = %(chain_id)s AND contract = %(contract)s AND selector = %(selector)s AND subject = %(subject)s
        AND round = %(round)s
 """
 LOCK_TRANSACTION = SELECT_TRANSACTION + " FOR UPDATE"
@@ -120,7 +120,7 @@ def lock_transaction(conn: Conn, purpose: Purpose) -> JournalTx | None:
 
 SELECT_CALLDATA = """
     SELECT calldata FROM chain_transactions
-     WHERE contract = %(contract)s AND selector = %(selector)s AND day_id = %(day_id)s AND round = %(round)s
+     WHERE contract = %(contract)s AND selector = %(selector)s AND subject = %(subject)s AND round = %(round)s
      ORDER BY tx_id
 """
 
@@ -129,16 +129,17 @@ def select_calldata(
     conn: Conn,
     contract: Wallet,
     selector: bytes,
-    day_id: DayId,
+    *,
+    subject: str,
     round: int,  # noqa: A002 - as the column
 ) -> list[bytes]:
-    """What our transactions of a day and round call a function with."""
-    given = {"contract": contract, "selector": selector, "day_id": day_id, "round": round}
+    """What our transactions of a subject and round call a function with."""
+    given = {"contract": contract, "selector": selector, "subject": subject, "round": round}
     return [bytes(row[0]) for row in conn.execute(SELECT_CALLDATA, given).fetchall()]
 
 
 SELECT_ALL = """
-    SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
+    SELECT tx_id, chain_id, contract, selector, subject, round, status, calldata, reason FROM chain_transactions
      ORDER BY tx_id
 """
 
@@ -150,7 +151,7 @@ def select_transactions(conn: Conn) -> list[JournalTx]:
 
 
 SELECT_NUMBERED = """
-    SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
+    SELECT tx_id, chain_id, contract, selector, subject, round, status, calldata, reason FROM chain_transactions
      WHERE tx_id = %(tx_id)s
 """
 
@@ -162,7 +163,7 @@ def select_numbered(conn: Conn, tx_id: int) -> JournalTx | None:
 
 
 SELECT_OPEN = """
-    SELECT tx_id, chain_id, contract, selector, day_id, round, status, calldata, reason FROM chain_transactions
+    SELECT tx_id, chain_id, contract, selector, subject, round, status, calldata, reason FROM chain_transactions
      WHERE status NOT IN ('FINAL', 'FAILED', 'ADOPTED') ORDER BY tx_id
 """
 
@@ -394,13 +395,13 @@ def mark_failed(conn: Conn, tx_id: int, reason: str) -> bool:
 
 PREPARE_FAILED = """
     UPDATE chain_transactions SET status = 'PREPARED', reason = %(reason)s
-     WHERE status = 'FAILED' AND (day_id = %(day_id)s OR tx_id = %(tx_id)s)
+     WHERE status = 'FAILED' AND (subject = %(subject)s OR tx_id = %(tx_id)s)
 """
 
 
-def prepare_failed(conn: Conn, reason: str, *, day_id: DayId | None = None, tx_id: int | None = None) -> int:
+def prepare_failed(conn: Conn, reason: str, *, subject: str | None = None, tx_id: int | None = None) -> int:
     """FAILED -> PREPARED for all of a day, or for one: a person has looked. How many."""
-    given = {"day_id": day_id, "tx_id": tx_id, "reason": told(reason)}
+    given = {"subject": subject, "tx_id": tx_id, "reason": told(reason)}
     return conn.execute(PREPARE_FAILED, given).rowcount
 
 

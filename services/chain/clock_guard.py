@@ -9,21 +9,21 @@ from typing import Final
 
 from bo_engine.errors import Unavailable
 from io_layer.stores.jobs import select_now
-from services.lottery.engine import Engine
+from services.running.context import RunContext
 
 MAX_OFF_S: Final = 60
 
 
-def require_right_clock(engine: Engine) -> None:
+def require_right_clock(context: RunContext) -> None:
     """Compare the host's clock with the database's and with the newest block; a local world has a time of its own.
 
     Raises: Unavailable ``clock_wrong``.
     """
-    if engine.game.chain.is_local:
+    if context.chain.is_local:
         return
     # The block first: what is asked later must not look older.
-    block_s = engine.game.chain.read_newest_time_s()
-    database_s = int(select_now(engine.conn).timestamp())
+    block_s = context.chain.read_newest_time_s()
+    database_s = int(select_now(context.conn).timestamp())
     host_s = int(time.time())
     off_s = {"the database's clock": host_s - database_s, "the newest block": host_s - block_s}
     wrong = [f"{_shown(seconds)} {name}" for name, seconds in off_s.items() if abs(seconds) > MAX_OFF_S]

@@ -6,30 +6,29 @@ from typing import Any, Final
 from bo_engine.errors import InvalidInput, InvariantBroken
 from io_layer.stores.audit import insert_audit
 from services.chain.reorg_guard import AHEAD, CHANGED, require_final_blocks, take_chain_as_it_is
-from services.lottery.engine import Engine
-from services.lottery.settlement.settle_days import JOB
-from services.running.lease import Lease, held_lease
+from services.running.context import RunContext
+from services.running.lease import held_lease
 
 RESUMED: Final = "chain_resumed"
 
 
-def resume_chain(engine: Engine, *, by: str) -> dict[str, Any]:
+def resume_chain(context: RunContext, *, by: str) -> dict[str, Any]:
     """Hold no earlier block against the chain any more, with an audit row; all purchases are read again.
 
     Raises: InvalidInput ``chain_not_changed``; Unavailable ``lease_held``.
     """
-    with held_lease(engine.conn, JOB, engine.stop) as lease:
-        found = _what_changed(engine, lease)
-        with lease.transaction():
-            take_chain_as_it_is(engine)
+    with held_lease(context, context.policy.job) as context:
+        found = _what_changed(context)
+        with context.transaction():
+            take_chain_as_it_is(context)
             details = {"error_code": found.code, "reason": found.message}
-            insert_audit(engine.conn, actor=by, action=RESUMED, details=details)
+            insert_audit(context.conn, actor=by, action=RESUMED, details=details)
     return {"chain": "taken as it is", "resumed_by": by, "was": found.code}
 
 
-def _what_changed(engine: Engine, lease: Lease) -> InvariantBroken:
+def _what_changed(context: RunContext) -> InvariantBroken:
     try:
-        require_final_blocks(engine, lease)
+        require_final_blocks(context)
     except InvariantBroken as error:
         if error.code in (AHEAD, CHANGED):
             return error

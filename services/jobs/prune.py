@@ -8,9 +8,8 @@ from typing import Any, Final
 
 from bo_engine.errors import InvalidInput
 from io_layer.files.job_log import dated_files
-from io_layer.postgres.connection import Conn
 from io_layer.stores.jobs import delete_old_runs, empty_old_payloads, select_now
-from services.running.lease import Lease
+from services.running.context import RunContext
 
 KEEP_LOGS_DAYS: Final = {"settlement": 30}
 KEEP_OTHER_LOGS_DAYS: Final = 14
@@ -18,17 +17,18 @@ KEEP_RUNS_DAYS: Final = 30
 KEEP_PAYLOADS_DAYS: Final = 30
 
 
-def prune(conn: Conn, logs_dir: Path, lease: Lease | None) -> dict[str, Any]:
-    """Remove it; without a lease only count it. The database's clock decides: a host's may have jumped by a year.
+def prune(context: RunContext, *, dry_run: bool) -> dict[str, Any]:
+    """Remove it; in a dry run only count it. The database's clock decides: a host's may have jumped by a year.
 
     Raises: InvalidInput ``logs_not_removable``, when all else is done.
     """
-    today, dry_run = select_now(conn).date(), lease is None
+    conn, logs_dir = context.conn, context.settings.logs_dir
+    today = select_now(conn).date()
     kept: list[OSError] = []
-    files = [path for path in _old_files(logs_dir, today, kept) if _remove(path, lease, kept)]
-    with lease.transaction() if lease else nullcontext():
+    files = [path for path in _old_files(logs_dir, today, kept) if dry_run or _remove(context, path, kept)]
+    with nullcontext() if dry_run else context.transaction():
         runs = delete_old_runs(conn, KEEP_RUNS_DAYS, dry_run=dry_run)
-    with lease.transaction() if lease else nullcontext():
+    with nullcontext() if dry_run else context.transaction():
         payloads = empty_old_payloads(conn, KEEP_PAYLOADS_DAYS, dry_run=dry_run)
     if kept:
         # Last: what one folder refuses keeps no other file and no row from going.
@@ -53,12 +53,11 @@ def _old_files(logs_dir: Path, today: date, kept: list[OSError]) -> Iterator[Pat
         yield from (path for path, day in found if day < today - timedelta(days=keep))
 
 
-def _remove(path: Path, lease: Lease | None, kept: list[OSError]) -> bool:
-    if lease is not None:
-        lease.stop.check()
-        try:
-            path.unlink(missing_ok=True)  # another host on the same folder may have been faster
-        except OSError as error:
-            kept.append(error)
-            return False
+def _remove(context: RunContext, path: Path, kept: list[OSError]) -> bool:
+    context.cancel.check()
+    try:
+        path.unlink(missing_ok=True)  # another host on the same folder may have been faster
+    except OSError as error:
+        kept.append(error)
+        return False
     return True

@@ -28,16 +28,18 @@ from io_layer.files.metrics import write_metrics
 from io_layer.ping import FAIL, START, SUCCESS, Pinger
 from io_layer.postgres.connection import Conn, connect, refuse_writes
 from io_layer.stores.jobs import Ended, count_overruns, finish_run, insert_ended_run, insert_run
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
 from services.running.cancel import Stop
+from services.running.context import RunContext, run_context
 from services.running.engine_version import engine_version
+from services.running.halted import require_not_halted
 from services.running.installation import require_own_database
-from services.running.lease import Lease, held_lease, require_not_halted
+from services.running.lease import held_lease
 
 _LOG = get_logger("job")
 
 
-def run_job(job: Job, settings: Settings, *, stop: Stop, tell: Callable[[str], None]) -> Done | None:
+def run_job(job: Job, settings: Settings, *, cancel: Stop, report: Callable[[str], None]) -> Done | None:
     """Run it once under its lease; None when there is surely nothing to do.
 
     Raises: what the job raises; Unavailable ``lease_held``; Halted ``job_halted``; UsageError ``other_database``.
@@ -48,36 +50,35 @@ def run_job(job: Job, settings: Settings, *, stop: Stop, tell: Callable[[str], N
             # Before there is a row to write: nothing is left behind in the database of somebody else.
             require_own_database(conn, settings)
             try:
-                done = _run(job, settings, conn, stop, tell, told)
+                done = _run(job, run_context(settings, conn, report=report, cancel=cancel), told)
             except (Exception, KeyboardInterrupt) as error:
                 told.end_row(conn, ended_by(error, told.took_ms()))
                 raise
     except (Exception, KeyboardInterrupt) as error:
-        told.everywhere(ended_by(error, told.took_ms()), stop)
+        told.everywhere(ended_by(error, told.took_ms()), cancel)
         raise
-    told.everywhere(_ended(done or Done(), told.took_ms()), stop)
+    told.everywhere(_ended(done or Done(), told.took_ms()), cancel)
     return done
 
 
-def _run(
-    job: Job, settings: Settings, conn: Conn, stop: Stop, tell: Callable[[str], None], told: "_Told"
-) -> Done | None:
-    alarm, blind = _look_first(job, Look(settings, conn, stop, tell))
+def _run(job: Job, context: RunContext, told: "_Told") -> Done | None:
+    conn = context.conn
+    alarm, blind = _look_first(job, context)
     seen = alarm()
     with _alarm_after(alarm, seen):
         require_not_halted(conn, job.name)
         # A local world has a time of its own, in which a day may be over before it has begun outside.
-        if seen is None and job.is_idle is not None and not settings.is_local and job.is_idle(conn):
+        if seen is None and job.is_idle is not None and not context.settings.is_local and job.is_idle(conn):
             if blind is not None:
                 raise blind
             told.end_row(conn, _ended(Done(), told.took_ms()))
             return None
-        with held_lease(conn, job.name, stop) as lease:
-            told.begin_row(lease)
+        with held_lease(context, job.name) as leased:
+            told.begin_row(leased)
             told.pinger.tell(START)
             try:
                 with _alarm_after(alarm, seen):
-                    done = job.work(Run(settings, conn, stop, tell, lease))
+                    done = job.work(leased)
             except (Exception, KeyboardInterrupt) as error:
                 # Before the lease is given back: whoever takes it next would call this run lost.
                 told.end_row(conn, ended_by(error, told.took_ms()))
@@ -86,12 +87,12 @@ def _run(
             return done
 
 
-def _look_first(job: Job, look: Look) -> tuple[Callable[[], InvariantBroken | None], Unavailable | None]:
+def _look_first(job: Job, context: RunContext) -> tuple[Callable[[], InvariantBroken | None], Unavailable | None]:
     """The alarm of the job's first look, and why there was no look: the job goes on, but it is not idle unseen."""
     if job.look_first is None:
         return _no_alarm, None
     try:
-        return job.look_first(look), None
+        return job.look_first(context), None
     except Unavailable as error:
         return _no_alarm, error
 
@@ -128,12 +129,14 @@ def _still(alarm: Callable[[], InvariantBroken | None], seen: InvariantBroken) -
         return seen  # a database that does not answer explains nothing
 
 
-def look_at_job(settings: Settings, *, stop: Stop, tell: Callable[[str], None], plan: Callable[[Look], Done]) -> Done:
+def look_at_job(
+    settings: Settings, *, cancel: Stop, report: Callable[[str], None], plan: Callable[[RunContext], Done]
+) -> Done:
     """What a run would do. The database itself refuses every write; no lease is taken, no record left."""
     with connect(settings.database_url, application_name="bo-engine") as conn:
         refuse_writes(conn)
         require_own_database(conn, settings)
-        return plan(Look(settings, conn, stop, tell))
+        return plan(run_context(settings, conn, report=report, cancel=cancel))
 
 
 def ended_by(error: BaseException, took_ms: int) -> Ended:
@@ -171,13 +174,13 @@ class _Told:
         """Since the run began."""
         return (time.monotonic_ns() - self._began_ns) // 1_000_000
 
-    def begin_row(self, lease: Lease) -> None:
+    def begin_row(self, context: RunContext) -> None:
         """The row of a run that has its lease. It must be there: a run without it would leave no trace when killed."""
-        with lease.transaction():
+        self._token = context.held.token
+        with context.transaction():
             self._row = insert_run(
-                lease.conn, self._job.name, host=self._host, pid=self._pid, token=lease.token, engine=self._version
+                context.conn, self._job.name, host=self._host, pid=self._pid, token=self._token, engine=self._version
             )
-        self._token = lease.token
 
     def end_row(self, conn: Conn, ended: Ended) -> None:
         """The end in the row, or a row of its own for a run that never had the lease. Once."""
@@ -196,10 +199,10 @@ class _Told:
         except Exception as error:
             _LOG.warning("run_not_recorded", extra={"job": self._job.name, "reason": _said(error)})
 
-    def everywhere(self, ended: Ended, stop: Stop) -> None:
+    def everywhere(self, ended: Ended, cancel: Stop) -> None:
         """The line in the log, the metrics, the last ping: of the end that the row tells, if it tells one."""
         # Whoever asks the run to end while a monitor is slow to answer does not change how it has ended.
-        with stop.working():
+        with cancel.working():
             self._tell(self._ended or ended)
 
     def _tell(self, ended: Ended) -> None:

@@ -4,7 +4,7 @@ from bo_engine.errors import UsageError
 from bo_engine.settings import Settings
 from io_layer.postgres.connection import Conn
 from io_layer.stores.installation import Deployment, insert_deployment, select_deployment
-from services.running.lease import Lease
+from services.running.context import RunContext
 
 
 def require_own_database(conn: Conn, settings: Settings) -> bool:
@@ -25,13 +25,13 @@ def require_own_database(conn: Conn, settings: Settings) -> bool:
     return True
 
 
-def claim_database(lease: Lease, settings: Settings) -> None:
+def claim_database(context: RunContext) -> None:
     """From the first job on the database belongs to the installation that the settings name. Call it when the chain
-    has confirmed them. Raises: UsageError ``other_database``."""
-    if not require_own_database(lease.conn, settings):
-        with lease.transaction():
-            insert_deployment(lease.conn, _ours(settings))
-        require_own_database(lease.conn, settings)
+    has confirmed them, under a lease. Raises: UsageError ``other_database``."""
+    if not require_own_database(context.conn, context.settings):
+        with context.transaction():
+            insert_deployment(context.conn, _ours(context.settings))
+        require_own_database(context.conn, context.settings)
 
 
 def _ours(settings: Settings) -> Deployment:

@@ -4,16 +4,16 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from bo_engine.errors import EngineError, Halted
+from bo_engine.errors import EngineError
 from bo_engine.log import get_logger
 from io_layer.postgres.connection import Conn
-from io_layer.stores.halts import select_halt
-from io_layer.stores.leases import Holder, acquire_lease, guard_lease, release_lease, renew_lease, select_lease
-from services.running.cancel import Stop
+from io_layer.stores.leases import Holder, acquire_lease, release_lease, select_lease
+from services.running.context import HeldLease, RunContext
+from services.running.halted import require_not_halted
 
 TTL_S: Final = 900
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -21,56 +21,28 @@ _PROCESS_IDS: Final = Path("/proc/self/ns/pid")
 _LOG = get_logger("lease")
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A held lease. Every transaction that writes for the job goes through ``transaction``, which is fenced."""
-
-    conn: Conn
-    job: str
-    token: int
-    stop: Stop
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """A transaction that commits only while the lease is ours, and begins only while nobody asks the run to end.
-
-        Raises: Unavailable ``lease_lost``; Stopped; Halted ``job_halted``.
-        """
-        self.stop.check()
-        with self.conn.transaction():
-            halted = guard_lease(self.conn, self.job, self.token)
-            # A halt is heard where a signal is: what must go to its end does.
-            if halted is not None and self.stop.is_heard:
-                raise job_halted(self.job, halted)
-            yield
-
-    def renew(self) -> None:
-        """Hold it longer; called between steps. Raises: Unavailable ``lease_lost``; Stopped."""
-        self.stop.check()
-        renew_lease(self.conn, self.job, self.token, TTL_S)
+C = TypeVar("C", bound=RunContext)
 
 
 @contextmanager
-def held_lease(conn: Conn, job: str, stop: Stop | None = None) -> Iterator[Lease]:
-    """Take the job's lease, give it back at the end.
+def held_lease(context: C, job: str, *, ttl_s: int = TTL_S) -> Iterator[C]:
+    """Take the job's lease and yield the context with it; give it back at the end.
 
     The lease of a process of this machine that is dead is taken over at once; any other, also one of before a reboot,
-    when it expires.
-    ``stop``: whoever may ask this run to end. Raises: Unavailable ``lease_held``, naming the holder; Stopped;
-    Halted ``job_halted``.
+    when it expires. Raises: Unavailable ``lease_held``, naming the holder; Stopped; Halted ``job_halted``.
     """
-    stop = stop or Stop()
+    conn = context.conn
     require_not_halted(conn, job)
     host, pid = this_machine(), os.getpid()
     holder = Holder(name=f"{socket.gethostname()} process {pid}", host=host, pid=pid, pid_started=_started(pid) or 0)
     # From before it is taken until after it is given back, so that no wish to end comes between.
-    with stop.working():
-        token = acquire_lease(conn, job, holder, TTL_S, dead_token=_dead_token(conn, job, host))
-        lease = Lease(conn, job, token, stop)
+    with context.cancel.working():
+        token = acquire_lease(conn, job, holder, ttl_s, dead_token=_dead_token(conn, job, host))
+        lease = HeldLease(job, token, ttl_s)
         try:
-            yield lease
+            yield replace(context, lease=lease)
         finally:
-            _give_back(lease)
+            _give_back(conn, lease)
 
 
 def this_machine() -> str:
@@ -85,26 +57,10 @@ def this_machine() -> str:
     return " ".join(known)
 
 
-def require_not_halted(conn: Conn, job: str) -> None:
-    """Raises: Halted ``job_halted``."""
-    halt = select_halt(conn, job)
-    if halt is not None:
-        raise job_halted(job, halt.reason)
-
-
-def job_halted(job: str, reason: str) -> Halted:
-    """The error of a job that a person has stopped."""
-    return Halted(
-        "job_halted",
-        f"job {job} is halted: {reason}; `bo-engine jobs` says by whom, `bo-engine resume --job {job} --by NAME` (or "
-        "--all) lets it go on",
-    )
-
-
-def _give_back(lease: Lease) -> None:
+def _give_back(conn: Conn, lease: HeldLease) -> None:
     # A database that is gone releases nothing; the next run on this host sees that we are dead.
     try:
-        release_lease(lease.conn, lease.job, lease.token)
+        release_lease(conn, lease.job, lease.token)
     except EngineError:
         return
     except Exception as error:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bo_engine.log import get_logger
-from bo_engine.units import DayId, Hash32, Wallet
+from bo_engine.units import Hash32, Wallet
 from io_layer.contracts.codec import codec
-from io_layer.lottery.stores.pipeline import select_day
 from io_layer.rpc.reader import Block
 from io_layer.rpc.sender import Receipt, read_receipt
 from io_layer.stores.audit import insert_audit
@@ -29,8 +28,7 @@ from io_layer.stores.journal import (
     select_transaction,
 )
 from io_layer.stores.journal import Purpose as StoredPurpose
-from services.lottery.engine import Engine
-from services.running.lease import Lease
+from services.running.context import RunContext
 
 _LOG = get_logger("journal")
 _SPENT = ("REVERTED", "DROPPED")
@@ -39,22 +37,22 @@ _TRIES = 2  # transactions that may fail on the chain before a person must look
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What is to be done on-chain, once: a function of a contract, for a day, in a round (the day's takebacks)."""
+    """What is to be done on-chain, once: a function of a contract, for a subject (``day 20778``), in a round."""
 
     contract: str
     address: Wallet
     function: str
-    day_id: DayId
+    subject: str
     round: int
 
 
-def stored_purpose(engine: Engine, purpose: Purpose) -> StoredPurpose:
+def stored_purpose(context: RunContext, purpose: Purpose) -> StoredPurpose:
     """The purpose as the journal's key."""
     return StoredPurpose(
-        chain_id=engine.game.chain.chain_id,
+        chain_id=context.chain.chain_id,
         contract=purpose.address,
         selector=codec(purpose.contract).selector(purpose.function),
-        day_id=purpose.day_id,
+        subject=purpose.subject,
         round=purpose.round,
     )
 
@@ -69,24 +67,24 @@ def current_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
     return live[-1] if live else None
 
 
-def follow(engine: Engine, lease: Lease, purpose: Purpose) -> None:
+def follow(context: RunContext, purpose: Purpose) -> None:
     """Write down what became of the purpose's transactions up to the final block.
 
     An attempt that is finally mined without effect, or whose nonce another transaction finally took, is spent; only
     then may the purpose be prepared again.
     """
-    stored = select_transaction(engine.conn, stored_purpose(engine, purpose))
+    stored = select_transaction(context.conn, stored_purpose(context, purpose))
     if stored is not None and stored.status not in ("FINAL", "ADOPTED"):
-        follow_stored(engine, lease, stored, engine.game.chain.read_final_block())
+        follow_stored(context, stored, context.chain.read_final_block())
 
 
-def follow_stored(engine: Engine, lease: Lease, stored: JournalTx, final: Block) -> None:
+def follow_stored(context: RunContext, stored: JournalTx, final: Block) -> None:
     """The same for a journal row, at a final block."""
-    attempts = select_attempts(engine.conn, stored.tx_id)
+    attempts = select_attempts(context.conn, stored.tx_id)
     open_ones = [attempt for attempt in attempts if attempt.state not in ("FINAL", *_SPENT)]
     if not open_ones:
         return
-    chain = engine.game.chain
+    chain = context.chain
     seen = [(attempt, read_receipt(chain, attempt.tx_hash, final)) for attempt in open_ones]
     counted = {
         sender: chain.read_final_nonce(final, sender)
@@ -94,26 +92,25 @@ def follow_stored(engine: Engine, lease: Lease, stored: JournalTx, final: Block)
     }
     taken = _taken_by_others(attempts, seen, counted)
     # All marks stand or fall together: none of them may be missing once the purpose is FINAL.
-    with lease.transaction():
+    with context.transaction():
         for attempt, receipt in seen:
-            _mark(engine, stored, attempt, receipt, final, is_spent=counted.get(attempt.sender, 0) > attempt.nonce)
+            _mark(context, stored, attempt, receipt, final, is_spent=counted.get(attempt.sender, 0) > attempt.nonce)
         for attempt in taken:
             details = {"settler": attempt.sender, "nonce": attempt.nonce, "tx_id": stored.tx_id}
+            day_id = context.policy.wording.day_of(stored.subject)
             # Not ``settler_nonce``: that it is known does not make what lies below it known.
-            insert_audit(
-                engine.conn, actor="engine", action="nonce_taken", day_id=stored.day_id,
-                details={"taken_from": details},
-            )  # fmt: skip
-        _open_again(engine, stored)
+            given = {"taken_from": details}
+            insert_audit(context.conn, actor="engine", action="nonce_taken", day_id=day_id, details=given)
+        _open_again(context, stored)
     for attempt in taken:
-        _LOG.error("nonce_taken", extra={"day_id": stored.day_id, "sender": attempt.sender, "nonce": attempt.nonce})
-        engine.tell(f"somebody else sent a transaction of our key with nonce {attempt.nonce}: who has the key?")
+        _LOG.error("nonce_taken", extra={"subject": stored.subject, "sender": attempt.sender, "nonce": attempt.nonce})
+        context.report(f"somebody else sent a transaction of our key with nonce {attempt.nonce}: who has the key?")
 
 
 def _mark(
-    engine: Engine, stored: JournalTx, attempt: Attempt, receipt: Receipt | None, final: Block, *, is_spent: bool
+    context: RunContext, stored: JournalTx, attempt: Attempt, receipt: Receipt | None, final: Block, *, is_spent: bool
 ) -> None:
-    conn, tx_id, number = engine.conn, stored.tx_id, attempt.attempt
+    conn, tx_id, number = context.conn, stored.tx_id, attempt.attempt
     if receipt is None:
         if is_spent:
             mark_dropped(conn, tx_id, number)
@@ -128,19 +125,19 @@ def _mark(
     mark(conn, tx_id, number, receipt.block_number, receipt.block_hash)
 
 
-def _open_again(engine: Engine, stored: JournalTx) -> None:
-    """A purpose whose attempts are all spent may take a new nonce, but not again and again without a person. That of a
-    voided day is closed."""
-    attempts = select_attempts(engine.conn, stored.tx_id)
+def _open_again(context: RunContext, stored: JournalTx) -> None:
+    """A purpose whose attempts are all spent may take a new nonce, but not again and again without a person; one that
+    its product has closed takes none."""
+    attempts = select_attempts(context.conn, stored.tx_id)
     reverted = sum(1 for attempt in attempts if attempt.state == "REVERTED")
     is_spent = all(attempt.state in _SPENT for attempt in attempts)
-    day = select_day(engine.conn, stored.day_id)
-    if is_spent and day is not None and day.status == "VOIDED":
-        mark_adopted(engine.conn, stored.tx_id, "its day is voided")
+    closed = context.policy.closed_because(stored)
+    if is_spent and closed is not None:
+        mark_adopted(context.conn, stored.tx_id, closed)
     elif is_spent and attempts[-1].state == "REVERTED" and reverted % _TRIES == 0:
-        mark_failed(engine.conn, stored.tx_id, f"{reverted} transactions of it failed on the chain")
+        mark_failed(context.conn, stored.tx_id, f"{reverted} transactions of it failed on the chain")
     else:
-        prepare_again(engine.conn, stored.tx_id, "every earlier transaction is finally spent without effect")
+        prepare_again(context.conn, stored.tx_id, "every earlier transaction is finally spent without effect")
 
 
 def _taken_by_others(
@@ -157,31 +154,31 @@ def _taken_by_others(
     return list(gone.values())
 
 
-def close_purpose(engine: Engine, lease: Lease, purpose: Purpose) -> Hash32 | None:
+def close_purpose(context: RunContext, purpose: Purpose) -> Hash32 | None:
     """The contract shows the wanted effect at a final block: the hash of our transaction that brought it, or None.
 
     None when another sender's did: then the purpose is marked as adopted, unless a transaction of ours is still under
     way (it fills its nonce and will find nothing left to do). Write the audit row beside it.
     """
-    follow(engine, lease, purpose)
-    stored = select_transaction(engine.conn, stored_purpose(engine, purpose))
-    found = select_attempts(engine.conn, stored.tx_id) if stored else []
+    follow(context, purpose)
+    stored = select_transaction(context.conn, stored_purpose(context, purpose))
+    found = select_attempts(context.conn, stored.tx_id) if stored else []
     ours = [attempt.tx_hash for attempt in found if attempt.state == "FINAL"]
     if stored is not None and not ours and all(attempt.state in _SPENT for attempt in found):
-        with lease.transaction():
-            mark_adopted(engine.conn, stored.tx_id, "the chain shows the effect of another sender's transaction")
+        with context.transaction():
+            mark_adopted(context.conn, stored.tx_id, "the chain shows the effect of another sender's transaction")
     return ours[-1] if ours else None
 
 
-def sent_block(engine: Engine, purpose: Purpose) -> int | None:
+def sent_block(context: RunContext, purpose: Purpose) -> int | None:
     """The block in which the purpose's transaction stands, or None."""
-    stored = select_transaction(engine.conn, stored_purpose(engine, purpose))
-    attempt = current_attempt(select_attempts(engine.conn, stored.tx_id)) if stored else None
+    stored = select_transaction(context.conn, stored_purpose(context, purpose))
+    attempt = current_attempt(select_attempts(context.conn, stored.tx_id)) if stored else None
     return attempt.block_number if attempt else None
 
 
-def transaction_hash(engine: Engine, purpose: Purpose) -> Hash32 | None:
+def transaction_hash(context: RunContext, purpose: Purpose) -> Hash32 | None:
     """The hash of the purpose's transaction that counts, or None."""
-    stored = select_transaction(engine.conn, stored_purpose(engine, purpose))
-    attempt = current_attempt(select_attempts(engine.conn, stored.tx_id)) if stored else None
+    stored = select_transaction(context.conn, stored_purpose(context, purpose))
+    attempt = current_attempt(select_attempts(context.conn, stored.tx_id)) if stored else None
     return attempt.tx_hash if attempt else None

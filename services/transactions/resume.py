@@ -5,7 +5,6 @@ from typing import Any
 
 from bo_engine.errors import EXIT_DONE, EXIT_LATER, Unavailable, UsageError
 from io_layer.keys.signer import Signer
-from io_layer.lottery.contracts.day_record import COMMITTED, RELEASED, VOIDED
 from io_layer.postgres.connection import read_only
 from io_layer.rpc.reader import Block
 from io_layer.rpc.sender import Broadcast
@@ -18,13 +17,12 @@ from io_layer.stores.journal import (
     select_open_transactions,
 )
 from services.chain.reorg_guard import require_final_blocks
-from services.lottery.engine import Engine
-from services.lottery.settlement.settle_days import JOB
-from services.running.lease import Lease, held_lease
+from services.running.context import RunContext
+from services.running.lease import held_lease
 from services.transactions.fee_bump import bump_reason
 from services.transactions.follow import current_attempt, follow_stored
 from services.transactions.send import checked_signer, deliver
-from services.transactions.show import kind_of, summary, transaction_of
+from services.transactions.show import summary, transaction_of
 
 _FINISHED = ("FINAL", "ADOPTED")
 
@@ -46,7 +44,7 @@ class Resumed:
         return {"dry_run": self.is_dry_run, "transactions": self.transactions, "exit_code": self.exit_code}
 
 
-def resume_transactions(engine: Engine, *, tx_id: int | None, dry_run: bool) -> Resumed:
+def resume_transactions(context: RunContext, *, tx_id: int | None, dry_run: bool) -> Resumed:
     """All open transactions, or the one asked for. Signs nothing but replacements at a nonce that is ours already.
 
     A FAILED one is prepared anew only if it is named: whoever names it has looked at it.
@@ -54,96 +52,82 @@ def resume_transactions(engine: Engine, *, tx_id: int | None, dry_run: bool) -> 
     """
     done = Resumed(dry_run)
     if dry_run:
-        with read_only(engine.conn):
-            final = engine.game.chain.read_final_block()
-            for stored in _wanted(engine, tx_id):
-                done.transactions.append(_would(engine, stored, final))
+        with read_only(context.conn):
+            final = context.chain.read_final_block()
+            for stored in _wanted(context, tx_id):
+                done.transactions.append(_would(context, stored, final))
         return done
-    with held_lease(engine.conn, JOB, engine.stop) as lease:
-        require_final_blocks(engine, lease)
-        signer = _signer(engine)
-        for stored in _wanted(engine, tx_id):
-            engine.stop.check()
-            done.transactions.append(_resume(engine, lease, signer, stored))
+    with held_lease(context, context.policy.job) as context:
+        require_final_blocks(context)
+        signer = _signer(context)
+        for stored in _wanted(context, tx_id):
+            context.cancel.check()
+            done.transactions.append(_resume(context, signer, stored))
     return done
 
 
-def _wanted(engine: Engine, tx_id: int | None) -> list[JournalTx]:
-    return select_open_transactions(engine.conn) if tx_id is None else [transaction_of(engine.conn, tx_id)]
+def _wanted(context: RunContext, tx_id: int | None) -> list[JournalTx]:
+    return select_open_transactions(context.conn) if tx_id is None else [transaction_of(context.conn, tx_id)]
 
 
-def _signer(engine: Engine) -> Signer | None:
+def _signer(context: RunContext) -> Signer | None:
     # Stored bytes need no key: with the key of tomorrow, or none, they are still sent.
     try:
-        return checked_signer(engine)
+        return checked_signer(context)
     except UsageError as error:
-        engine.tell(f"no fee can be raised: {error.message}")
+        context.report(f"no fee can be raised: {error.message}")
         return None
 
 
-def _resume(engine: Engine, lease: Lease, signer: Signer | None, stored: JournalTx) -> dict[str, Any]:
+def _resume(context: RunContext, signer: Signer | None, stored: JournalTx) -> dict[str, Any]:
     if stored.status in _FINISHED:
-        return _told(engine, stored, "nothing: it is finished")
+        return _told(context, stored, "nothing: it is finished")
     if stored.status == "FAILED":
-        with lease.transaction():
-            prepare_failed(engine.conn, "tried anew by `tx resume`", tx_id=stored.tx_id)
+        with context.transaction():
+            prepare_failed(context.conn, "tried anew by `tx resume`", tx_id=stored.tx_id)
             details = {"tx_id": stored.tx_id, "reason": stored.reason}
-            insert_audit(
-                engine.conn, actor="operator", action="transaction_resumed", day_id=stored.day_id, details=details
-            )
-        return _told(engine, stored, "prepared anew: its job signs it when it is due")
-    final = engine.game.chain.read_final_block()
-    follow_stored(engine, lease, stored, final)
-    before = current_attempt(select_attempts(engine.conn, stored.tx_id))
+            day_id = context.policy.wording.day_of(stored.subject)
+            insert_audit(context.conn, actor="operator", action="transaction_resumed", day_id=day_id, details=details)
+        return _told(context, stored, "prepared anew: its job signs it when it is due")
+    final = context.chain.read_final_block()
+    follow_stored(context, stored, final)
+    before = current_attempt(select_attempts(context.conn, stored.tx_id))
     if before is None:
-        return _told(engine, stored, _close_if_done(engine, lease, stored, final))
+        return _told(context, stored, _close_if_done(context, stored, final))
     if before.state in ("MINED", "FINAL"):
-        return _told(engine, stored, "nothing: it is mined")
+        return _told(context, stored, "nothing: it is mined")
     try:
-        after = deliver(engine, lease, signer, stored)
+        after = deliver(context, signer, stored)
     except Unavailable as error:
-        return _told(engine, stored, error.message)
-    return _told(engine, stored, "sent again" if after.attempt == before.attempt else "sent with a higher fee")
+        return _told(context, stored, error.message)
+    return _told(context, stored, "sent again" if after.attempt == before.attempt else "sent with a higher fee")
 
 
-def _close_if_done(engine: Engine, lease: Lease, stored: JournalTx, final: Block) -> str:
-    if not _stands_on_chain(engine, stored, final):
+def _close_if_done(context: RunContext, stored: JournalTx, final: Block) -> str:
+    if not context.policy.is_done(stored, final):
         return "nothing: its job signs it when it is due"
-    with lease.transaction():
-        mark_adopted(engine.conn, stored.tx_id, "the chain shows the effect of another transaction")
+    with context.transaction():
+        mark_adopted(context.conn, stored.tx_id, "the chain shows the effect of another transaction")
     return "closed: another transaction has brought its effect"
 
 
-def _stands_on_chain(engine: Engine, stored: JournalTx, final: Block) -> bool:
-    """Whether nothing is left to do for the purpose: done by another sender, vetoed, or voided with its day."""
-    kind = kind_of(stored)
-    if kind is None:
-        return False
-    if kind.function == "requestSeed":
-        facts = engine.game.read_day(final, stored.day_id)
-        return bool(facts.vrf_requested_block) or facts.record.status == VOIDED
-    record = engine.game.read_record(final, stored.day_id)
-    ends = (RELEASED, VOIDED) if kind.function == "release" else (COMMITTED, RELEASED, VOIDED)
-    return record.takebacks > stored.round or record.status in ends
-
-
-def _would(engine: Engine, stored: JournalTx, final: Block) -> dict[str, Any]:
-    attempt = current_attempt(select_attempts(engine.conn, stored.tx_id))
+def _would(context: RunContext, stored: JournalTx, final: Block) -> dict[str, Any]:
+    attempt = current_attempt(select_attempts(context.conn, stored.tx_id))
     if stored.status == "FAILED":
         plan = "prepare it anew"
-    elif attempt is None and _stands_on_chain(engine, stored, final):
+    elif attempt is None and context.policy.is_done(stored, final):
         plan = "close it: another transaction has brought its effect"
     elif attempt is None or attempt.state in ("MINED", "FINAL") or stored.status in _FINISHED:
         plan = "follow it"
     else:
-        reason = bump_reason(engine.game.chain, attempt, Broadcast.ACCEPTED, final)
+        reason = bump_reason(context.chain, attempt, Broadcast.ACCEPTED, final)
         plan = "follow it and send it again" + (f", with a higher fee: {reason}" if reason else "")
-    return _told(engine, stored, f"would {plan}")
+    return _told(context, stored, f"would {plan}")
 
 
-def _told(engine: Engine, stored: JournalTx, did: str) -> dict[str, Any]:
-    now = transaction_of(engine.conn, stored.tx_id)
-    attempts = select_attempts(engine.conn, stored.tx_id)
+def _told(context: RunContext, stored: JournalTx, did: str) -> dict[str, Any]:
+    now = transaction_of(context.conn, stored.tx_id)
+    attempts = select_attempts(context.conn, stored.tx_id)
     live = current_attempt(attempts)
     waits = live is not None and live.state != "FINAL"
-    return {**summary(now, attempts), "did": did, "waits": waits}
+    return {**summary(context.policy.wording, now, attempts), "did": did, "waits": waits}

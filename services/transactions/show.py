@@ -1,6 +1,6 @@
 """Shows the transaction journal: what each transaction is for, where it stands, what the endpoints say of it."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from bo_engine.errors import InvalidInput, UsageError
 from bo_engine.units import hex_of
@@ -15,50 +15,38 @@ from io_layer.stores.journal import (
     select_open_transactions,
     select_transactions,
 )
-from services.lottery.engine import Engine
+from services.running.context import RunContext
 from services.transactions.follow import current_attempt
-from services.transactions.send import SIGNED_FUNCTIONS, TAKE_OFFICE
-
-_WORDS: Final = {"commitMerkleSettlement": "commit", "release": "release", "requestSeed": "VRF request"}
+from services.transactions.policy import Function, Wording
 
 
-class Kind(NamedTuple):
-    """Which of our functions a journal row calls."""
-
-    contract: str
-    function: str
-
-
-def kind_of(stored: JournalTx) -> Kind | None:
+def function_of(wording: Wording, stored: JournalTx) -> Function | None:
     """The function by its selector; None for one that this engine does not send."""
-    for contract, function in (*SIGNED_FUNCTIONS, TAKE_OFFICE):
-        if codec(contract).selector(function) == stored.selector:
-            return Kind(contract, function)
+    for function in wording.functions:
+        if codec(function.contract).selector(function.name) == stored.selector:
+            return function
     return None
 
 
-def purpose_in_words(stored: JournalTx) -> str:
+def purpose_in_words(wording: Wording, stored: JournalTx) -> str:
     """As ``commit of day 20778, round 0``."""
-    kind = kind_of(stored)
-    if kind is not None and kind.function == "takeOffice":
-        return f"takeOffice, possible from day {stored.day_id} on"
-    verb = _WORDS[kind.function] if kind else f"call of {hex_of(stored.selector)}"
-    return f"{verb} of day {stored.day_id}, round {stored.round}"
+    return wording.purpose_in_words(function_of(wording, stored), stored)
 
 
-def transaction_documents(conn: Conn, *, is_open: bool) -> list[dict[str, Any]]:
+def transaction_documents(conn: Conn, wording: Wording, *, is_open: bool) -> list[dict[str, Any]]:
     """Every transaction, or those that are not finished, oldest first. Reads the database only."""
     stored = select_open_transactions(conn) if is_open else select_transactions(conn)
-    return [summary(one, select_attempts(conn, one.tx_id)) for one in stored]
+    return [summary(wording, one, select_attempts(conn, one.tx_id)) for one in stored]
 
 
-def summary(stored: JournalTx, attempts: list[Attempt]) -> dict[str, Any]:
+def summary(wording: Wording, stored: JournalTx, attempts: list[Attempt]) -> dict[str, Any]:
     """One transaction in a line; the attempt that counts stands for it, else the last one. Wei as decimal strings."""
     shown = current_attempt(attempts) or (attempts[-1] if attempts else None)
     return {
         "id": stored.tx_id,
-        "purpose": purpose_in_words(stored),
-        "day_id": stored.day_id,
+        "purpose": purpose_in_words(wording, stored),
+        "subject": stored.subject,
+        "day_id": wording.day_of(stored.subject),
         "round": stored.round,
         "status": stored.status,
         "nonce": shown.nonce if shown else None,
@@ -70,20 +58,20 @@ def summary(stored: JournalTx, attempts: list[Attempt]) -> dict[str, Any]:
     }
 
 
-def transaction_document(engine: Engine, tx_id: int) -> dict[str, Any]:
+def transaction_document(context: RunContext, tx_id: int) -> dict[str, Any]:
     """All that there is to one transaction, and what both endpoints say of each attempt now.
 
     Raises: InvalidInput ``no_transaction``.
     """
-    stored = transaction_of(engine.conn, tx_id)
-    attempts = select_attempts(engine.conn, tx_id)
+    stored = transaction_of(context.conn, tx_id)
+    attempts = select_attempts(context.conn, tx_id)
     return {
-        **summary(stored, attempts),
+        **summary(context.policy.wording, stored, attempts),
         "reason": stored.reason,
         "chain_id": stored.chain_id,
         "contract": stored.contract,
-        "calldata": _decoded(stored),
-        "tries": [_attempt(engine, attempt) for attempt in attempts],
+        "calldata": _decoded(context.policy.wording, stored),
+        "tries": [_attempt(context, attempt) for attempt in attempts],
     }
 
 
@@ -95,15 +83,15 @@ def transaction_of(conn: Conn, tx_id: int) -> JournalTx:
     return stored
 
 
-def _decoded(stored: JournalTx) -> dict[str, Any]:
-    kind = kind_of(stored)
-    if kind is None:
+def _decoded(wording: Wording, stored: JournalTx) -> dict[str, Any]:
+    called = function_of(wording, stored)
+    if called is None:
         return {"bytes": hex_of(stored.calldata)}
     try:
-        found = codec(kind.contract).arguments(kind.function, stored.calldata)
+        found = codec(called.contract).arguments(called.name, stored.calldata)
     except UsageError:
-        return {"function": kind.function, "bytes": hex_of(stored.calldata)}
-    return {"function": kind.function, **{name: _plain(value) for name, value in found.items()}}
+        return {"function": called.name, "bytes": hex_of(stored.calldata)}
+    return {"function": called.name, **{name: _plain(value) for name, value in found.items()}}
 
 
 def _plain(value: Any) -> Any:
@@ -115,8 +103,8 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _attempt(engine: Engine, attempt: Attempt) -> dict[str, Any]:
-    chain = engine.game.chain
+def _attempt(context: RunContext, attempt: Attempt) -> dict[str, Any]:
+    chain = context.chain
     return {
         "attempt": attempt.attempt,
         "state": attempt.state,

@@ -10,5 +10,5 @@ from tests.support.played_world import PlayedWorld
 def true_run_hash(sold_world: PlayedWorld) -> str:
     """The run hash of the sold day when nobody has changed anything."""
     sold_world.restore()
-    with sold_world.engine() as engine:
-        return str(dry_run_step(engine, "settle", sold_world.day)["run_hash"])
+    with sold_world.context() as context:
+        return str(dry_run_step(context, "settle", sold_world.day)["run_hash"])

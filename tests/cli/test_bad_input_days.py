@@ -62,8 +62,8 @@ def test_a_day_without_seeds_waits_and_never_degrades(played: PlayedWorld, comma
         refusal = refused(played, *arguments, code="seeds_missing", exit_code=EXIT_LATER)
         assert f"day {played.day}" in refusal.message
         assert "`bo-engine refresh-seeds`" in refusal.message
-    with played.engine() as engine:
-        assert engine.conn.execute("SELECT count(*) FROM settlement_pipeline_runs").fetchone() == (0,)
+    with played.context() as context:
+        assert context.conn.execute("SELECT count(*) FROM settlement_pipeline_runs").fetchone() == (0,)
 
 
 def test_half_of_the_seeds_are_no_seeds(played: PlayedWorld) -> None:

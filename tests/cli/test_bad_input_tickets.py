@@ -75,8 +75,8 @@ def test_the_contract_refuses_a_bad_tip_at_the_purchase(played: PlayedWorld, num
     tips, now_s = packed(numbers), played.chain.now()
     terms = (player.wallet, now_s // 86_400, 0, keccak256(tips), 1, 0, ZERO_WALLET, 0, now_s + 600, bytes(16))
     data = codec("GameManager").call_data("buyTicket", (terms, tips))
-    with played.engine() as engine, pytest.raises(InvariantBroken) as refusal:
-        simulate(engine.game.chain, player.wallet, engine.game.contracts.game_manager, data)
+    with played.context() as context, pytest.raises(InvariantBroken) as refusal:
+        simulate(context.chain, player.wallet, context.game.contracts.game_manager, data)
     assert refusal.value.code == "would_revert"
     assert f"BadTip(index=0, mask={int.from_bytes(tips, 'big')})" in refusal.value.message
     assert before.differences(fingerprint(played)) == []

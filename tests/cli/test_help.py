@@ -145,7 +145,7 @@ def test_a_failed_check_says_so_by_its_exit_code(played: PlayedWorld) -> None:
 
 def payee(played: PlayedWorld) -> str:
     """A wallet that has won."""
-    with played.engine() as engine:
-        row = engine.conn.execute("SELECT min(wallet) FROM settlement_winner_payouts").fetchone()
+    with played.context() as context:
+        row = context.conn.execute("SELECT min(wallet) FROM settlement_winner_payouts").fetchone()
     assert row is not None
     return str(row[0])

@@ -79,14 +79,14 @@ def test_a_final_block_that_changes_stops_the_backfill_and_a_person_has_all_clai
     played.chain.mine(3)
     dropped = claimant.claim(claims[3:])
     played.chain.finalize()
-    with played.engine() as engine:
-        assert backfill_claim_events(engine).claims_final == 6
+    with played.context() as context:
+        assert backfill_claim_events(context).claims_final == 6
 
     drop_blocks_above(played, height)
     played.chain.call("anvil_dropTransaction", dropped)
     played.chain.mine(5)
-    with played.engine() as engine, pytest.raises(InvariantBroken) as caught:
-        backfill_claim_events(engine)
+    with played.context() as context, pytest.raises(InvariantBroken) as caught:
+        backfill_claim_events(context)
     assert caught.value.code == "final_block_changed"
     assert len(stored_claims(played)) == 6
     ((known_as,),) = rows(
@@ -98,8 +98,8 @@ def test_a_final_block_that_changes_stops_the_backfill_and_a_person_has_all_clai
     claimant.claim([claims[5], claims[3]])  # on the new chain, in another order
     played.chain.finalize()
     played.tamper("DELETE FROM event_cursors")  # what docs/operations.md says when no day was halted by it
-    with played.engine() as engine:
-        done = backfill_claim_events(engine)
+    with played.context() as context:
+        done = backfill_claim_events(context)
     assert (done.claims_final, done.suspended) == (5, 0)
     assert stored_claims(played) == claimed_logs(played)
     assert stored_claims(played, is_final=False) == []

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.world
 
 def as_engine(played: PlayedWorld, statement: str) -> str:
     """A statement of somebody who has the engine's login; the code with which the database refuses it, or ''."""
-    with played.engine() as engine:
+    with played.context() as context:
         try:
-            engine.conn.execute(statement.encode())
+            context.conn.execute(statement.encode())
         except EngineError as error:
             return error.code
     return ""
@@ -82,12 +82,12 @@ def test_a_forged_done_day_stops_every_job_until_it_is_gone(played: PlayedWorld)
     run = "(SELECT run_id FROM settlement_runs)"
     played.tamper(DONE_FAR.format(day=900_000, run=run))
     for work in (
-        lambda engine: played.settle(),
+        lambda context: played.settle(),
         refresh_seeds,
         recover_intents,
     ):
-        with ends_with("done_not_settled", 1), played.engine() as engine:
-            work(engine)
+        with ends_with("done_not_settled", 1), played.context() as context:
+            work(context)
     done = played.cli("settle", "--json")
     assert (done.code, "done_not_settled" in done.stdout) == (1, True)
     assert settler_nonce(played) == nonce + 2  # commit and release of the first day, and nothing since
@@ -171,19 +171,19 @@ def test_a_cursor_beyond_the_chain_is_an_alarm_and_loses_no_ticket(played: Playe
     sold = played.sell(day)
     played.chain.finalize()
     assert as_engine(played, "UPDATE event_cursors SET block_number = block_number + 1000000") == ""
-    with ends_with("cursor_ahead", 1), played.engine() as engine:
-        recover_intents(engine)
+    with ends_with("cursor_ahead", 1), played.context() as context:
+        recover_intents(context)
     assert played.cli("recover-intents").code == 1
     assert as_engine(played, "DELETE FROM event_cursors") == ""  # what the message says
-    with played.engine() as engine:
-        assert recover_intents(engine).tickets_added == sold
+    with played.context() as context:
+        assert recover_intents(context).tickets_added == sold
     finish(played)
 
 
 def test_a_cursor_beyond_an_endpoint_that_lags_is_none(played: PlayedWorld) -> None:
     played.chain.mine(20)
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     played.world.proxy.fail("stale_head", blocks=10)
     assert played.cli("recover-intents").code == 0
 

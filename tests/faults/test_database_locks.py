@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg.pq import TransactionStatus
 
-import services.lottery.engine
+import services.lottery.context
 from bo_engine.errors import EngineError
 from bo_engine.units import DayId
 from io_layer.postgres.connection import Conn, connect
@@ -51,7 +51,7 @@ def patience(monkeypatch: pytest.MonkeyPatch, lock_timeout_ms: int) -> None:
     def impatient(url: str, **given: Any) -> Conn:
         return real(url, **{**given, "lock_timeout_ms": lock_timeout_ms})
 
-    monkeypatch.setattr(services.lottery.engine, "connect", impatient)
+    monkeypatch.setattr(services.lottery.context, "connect", impatient)
 
 
 def in_background(work: Callable[[], object]) -> tuple[threading.Thread, list[EngineError]]:
@@ -111,8 +111,8 @@ def test_a_database_whose_default_is_serializable_makes_no_difference(played: Pl
             psycopg.sql.Identifier(name)
         )
     )
-    with played.engine() as engine:
-        assert engine.conn.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
+    with played.context() as context:
+        assert context.conn.execute("SHOW transaction_isolation").fetchone() == ("read committed",)
     finishes(played, run_hash, nonce)
 
 
@@ -122,7 +122,7 @@ def test_nobody_outside_is_asked_while_a_transaction_is_open(
     """Seen at the real doors: each HTTP request of a settled night, and the state of the engine's sessions then."""
     sessions: list[Conn] = []
     asked: list[str] = []
-    real_connect, real_send = services.lottery.engine.connect, http.client.HTTPConnection.send
+    real_connect, real_send = services.lottery.context.connect, http.client.HTTPConnection.send
 
     def watched(url: str, **given: Any) -> Conn:
         sessions.append(real_connect(url, **given))
@@ -138,7 +138,7 @@ def test_nobody_outside_is_asked_while_a_transaction_is_open(
         real_send(self, data)
 
     count: list[int] = []
-    monkeypatch.setattr(services.lottery.engine, "connect", watched)
+    monkeypatch.setattr(services.lottery.context, "connect", watched)
     monkeypatch.setattr(http.client.HTTPConnection, "send", send)
     played.settle_through()
     day = DayId(played.day + 1)
@@ -210,8 +210,8 @@ def test_purchases_come_home_while_the_app_holds_their_intents_and_the_intents_f
         with somebody(played, app_url(played)) as app, somebody(played, app_url(played)) as squatter:
             app.execute("SELECT FROM buy_intents WHERE intent_id = %s FOR UPDATE", [locked])
             # The buyer and nonce of a purchase that no intent knows, in a transaction that never ends.
-            with played.engine() as engine:
-                engine.conn.execute("DELETE FROM buy_intents WHERE intent_id = %s", [created])
+            with played.context() as context:
+                context.conn.execute("DELETE FROM buy_intents WHERE intent_id = %s", [created])
             shop.send(permit, signature)
             played.chain.finalize()
             columns = "buyer, day_id, pool_id, paid_tips, voucher_tips, gas_cost, deadline, nonce, tips"
@@ -256,8 +256,8 @@ def test_intents_that_never_end_let_the_others_have_their_turn(
         while shop.intent(reverted).status == "SUBMITTED":
             runs += 1
             assert runs <= 2, "starved"
-            with played.engine() as engine:
-                recover_intents(engine)
+            with played.context() as context:
+                recover_intents(context)
         assert shop.intent(reverted).status == "FAILED"
         assert rows(played, "SELECT count(*) FROM buy_intents WHERE day_id = 2000000 AND status = 'SUBMITTED'") == [
             (20,)
@@ -267,6 +267,6 @@ def test_intents_that_never_end_let_the_others_have_their_turn(
 def test_an_intent_ends_with_its_day_whatever_deadline_it_names(played: PlayedWorld) -> None:
     """A permit buys on its own day only."""
     played.tamper(FLOOD, day=played.day, count=3)
-    with played.engine() as engine:
-        assert recover_intents(engine).expired == 3
-        assert refresh_seeds(engine).waiting == []
+    with played.context() as context:
+        assert recover_intents(context).expired == 3
+        assert refresh_seeds(context).waiting == []

@@ -127,18 +127,18 @@ def test_a_day_without_winners_is_committed_with_root_zero_and_carries_its_pot(s
     shop.submit(replace(shop.order(), tips=pack_masks([mask_of(tip, 9)])))
     played.close(shop.day, has_tips=False)
     drand = played.world.ruleset.drand
-    with played.engine() as engine:
-        refresh_seeds(engine)
+    with played.context() as context:
+        refresh_seeds(context)
         played.chain.advance_to(played.chain.now() + drand.delay_s + 2 * drand.period_s)
         played.chain.mine(2)
-        refresh_seeds(engine)
+        refresh_seeds(context)
         ((drand_round, randomness),) = rows(
             played,
             f"SELECT drand_round, drand_randomness FROM day_seeds WHERE day_id = {shop.day}",  # noqa: S608 - a number
         )
-        deployment = engine.game.deployment
+        deployment = context.game.deployment
         played.world.fulfil_vrf(shop.day, _losing_word(deployment, shop.day, drand_round, randomness, set(tip)))
-        while refresh_seeds(engine).waiting:
+        while refresh_seeds(context).waiting:
             played.chain.mine(1)
     played.settle()
     played.pass_challenge()
@@ -226,8 +226,8 @@ def test_hostile_text_of_people_is_data_and_changes_no_table(shop: Shop) -> None
     orders = [replace(shop.order(), buyer=replace(person, affiliate=None)) for person in people]
     _equip(shop, orders)
     shop.app.sell(orders)
-    with shop.played.engine() as engine:
-        recover_intents(engine)
+    with shop.played.context() as context:
+        recover_intents(context)
     settle_shop_day(shop)
     assert rows(shop.played, SCHEMA) == schema
     stored = {name for (name,) in rows(shop.played, "SELECT display_name FROM users")}

@@ -23,9 +23,9 @@ def settle(played: PlayedWorld) -> DayOutcome:
 
 def both_tell_doubled_rates(played: PlayedWorld) -> None:
     """Both endpoints tell each affiliate's rate twice as high."""
-    with played.engine() as engine:
-        affiliates = select_affiliates(engine.conn, played.day)
-        rates = engine.game.read_affiliate_rates(engine.game.chain.read_final_block(), affiliates, played.day)
+    with played.context() as context:
+        affiliates = select_affiliates(context.conn, played.day)
+        rates = context.game.read_affiliate_rates(context.chain.read_final_block(), affiliates, played.day)
     assert affiliates and any(rates.values())
     doubled = "0x" + encode(["uint16[]"], [[2 * rates[one] for one in affiliates]]).hex()
     selector = "0x" + codec("GameManager").selector("affiliateRatesOf").hex()
@@ -72,9 +72,9 @@ def test_a_lie_that_ends_after_the_challenge_period_is_met_before_the_release(pl
 def test_rates_that_both_told_falsely_until_the_approval_are_not_committed(played: PlayedWorld) -> None:
     true_hash = true_run_hash(played)
     both_tell_doubled_rates(played)
-    with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
+    with played.context(RPC_URL=played.world.primary_proxy.url) as context:
         for step in ("export", "affiliates", "compute", "approve"):
-            run_one_step(engine, step, played.day)
+            run_one_step(context, step, played.day)
     set_fault(played, "none")
     halts(played, "facts_differ")
     assert event_count(played, "DayCommitted") == 0

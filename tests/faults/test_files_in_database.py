@@ -116,8 +116,8 @@ def changed_files(played: PlayedWorld) -> set[str]:
 def nothing_comes_back(played: PlayedWorld, code: str) -> None:
     """`artifacts restore` refuses and leaves the disk as it is."""
     before = on_disk(played)
-    with played.engine() as engine, pytest.raises(InvariantBroken) as caught:
-        restore_artifacts(engine, played.day)
+    with played.context() as context, pytest.raises(InvariantBroken) as caught:
+        restore_artifacts(context, played.day)
     assert caught.value.code == code
     assert on_disk(played) == before
 
@@ -146,8 +146,8 @@ def approved_database(sold_world: PlayedWorld) -> str:
 def approved(sold_world: PlayedWorld, approved_database: str) -> PlayedWorld:
     """The world at that moment, with the files on the disk."""
     sold_world.restore(approved_database)
-    with sold_world.engine() as engine:
-        mirror_artifacts(engine, sold_world.day)
+    with sold_world.context() as context:
+        mirror_artifacts(context, sold_world.day)
     return sold_world
 
 
@@ -159,8 +159,8 @@ def test_a_file_changed_after_the_approval_halts_the_day_before_anything_is_sign
     nonce = settler_nonce(approved)
     for change in CHANGES[name]:
         approved.restore(approved_database)
-        with approved.engine() as engine:
-            mirror_artifacts(engine, approved.day)
+        with approved.context() as context:
+            mirror_artifacts(context, approved.day)
         change_both(approved, name, change)
         error = halts(approved, "files_differ")
         assert f": {name}; nothing is signed or published" in error.message, change.__name__
@@ -168,8 +168,8 @@ def test_a_file_changed_after_the_approval_halts_the_day_before_anything_is_sign
         assert settler_nonce(approved) == nonce
         assert rows(approved, "SELECT FROM chain_transactions WHERE contract = 'SettlementV4'") == []
         assert rows(approved, "SELECT FROM settlement_artifacts WHERE name = 'manifest.json'") == []
-        with approved.engine() as engine:
-            assert set(stored_states(engine, approved.day)) == {name}
+        with approved.context() as context:
+            assert set(stored_states(context, approved.day)) == {name}
     assert changed_files(approved) == {name}
     nothing_comes_back(approved, "files_differ")
     resume(approved)
@@ -203,9 +203,9 @@ def test_what_was_changed_in_the_database_alone_is_not_published(approved: Playe
 def test_a_file_changed_on_the_disk_alone_comes_back_from_the_database(approved: PlayedWorld) -> None:
     good = on_disk(approved)
     (folder_of(approved) / "winners_merkle.json").write_bytes(a_hash(good["winners_merkle.json"]))
-    with approved.engine() as engine:
-        assert stored_states(engine, approved.day) == {}
-        restore_artifacts(engine, approved.day)
+    with approved.context() as context:
+        assert stored_states(context, approved.day) == {}
+        restore_artifacts(context, approved.day)
     assert on_disk(approved) == good
 
 
@@ -254,12 +254,12 @@ def test_a_large_file_is_compared_in_bounded_memory(approved: PlayedWorld) -> No
     approved.tamper(
         "UPDATE settlement_artifacts SET size = %(size)s WHERE name = 'inputs.json'", size=pieces * CHUNK_BYTES
     )
-    with approved.engine() as engine:
-        run = select_live_run(engine.conn, approved.day)
+    with approved.context() as context:
+        run = select_live_run(context.conn, approved.day)
         assert run is not None
         tracemalloc.start()
         with pytest.raises(InvariantBroken, match="files_differ"):
-            require_files(engine, run)
+            require_files(context, run)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert most < 8 * CHUNK_BYTES
@@ -272,8 +272,8 @@ def signed_by(signer: Signer, played: PlayedWorld, **files: bytes) -> bytes:
     """A manifest of the day as this key would sign it, with other files in it."""
     sha256s = {name: hashlib.sha256(stored_file(played, name)).digest() for name in DETERMINISTIC_FILES}
     sha256s |= {name.replace("__", "."): digest for name, digest in files.items()}
-    with played.engine() as engine:
-        manifest = Manifest(played.day, engine.game.deployment, sha256s, signer.address)  # type: ignore[arg-type]
+    with played.context() as context:
+        manifest = Manifest(played.day, context.game.deployment, sha256s, signer.address)  # type: ignore[arg-type]
     return b"".join(render_manifest(manifest, signer.sign_manifest(manifest)))
 
 
@@ -343,8 +343,8 @@ def test_a_file_changed_after_the_manifest_was_signed_keeps_the_day_from_its_rel
                 change_both(world, name, change)
                 message = is_not_released(world, "files_differ", settler_nonce(world))
                 assert f": {name}; nothing is signed or published" in message, change.__name__
-                with world.engine() as engine:
-                    assert set(stored_states(engine, world.day)) == {name}
+                with world.context() as context:
+                    assert set(stored_states(context, world.day)) == {name}
                 nothing_comes_back(world, "files_differ")
             # The way out of the page: the owner removes the rows, the engine makes the file anew.
             remove_stored_file(world, name)
@@ -409,11 +409,11 @@ def test_what_was_changed_after_the_day_was_settled_is_found_and_not_brought_bac
 
 def forge_approval(played: PlayedWorld) -> None:
     """The audit row of the approval says what the rows are now."""
-    with played.engine() as engine:
-        run = select_live_run(engine.conn, played.day)
+    with played.context() as context:
+        run = select_live_run(context.conn, played.day)
         assert run is not None
-        assert "settlement_differs" in stored_states(engine, played.day)["rows"]
-        digest = "0x" + select_run_digest(engine.conn, played.day, run.run_id).hex()
+        assert "settlement_differs" in stored_states(context, played.day)["rows"]
+        digest = "0x" + select_run_digest(context.conn, played.day, run.run_id).hex()
     played.tamper(
         "UPDATE audit_log SET details = details || jsonb_build_object('rows_sha256', %(digest)s::text) "
         "WHERE action = 'run_approved'",
@@ -427,8 +427,8 @@ def test_a_bundle_that_was_forged_with_its_run_and_approval_is_not_the_chains(pl
     change_stored_file(played, "commit_bundle.json", forged)
     played.tamper("UPDATE settlement_runs SET run_hash = %(digest)s", digest=hashlib.sha256(forged).digest())
     forge_approval(played)
-    with played.engine() as engine:
-        assert "stands on-chain with run_hash" in stored_states(engine, played.day)["rows"]
+    with played.context() as context:
+        assert "stands on-chain with run_hash" in stored_states(context, played.day)["rows"]
     nothing_comes_back(played, "settlement_differs")
 
 
@@ -445,6 +445,6 @@ def test_rows_that_were_forged_with_their_approval_do_not_give_the_bundle(played
     played.settle_through()
     played.tamper(statement)
     forge_approval(played)
-    with played.engine() as engine:
-        assert "do not give its commit bundle" in stored_states(engine, played.day)["rows"]
+    with played.context() as context:
+        assert "do not give its commit bundle" in stored_states(context, played.day)["rows"]
     nothing_comes_back(played, "settlement_differs")

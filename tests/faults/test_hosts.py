@@ -85,13 +85,13 @@ def test_a_host_with_a_wrong_clock_seals_no_day(
     played: PlayedWorld, monkeypatch: pytest.MonkeyPatch, host: int, database: int, is_right: bool
 ) -> None:
     set_clocks(played, monkeypatch, host=host, database=database)
-    with played.engine() as engine:
-        engine.game.chain.is_local = False
+    with played.context() as context:
+        context.chain.is_local = False
         if is_right:
-            assert run_one_step(engine, "export", played.day).status == "WAITING"
+            assert run_one_step(context, "export", played.day).status == "WAITING"
             return
         with pytest.raises(Unavailable, match="no day is sealed and no seed chosen") as caught:
-            run_one_step(engine, "export", played.day)
+            run_one_step(context, "export", played.day)
     assert caught.value.code == "clock_wrong"
     assert rows(played, "SELECT count(*) FROM day_inputs") == [(0,)]
     row = pipeline(played)
@@ -103,14 +103,14 @@ def test_a_host_with_a_wrong_clock_chooses_no_seed(played: PlayedWorld, monkeypa
     kept = "SELECT vrf_word, drand_round FROM day_seeds"
     seeds = rows(played, kept)
     played.tamper("DELETE FROM day_seeds")
-    with played.engine() as engine:
-        engine.game.chain.is_local = False
+    with played.context() as context:
+        context.chain.is_local = False
         set_clocks(played, monkeypatch, host=-HOUR)
         with pytest.raises(Unavailable) as caught:
-            refresh_seeds(engine)
+            refresh_seeds(context)
         assert (caught.value.code, rows(played, kept)) == ("clock_wrong", [])
         set_clocks(played, monkeypatch, host=1)
-        refresh_seeds(engine)
+        refresh_seeds(context)
     assert rows(played, kept) == seeds
 
 
@@ -201,10 +201,10 @@ def test_the_name_of_a_version_is_made_of_its_sources_and_of_nothing_else(tmp_pa
 WORK = """
 import json, sys
 from bo_engine.settings import Settings
-from services.lottery.engine import open_engine
+from services.lottery.context import open_lottery
 from services.lottery.settlement.settle_days import run_one_step, settle_days
 given = json.loads(sys.stdin.read())
-with open_engine(Settings(given["env"]), tell=lambda _: None) as engine:
+with open_lottery(Settings(given["env"]), report=lambda _: None) as engine:
     for step in given["steps"]:
         run_one_step(engine, step, given["day"])
     if not given["steps"]:

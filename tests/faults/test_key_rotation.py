@@ -12,7 +12,7 @@ import services.lottery.settlement.steps.commit_day
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, EXIT_LATER, EXIT_USAGE, InvalidInput, Unavailable
 from bo_engine.settings import Settings
 from bo_engine.units import DayId, parse_wallet
-from services.lottery.engine import open_engine
+from services.lottery.context import open_lottery
 from services.lottery.settlement.settle_days import settle_days
 from tests.invariants.checker import check_at_rest, check_invariants
 from tests.support.commands import killed_at
@@ -363,9 +363,9 @@ def test_a_key_suspended_while_its_commit_is_prepared_leaves_the_day_waiting(pla
 
     with (
         pytest.raises(InvalidInput) as refusal,
-        open_engine(Settings(played.env), tell=suspend_now) as engine,
+        open_lottery(Settings(played.env), report=suspend_now) as context,
     ):
-        settle_days(engine, day=None)
+        settle_days(context, day=None)
     assert refusal.value.code == "settler_suspended"
     for _ in range(4):  # more often than what makes a day poison
         row = pipeline(played)

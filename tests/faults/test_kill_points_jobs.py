@@ -104,8 +104,8 @@ def closed_and_not_seeded(played: PlayedWorld) -> Course:
 def answered_and_not_collected(played: PlayedWorld) -> Course:
     """Chainlink has answered and the drand round is due: both seeds are there to be fetched."""
     closed_and_not_seeded(played)
-    with played.engine() as engine:
-        refresh_seeds(engine)
+    with played.context() as context:
+        refresh_seeds(context)
     chainlink_answers(played)
     return Course(REFRESH, ticks_until_done(REFRESH, chainlink_answers), seeded)
 
@@ -127,10 +127,10 @@ def seeded(played: PlayedWorld) -> Truth:
     """
     day = later(played)
     sent = f"""SELECT a.state FROM chain_transaction_attempts AS a JOIN chain_transactions AS t USING (tx_id)
-                WHERE t.day_id = {day}"""  # noqa: S608
-    with played.engine() as engine:
-        facts = engine.game.read_day(engine.game.chain.read_final_block(), day)
-        row = select_seeds(engine.conn, day)
+                WHERE t.subject = 'day {day}'"""  # noqa: S608
+    with played.context() as context:
+        facts = context.game.read_day(context.chain.read_final_block(), day)
+        row = select_seeds(context.conn, day)
     seeds = row.complete() if row else None
     if seeds is not None:
         verify_seeds(played.world.ruleset, day, seeds)
@@ -190,8 +190,8 @@ def claimed_and_not_known(played: PlayedWorld) -> Course:
     claimant = Claimant(played)
     claimant.claim(claims[:2])
     played.chain.finalize()
-    with played.engine() as engine:
-        backfill_claim_events(engine)
+    with played.context() as context:
+        backfill_claim_events(context)
     played.tamper("DELETE FROM claim_events WHERE log_index = (SELECT min(log_index) FROM claim_events)")
     ((tx_hash, log_index),) = rows(played, "SELECT tx_hash, log_index FROM claim_events")
     played.tamper(
@@ -218,8 +218,8 @@ def refunded_and_not_known(played: PlayedWorld) -> Course:
     refunder.refund(bought[:1])
     refunder.refund(bought[1:2])
     played.chain.finalize()
-    with played.engine() as engine:
-        backfill_claim_events(engine)
+    with played.context() as context:
+        backfill_claim_events(context)
     played.tamper("DELETE FROM refunds WHERE nonce = %(nonce)s", nonce=bought[1].nonce)
     played.tamper("DELETE FROM tickets WHERE ticket_id = %(id)s", id=bought[2].ticket_id)
     refunder.refund_many(bought[2:])

@@ -261,8 +261,8 @@ def test_three_equal_failures_stop_a_day_until_a_person_resumes_it(played: Playe
     assert state(played) == ("FAILED", "artifact_tampered")
     played.tamper("UPDATE day_seeds SET vrf_word = NULL")
     assert played.cli("settle").code == 75  # has to wait: neither a failure nor a success
-    with played.engine() as engine:
-        assert refresh_seeds(engine).words == [played.day]
+    with played.context() as context:
+        assert refresh_seeds(context).words == [played.day]
     fails()
     assert state(played) == ("HALTED", "poison")
     row = pipeline(played)
@@ -275,9 +275,9 @@ def test_three_equal_failures_stop_a_day_until_a_person_resumes_it(played: Playe
     again = played.cli("settle")
     assert again.code == 1 and "poison" in again.stderr
     assert before.differences(fingerprint(played)) == []  # nothing was tried
-    with played.engine() as engine:
-        recover_intents(engine)
-        refresh_seeds(engine)
+    with played.context() as context:
+        recover_intents(context)
+        refresh_seeds(context)
 
     resume(played)
     fails()

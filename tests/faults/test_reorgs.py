@@ -20,7 +20,7 @@ import pytest
 import io_layer.rpc.reader
 from bo_engine.errors import EXIT_DONE, EXIT_FAILED, InvariantBroken
 from io_layer.rpc.reader import ChainReader
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.transactions.resume import resume_transactions
 from tests.faults.test_kill_points import SEED, STRETCHES, Record, told
 from tests.invariants.checker import check_invariants
@@ -89,9 +89,9 @@ def test_a_reorg_at_every_boundary_costs_time_or_stops_the_day_and_no_truth(
 # -- C03 ---------------------------------------------------------------------------------------------------------------
 
 
-def resume_all(engine: Engine) -> object:
+def resume_all(context: LotteryContext) -> object:
     """`tx resume` for whatever is open."""
-    return resume_transactions(engine, tx_id=None, dry_run=False)
+    return resume_transactions(context, tx_id=None, dry_run=False)
 
 
 @pytest.mark.slow
@@ -117,8 +117,8 @@ def test_a_final_block_that_changes_stops_every_money_job_and_both_hashes_are_ke
     found = played.chain.call("eth_getBlockByNumber", hex(number), False)["hash"]
     assert f"0x{was}" in alarm.message and found in alarm.message and found != f"0x{was}"
     for job in (recover_intents, refresh_seeds, resume_all):
-        with played.engine(**through) as engine, pytest.raises(InvariantBroken) as caught:
-            job(engine)
+        with played.context(**through) as context, pytest.raises(InvariantBroken) as caught:
+            job(context)
         assert caught.value.code == "final_block_changed"
     evidence = rows(played, "SELECT details FROM audit_log WHERE action = 'final_block_changed' ORDER BY audit_id")
     assert {(one["was"], one["is"]) for (one,) in evidence if one["block_number"] == number} == {(f"0x{was}", found)}
@@ -198,8 +198,8 @@ def test_a_reorg_of_64_blocks_while_logs_are_paged_leaves_the_same_tickets(
     forget_the_chain(played)
     # The final block stays where it is, and 70 blocks stand above it: as on Arbitrum, where finality takes minutes.
     set_fault(played, "both", rule_of("frozen_finality"))
-    with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
-        engine.game.chain.read_final_block()
+    with played.context(RPC_URL=played.world.primary_proxy.url) as context:
+        context.chain.read_final_block()
     played.chain.mine(70)
     monkeypatch.setattr(io_layer.rpc.reader, "_LOG_PAGE_BLOCKS", 20)
     pages: list[int] = []
@@ -213,8 +213,8 @@ def test_a_reorg_of_64_blocks_while_logs_are_paged_leaves_the_same_tickets(
             yield stop, page
 
     monkeypatch.setattr(ChainReader, "read_log_pages", read_log_pages)
-    with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
-        recover_intents(engine)
+    with played.context(RPC_URL=played.world.primary_proxy.url) as context:
+        recover_intents(context)
     assert len(pages) > 3
     assert rows(played, "SELECT ticket_id, digest, tx_hash, block_hash FROM tickets ORDER BY ticket_id") == before
     monkeypatch.undo()

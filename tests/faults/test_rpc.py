@@ -17,7 +17,7 @@ from bo_engine.settings import Settings
 from bo_engine.units import DayId
 from io_layer.lottery.contracts.game import open_game
 from local_world.faults.rules import Rule
-from services.lottery.engine import open_engine
+from services.lottery.context import open_lottery
 from services.lottery.settlement.settle_days import settle_days
 from services.transactions.send import checked_signer
 from tests.invariants.checker import check_invariants
@@ -135,8 +135,8 @@ def test_a_chain_id_that_changes_while_the_day_is_read_halts_the_day(played: Pla
 
 
 def test_one_changed_byte_in_any_of_our_contracts_is_found(played: PlayedWorld) -> None:
-    with played.engine() as engine:
-        chain, contracts = engine.game.chain, engine.game.contracts
+    with played.context() as context:
+        chain, contracts = context.chain, context.game.contracts
     assert len(contracts.ours()) == 10  # and USDT, the eleventh, is not ours
     for name, address in contracts.ours().items():
         true_code = code_at(played, address)
@@ -223,9 +223,9 @@ def test_with_one_endpoint_down_people_can_look_and_money_waits(played: PlayedWo
 
 
 def test_what_was_opened_to_look_signs_nothing(played: PlayedWorld) -> None:
-    opened = open_engine(Settings(played.env), tell=lambda _: None, for_display=True)
-    with opened as engine, pytest.raises(InvariantBroken) as caught:
-        checked_signer(engine)
+    opened = open_lottery(Settings(played.env), report=lambda _: None, for_display=True)
+    with opened as context, pytest.raises(InvariantBroken) as caught:
+        checked_signer(context)
     assert caught.value.code == "display_only"
 
 
@@ -241,9 +241,9 @@ def calls_to_settle(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> dic
     monkeypatch.setattr(services.lottery.settlement.steps.commit_day, "_POLL_S", 2.0)
     counts = {"primary": 0, "fallback": 0}
     for _ in range(2):
-        with played.engine() as engine:
-            (outcome,) = settle_days(engine, day=None)
-            for name, calls in engine.game.chain.count_calls().items():
+        with played.context() as context:
+            (outcome,) = settle_days(context, day=None)
+            for name, calls in context.chain.count_calls().items():
                 counts[name] += sum(calls.values())
         played.pass_challenge()
     assert outcome.status == "DONE"

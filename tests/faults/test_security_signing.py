@@ -18,7 +18,7 @@ from io_layer.keys.signer import FIELDS, MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT, Sig
 from io_layer.lottery.stores.runs import select_live_run
 from services.lottery.settlement.files.artifacts import restore_artifacts
 from services.lottery.settlement.steps.commit_day import rebuilt_settlement
-from services.transactions.send import SIGNED_FUNCTIONS
+from services.lottery.wording import SIGNED
 from tests.invariants.checker import check_invariants
 from tests.support.meddling import resume
 from tests.support.observed import halts, rows, run_steps, settler_nonce
@@ -48,9 +48,9 @@ class Counting:
 
 def test_of_a_hundred_thousand_foreign_requests_not_one_is_signed() -> None:
     dice = random.Random(20_773)
-    selectors = {contract: codec(contract).selector(function) for contract, function in SIGNED_FUNCTIONS}
+    selectors = {contract: codec(contract).selector(function) for contract, function in SIGNED}
     at = dict(zip(selectors, OURS, strict=True))
-    allowed = frozenset((at[contract], codec(contract).selector(function)) for contract, function in SIGNED_FUNCTIONS)
+    allowed = frozenset((at[contract], codec(contract).selector(function)) for contract, function in SIGNED)
     others = [
         codec(name).selector(function)
         for name, function in (
@@ -163,8 +163,8 @@ def test_what_was_changed_after_the_approval_halts_the_day_before_a_signature(
 ) -> None:
     sold_world.restore(approved_database)
     before = settler_nonce(sold_world)
-    with sold_world.engine() as engine:
-        restore_artifacts(engine, sold_world.day)
+    with sold_world.context() as context:
+        restore_artifacts(context, sold_world.day)
     sold_world.tamper(statement)
     assert halts(sold_world, "settlement_differs").message.count("nothing is signed") == 1
     assert settler_nonce(sold_world) == before
@@ -213,15 +213,15 @@ def test_what_was_approved_for_another_contract_is_not_signed(
 ) -> None:
     # The database of one deployment under the settings of another, with every other check passed.
     sold_world.restore(approved_database)
-    with sold_world.engine() as engine:
-        run = select_live_run(engine.conn, sold_world.day)
+    with sold_world.context() as context:
+        run = select_live_run(context.conn, sold_world.day)
         assert run is not None
-        rebuilt_settlement(engine, run)
-        engine.game.contracts = replace(engine.game.contracts, **{name: Wallet("0x" + "77" * 20)})
+        rebuilt_settlement(context, run)
+        context.game.contracts = replace(context.game.contracts, **{name: Wallet("0x" + "77" * 20)})
         with pytest.raises(InvariantBroken) as caught:
-            rebuilt_settlement(engine, run)
+            rebuilt_settlement(context, run)
         assert caught.value.code == "settlement_differs"
-        engine.game.contracts = replace(engine.game.contracts, **{name: sold_world.world.record["contracts"][name]})
-        engine.game.chain.chain_id += 1
+        context.game.contracts = replace(context.game.contracts, **{name: sold_world.world.record["contracts"][name]})
+        context.chain.chain_id += 1
         with pytest.raises(InvariantBroken):
-            rebuilt_settlement(engine, run)
+            rebuilt_settlement(context, run)

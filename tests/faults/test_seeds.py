@@ -23,8 +23,8 @@ NOBODY = "0x" + "0b" * 20
 
 def refresh(played: PlayedWorld, **changed: str) -> Refreshed:
     """Run the job once, through both endpoints that can fail."""
-    with played.engine(RPC_URL=played.world.primary_proxy.url, **changed) as engine:
-        return refresh_seeds(engine)
+    with played.context(RPC_URL=played.world.primary_proxy.url, **changed) as context:
+        return refresh_seeds(context)
 
 
 def test_a_relay_with_a_network_of_its_own_is_neither_asked_for_its_key_nor_believed(played: PlayedWorld) -> None:
@@ -86,8 +86,8 @@ def closed_at_the_head_only(played: PlayedWorld) -> DayId:
 
 def request_of(played: PlayedWorld, day: DayId) -> tuple[int, int]:
     """Block time and block of the day's VRF request at the head."""
-    with played.engine() as engine:
-        _, at_s, block = engine.game.chain.read_at_head(engine.game.call("VRFReceiver", "requestOf", day))
+    with played.context() as context:
+        _, at_s, block = context.chain.read_at_head(context.game.call("VRFReceiver", "requestOf", day))
         return at_s, block
 
 
@@ -114,8 +114,8 @@ def test_the_word_is_requested_at_the_head_right_after_the_close_and_counts_when
     assert rows(played, seeds) == []
     set_fault(played, "none")
     played.chain.finalize()
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     done = refresh(played)
     assert (done.words, done.beacons) == ([day], [day])
     assert rows(played, seeds) == [(True, drand_round)]

@@ -142,8 +142,8 @@ def test_a_missing_lower_nonce_is_filled_before_the_next_one_and_never_skipped(p
     day = sell_another_day(played)
     nonce = settler_nonce(played)
     killed_at(played, "signed, not broadcast", "settle")
-    with played.engine() as engine:
-        refresh_seeds(engine)
+    with played.context() as context:
+        refresh_seeds(context)
     assert settler_nonce(played) == nonce + 2
     assert [one["nonce"] for one in all_tries(played)] == [0, nonce, nonce + 1]
     played.chain.mine(3)
@@ -178,13 +178,13 @@ def test_two_jobs_that_ask_for_a_nonce_at_the_same_moment_get_two(
 
     def job(act: Any) -> None:
         try:
-            with played.engine() as engine:
-                ends.append(act(engine))
+            with played.context() as context:
+                ends.append(act(context))
         except EngineError as error:
             ends.append(error)
 
     jobs = [
-        threading.Thread(target=job, args=[lambda engine: settle_days(engine, day=None)], name="settle"),
+        threading.Thread(target=job, args=[lambda context: settle_days(context, day=None)], name="settle"),
         threading.Thread(target=job, args=[refresh_seeds], name="refresh"),
     ]
     for each in jobs:
@@ -197,8 +197,8 @@ def test_two_jobs_that_ask_for_a_nonce_at_the_same_moment_get_two(
     assert all(not isinstance(end, EngineError) or end.exit_code == 75 for end in ends), ends
     for _ in range(3):
         played.chain.mine(3)
-        with played.engine() as engine:
-            refresh_seeds(engine)
+        with played.context() as context:
+            refresh_seeds(context)
     outcome = settle(played)
     assert outcome.run_status == "committed"
     signed = [one["nonce"] for one in all_tries(played)]

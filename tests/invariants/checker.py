@@ -427,8 +427,8 @@ def _check_files(played: PlayedWorld) -> None:
             _require(report.holds, "I12", f"day {day}: the verifier refuses the files: {report.failed}")
         _require("manifest.json" in stored or day not in _settled(played), "I12", f"day {day}: nobody signed its files")
         shutil.rmtree(folder)
-        with played.engine() as engine:
-            restore_artifacts(engine, day)
+        with played.context() as context:
+            restore_artifacts(context, day)
         _require(files_on_disk(played, day) == found, "I12", f"day {day}: restored with other bytes")
 
 

@@ -27,8 +27,8 @@ def refunded(sold_world: PlayedWorld) -> Iterator[Moment]:
     refunder.refund_many(purchases(sold_world, day)[:3])
     refunder.refund_vouchers(day)
     sold_world.chain.finalize()
-    with sold_world.engine() as engine:
-        backfill_claim_events(engine)
+    with sold_world.context() as context:
+        backfill_claim_events(context)
     moment = Moment(sold_world)
     yield moment
     moment.forget()

@@ -23,8 +23,8 @@ def computed_database(sold_world: PlayedWorld) -> str:
 def computed(sold_world: PlayedWorld, computed_database: str) -> Iterator[PlayedWorld]:
     """The world at the moment before the gates look at its first day."""
     sold_world.restore(computed_database)
-    with sold_world.engine() as engine:
-        mirror_artifacts(engine, sold_world.day)
+    with sold_world.context() as context:
+        mirror_artifacts(context, sold_world.day)
     yield sold_world
     sold_world.require_no_secret_left()
 

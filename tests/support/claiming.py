@@ -28,8 +28,8 @@ def settled_claims(played: PlayedWorld) -> list[Claim]:
         """SELECT wallet::text FROM settlement_winner_payouts UNION SELECT wallet::text
              FROM settlement_affiliate_payouts ORDER BY 1""",
     )
-    with played.engine() as engine:
-        answers = [make_proofs(engine.conn, engine.game.deployment, played.day, Wallet(one)) for (one,) in wallets]
+    with played.context() as context:
+        answers = [make_proofs(context.conn, context.game.deployment, played.day, Wallet(one)) for (one,) in wallets]
     return [claim for answer in answers for claim in parse_proof_answer(answer).values()]
 
 

@@ -86,14 +86,14 @@ def tick(played: PlayedWorld) -> Told:
     told = Told()
     for job in ("recover-intents", "refresh-seeds", "settle"):
         try:
-            with played.engine(RPC_URL=played.world.primary_proxy.url) as engine:
+            with played.context(RPC_URL=played.world.primary_proxy.url) as context:
                 if job == "recover-intents":
-                    recover_intents(engine)
+                    recover_intents(context)
                 elif job == "refresh-seeds":
-                    done = refresh_seeds(engine)
+                    done = refresh_seeds(context)
                     told.ends += [(job, 75, "seed_missing")] if done.exit_code else []
                 else:
-                    told.ends += [(job, one.exit_code, one.status) for one in settle_days(engine, day=None)
+                    told.ends += [(job, one.exit_code, one.status) for one in settle_days(context, day=None)
                                   if one.exit_code]  # fmt: skip
         except EngineError as error:
             told.ends.append((job, error.exit_code, error.code))
@@ -160,8 +160,8 @@ def settle_after(played: PlayedWorld, *, journal_is_true: bool = True) -> None:
             assert resumed <= 2, f"resumed again and again: {found}"
             if found.error_code == "seed_differs":
                 _forget_seeds(played)
-            with played.engine() as engine:
-                resume_day(engine, played.day, by="Ada")
+            with played.context() as context:
+                resume_day(context, played.day, by="Ada")
         told, found = tick(played), standing(played)
         if found.status == "DONE":
             break

@@ -39,11 +39,11 @@ def main() -> NoReturn:
 
 
 def _become(arguments: list[str], watch: Watch) -> NoReturn:
-    from cli.main import main as engine
+    from cli.main import main as context
 
     install(watch)
     sys.argv = ["bo-engine", *arguments]
-    engine()
+    context()
 
 
 def _serve(orders: socket.socket) -> NoReturn:

@@ -70,8 +70,8 @@ def veto(played: PlayedWorld, day: DayId | None = None) -> None:
 
 def resume(played: PlayedWorld, day: DayId | None = None) -> None:
     """A person lets the day go on."""
-    with played.engine() as engine:
-        resume_day(engine, day or played.day, by="Ada")
+    with played.context() as context:
+        resume_day(context, day or played.day, by="Ada")
 
 
 _LIVE_FILE = """

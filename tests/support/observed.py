@@ -28,16 +28,16 @@ def true_run_hash(played: PlayedWorld) -> str:
     """The run_hash of the first day when nobody interferes, from a dry run of the world as it was restored."""
     key = (str(played.world.root), played.day)
     if key not in _RUN_HASHES:
-        with played.engine() as engine:
-            ((document,), _) = dry_run_days(engine, day=None)
+        with played.context() as context:
+            ((document,), _) = dry_run_days(context, day=None)
         _RUN_HASHES[key] = str(document["run_hash"])
     return _RUN_HASHES[key]
 
 
 def run_steps(played: PlayedWorld, *steps: str, day: DayId | None = None, **changed: str) -> list[DayOutcome]:
     """Run steps by hand, one after the other."""
-    with played.engine(**changed) as engine:
-        return [run_one_step(engine, step, day or played.day) for step in steps]
+    with played.context(**changed) as context:
+        return [run_one_step(context, step, day or played.day) for step in steps]
 
 
 def halts(played: PlayedWorld, code: str, *, day: DayId | None = None, **changed: str) -> InvariantBroken:
@@ -90,7 +90,8 @@ def attempts(
         played,
         f"""SELECT a.state, encode(a.tx_hash, 'hex') FROM chain_transaction_attempts AS a
               JOIN chain_transactions AS t USING (tx_id)
-             WHERE t.day_id = {day or played.day} AND t.round = {round} AND encode(t.selector, 'hex') = '{selector}'
+             WHERE t.subject = 'day {day or played.day}' AND t.round = {round}
+               AND encode(t.selector, 'hex') = '{selector}'
              ORDER BY a.attempt""",  # noqa: S608 - our own constants
     )
 
@@ -112,18 +113,18 @@ def event_count(played: PlayedWorld, event: str, day: DayId | None = None, *, co
 
 def record_of(played: PlayedWorld, day: DayId | None = None) -> DayRecord:
     """The contract's record of the day at a final block."""
-    with played.engine() as engine:
-        return engine.game.read_record(engine.game.chain.read_final_block(), day or played.day)
+    with played.context() as context:
+        return context.game.read_record(context.chain.read_final_block(), day or played.day)
 
 
 def settlement_of(played: PlayedWorld) -> SettlementStruct:
     """What the approved run of the first day would commit."""
-    with played.engine() as engine:
+    with played.context() as context:
         from io_layer.lottery.stores.runs import select_live_run
 
-        run = select_live_run(engine.conn, played.day)
+        run = select_live_run(context.conn, played.day)
         assert run is not None
-        return rebuilt_settlement(engine, run)
+        return rebuilt_settlement(context, run)
 
 
 def files_of(played: PlayedWorld, day: DayId | None = None) -> dict[str, str]:

@@ -23,7 +23,7 @@ from local_world.lottery.app import App
 from local_world.lottery.bank import Bank
 from local_world.lottery.players import Way, make_affiliates, make_orders, make_players
 from local_world.lottery.world import World, start_world
-from services.lottery.engine import Engine, open_engine
+from services.lottery.context import LotteryContext, open_lottery
 from services.lottery.settlement.settle_days import DayOutcome, settle_days
 from tests.support.canaries import (
     require_clean_database,
@@ -137,15 +137,15 @@ class PlayedWorld:
     # -- the engine --------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def engine(self, **changed: str) -> Iterator[Engine]:
+    def context(self, **changed: str) -> Iterator[LotteryContext]:
         """The engine in this process, with some settings changed."""
-        with open_engine(Settings({**self.env, **changed}), tell=lambda _: None) as engine:
-            yield engine
+        with open_lottery(Settings({**self.env, **changed}), report=lambda _: None) as context:
+            yield context
 
     def settle(self, day: DayId | None = None, **changed: str) -> list[DayOutcome]:
         """Settle in this process."""
-        with self.engine(**changed) as engine:
-            return settle_days(engine, day=day)
+        with self.context(**changed) as context:
+            return settle_days(context, day=day)
 
     def settle_through(self) -> DayOutcome:
         """Settle the first day to its end: commit, challenge period, release."""
@@ -200,20 +200,20 @@ class PlayedWorld:
     def close(self, day: DayId, *, has_tips: bool = True) -> None:
         """Close the day, bring its purchases home, and its seeds if it has tips; it can be committed then."""
         self.chain.advance_to(day_end(day) + (0 if has_tips else self.world.ruleset.drand.delay_s))
-        with self.engine() as engine:
-            recover_intents(engine)
+        with self.context() as context:
+            recover_intents(context)
         if has_tips:
             self.bring_seeds(day)
 
     def bring_seeds(self, day: DayId) -> None:
         """Request the VRF word, play Chainlink, wait for the beacon, collect both."""
         drand = self.world.ruleset.drand
-        with self.engine() as engine:
-            refresh_seeds(engine)
+        with self.context() as context:
+            refresh_seeds(context)
             self.world.fulfil_vrf(day)
             self.chain.advance_to(self.chain.now() + drand.delay_s + 2 * drand.period_s)
             self.chain.mine(2)
-            while refresh_seeds(engine).waiting:
+            while refresh_seeds(context).waiting:
                 self.chain.mine(1)
 
 

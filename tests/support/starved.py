@@ -17,7 +17,7 @@ _kept: list[Any] = []
 
 def main() -> None:
     """Become the engine."""
-    from cli.main import main as engine
+    from cli.main import main as context
     from services.lottery.settlement import settle_days
 
     whose = sys.argv[1]
@@ -32,7 +32,7 @@ def main() -> None:
 
     settle_days._WORK["compute"] = starved
     sys.argv = ["bo-engine", *sys.argv[2:]]
-    engine()
+    context()
 
 
 def _filled() -> list[bytes]:

@@ -23,8 +23,8 @@ def act(played: PlayedWorld, role: str, contract: str, function: str, *arguments
 
 def planned(played: PlayedWorld, day: DayId) -> dict[str, Any]:
     """What void-plan says."""
-    with played.engine() as engine:
-        return plan_void(engine, day)
+    with played.context() as context:
+        return plan_void(context, day)
 
 
 def void_as_planned(played: PlayedWorld, day: DayId, role: str = "owner") -> dict[str, Any]:
@@ -47,16 +47,16 @@ def stakes_of(played: PlayedWorld, day: DayId) -> dict[Wallet, int]:
     """What each buyer of a day has paid himself, from the ticket rows in the plainest way."""
     prices = played.world.ruleset.prices_atoms
     stakes: dict[Wallet, int] = {}
-    with played.engine() as engine:
-        for ticket in stream_tickets(engine.conn, day):
+    with played.context() as context:
+        for ticket in stream_tickets(context.conn, day):
             stakes[ticket.buyer] = stakes.get(ticket.buyer, 0) + prices[ticket.pool_id] * ticket.paid_tips
     return stakes
 
 
 def refund(played: PlayedWorld, day: DayId, wallet: Wallet) -> int:
     """Anyone calls refund with the nonces that ``explain`` lists; what the wallet received."""
-    with played.engine() as engine:
-        nonces = [bytes.fromhex(row["nonce"][2:]) for row in explain(engine, day, wallet)["refunds"]]
+    with played.context() as context:
+        nonces = [bytes.fromhex(row["nonce"][2:]) for row in explain(context, day, wallet)["refunds"]]
     view = ChainView(played.chain, played.world.contracts)
     before = view.balance_of(wallet)
     act(played, "gas_safe", "ReserveVault", "refund", wallet, nonces)

@@ -99,8 +99,8 @@ def test_files_that_are_not_those_of_the_chain_are_found(played: PlayedWorld) ->
     folder = folder_of(played)
     rewrite(folder, "provenance.json", lambda it: it["purchases"][0].update(log_index=99))
     assert verify(played).failed == ["purchases"]
-    with played.engine() as engine:
-        restore_artifacts(engine, played.day)
+    with played.context() as context:
+        restore_artifacts(context, played.day)
     rewrite(folder, "inputs.json", lambda it: it["contracts"].update(settlement="0x" + "11" * 20))
     report = verify(played)
     assert "deployment" in report.failed
@@ -195,10 +195,10 @@ def test_the_manifest_of_before_a_key_rotation_comes_back_byte_for_byte_and_is_n
     name(played, other.address)
     pass_time(played)
     take(played, other)
-    with played.engine(SETTLER_PRIVATE_KEY="0x" + "77" * 32) as engine:
-        restore_artifacts(engine, played.day)
+    with played.context(SETTLER_PRIVATE_KEY="0x" + "77" * 32) as context:
+        restore_artifacts(context, played.day)
         assert (folder_of(played) / "manifest.json").read_bytes() == manifest
-        assert run_one_step(engine, "commit", played.day).facts["manifest"] == "signed"
+        assert run_one_step(context, "commit", played.day).facts["manifest"] == "signed"
     assert (folder_of(played) / "manifest.json").read_bytes() == manifest
     # Its signer is not the SETTLER any more, but he was, as the events of Roles show; also where nobody names a commit.
     assert verify(played).verdict == ANCHORED

@@ -1,23 +1,26 @@
 """The job backfill-claim-events: every claim and every refund on the chain becomes a row, once."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
+
+if TYPE_CHECKING:
+    from services.running.context import RunContext
 
 
-def _work(run: Run) -> Done:
+def _work(run: "RunContext") -> Done:
     from services.lottery.claims.index import backfill_claim_events
+    from services.lottery.context import lottery_of
 
-    with run.engine() as engine:
-        document = backfill_claim_events(engine, run.lease).document()
+    document = backfill_claim_events(lottery_of(run)).document()
     return Done(document, counts={name: value for name, value in document.items() if value is not None})
 
 
-def _plan(look: Look) -> Done:
+def _plan(run: "RunContext") -> Done:
     from services.lottery.claims.index import plan_claim_events
+    from services.lottery.context import lottery_of
 
-    with look.engine() as engine:
-        return Done(plan_claim_events(engine))
+    return Done(plan_claim_events(lottery_of(run)))
 
 
 JOB: Final = Job(

@@ -1,23 +1,26 @@
 """The job recover-intents: every purchase on the chain becomes a ticket, every intent finds its end."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
+
+if TYPE_CHECKING:
+    from services.running.context import RunContext
 
 
-def _work(run: Run) -> Done:
+def _work(run: "RunContext") -> Done:
+    from services.lottery.context import lottery_of
     from services.lottery.purchases.recover import recover_intents
 
-    with run.engine() as engine:
-        counts = recover_intents(engine, run.lease).document()
+    counts = recover_intents(lottery_of(run)).document()
     return Done(counts, counts=counts)
 
 
-def _plan(look: Look) -> Done:
+def _plan(run: "RunContext") -> Done:
+    from services.lottery.context import lottery_of
     from services.lottery.purchases.recover import plan_recovery
 
-    with look.engine() as engine:
-        return Done(plan_recovery(engine))
+    return Done(plan_recovery(lottery_of(run)))
 
 
 JOB: Final = Job(

@@ -2,20 +2,21 @@
 
 from typing import TYPE_CHECKING, Final
 
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bo_engine.errors import InvariantBroken
     from io_layer.postgres.connection import Conn
+    from services.running.context import RunContext
 
 
-def _work(run: Run) -> Done:
+def _work(run: "RunContext") -> Done:
+    from services.lottery.context import lottery_of
     from services.lottery.seeds.refresh_seeds import refresh_seeds
 
-    with run.engine() as engine:
-        done = refresh_seeds(engine, run.lease)
+    done = refresh_seeds(lottery_of(run))
     document = done.document()
     counts = {name: len(days) for name, days in document.items() if isinstance(days, list)}
     if done.waiting:
@@ -24,17 +25,17 @@ def _work(run: Run) -> Done:
     return Done(document, done.exit_code, counts)
 
 
-def _plan(look: Look) -> Done:
+def _plan(run: "RunContext") -> Done:
+    from services.lottery.context import lottery_of
     from services.lottery.seeds.refresh_seeds import plan_seeds
 
-    with look.engine() as engine:
-        return Done(plan_seeds(engine))
+    return Done(plan_seeds(lottery_of(run)))
 
 
-def _look_first(look: Look) -> "Callable[[], InvariantBroken | None]":
+def _look_first(run: "RunContext") -> "Callable[[], InvariantBroken | None]":
     from services.lottery.days.foreign_commit import look_for_foreign_commit
 
-    return look_for_foreign_commit(look)
+    return look_for_foreign_commit(run)
 
 
 def _is_idle(conn: "Conn") -> bool:

@@ -2,25 +2,26 @@
 
 from typing import TYPE_CHECKING, Final
 
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
 
 if TYPE_CHECKING:
     from io_layer.postgres.connection import Conn
+    from services.running.context import RunContext
 
 
-def _work(run: Run) -> Done:
+def _work(run: "RunContext") -> Done:
     from services.lottery.claims.resolve import resolve_pending_claims
+    from services.lottery.context import lottery_of
 
-    with run.engine() as engine:
-        counts = resolve_pending_claims(engine, run.lease)
+    counts = resolve_pending_claims(lottery_of(run))
     return Done(counts, counts=counts)
 
 
-def _plan(look: Look) -> Done:
+def _plan(run: "RunContext") -> Done:
     from services.lottery.claims.resolve import plan_pending_claims
+    from services.lottery.context import lottery_of
 
-    with look.engine() as engine:
-        return Done(plan_pending_claims(engine))
+    return Done(plan_pending_claims(lottery_of(run)))
 
 
 def _is_idle(conn: "Conn") -> bool:

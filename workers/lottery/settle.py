@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Final
 
 from bo_engine.errors import EXIT_DONE
 from bo_engine.units import DayId
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bo_engine.errors import InvariantBroken
     from io_layer.postgres.connection import Conn
+    from services.running.context import RunContext
 
 NAME: Final = "settle"
 
@@ -21,12 +22,13 @@ def settle_one(day: DayId) -> Job:
     return replace(JOB, work=lambda run: _work(run, day), is_idle=None)
 
 
-def _work(run: Run, day: DayId | None = None) -> Done:
+def _work(run: "RunContext", day: DayId | None = None) -> Done:
+    from services.lottery.context import lottery_of
     from services.lottery.settlement.settle_days import settle_due
 
-    with run.engine() as engine:
-        outcomes = settle_due(engine, run.lease, day=day)
-        calls = engine.game.chain.count_calls()
+    context = lottery_of(run)
+    outcomes = settle_due(context, day=day)
+    calls = context.chain.count_calls()
     code = max((outcome.exit_code for outcome in outcomes), default=EXIT_DONE)
     document = {"days": [outcome.document() for outcome in outcomes], "rpc_calls": calls, "exit_code": code}
     statuses = [outcome.status for outcome in outcomes]
@@ -41,10 +43,10 @@ def _work(run: Run, day: DayId | None = None) -> Done:
     return Done(document, code, counts)
 
 
-def _look_first(look: Look) -> "Callable[[], InvariantBroken | None]":
+def _look_first(run: "RunContext") -> "Callable[[], InvariantBroken | None]":
     from services.lottery.days.foreign_commit import look_for_foreign_commit
 
-    return look_for_foreign_commit(look)
+    return look_for_foreign_commit(run)
 
 
 def _is_idle(conn: "Conn") -> bool:

@@ -2,25 +2,26 @@
 
 from typing import TYPE_CHECKING, Final
 
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
 
 if TYPE_CHECKING:
     from io_layer.postgres.connection import Conn
+    from services.running.context import RunContext
 
 
-def _work(run: Run) -> Done:
+def _work(run: "RunContext") -> Done:
+    from services.lottery.context import lottery_of
     from services.lottery.display.update_pot_sizes import update_pot_sizes
 
-    with run.engine() as engine:
-        document = update_pot_sizes(engine, run.lease)
+    document = update_pot_sizes(lottery_of(run), dry_run=False)
     return Done(document, counts={"shown": document["shown"]})
 
 
-def _plan(look: Look) -> Done:
+def _plan(run: "RunContext") -> Done:
+    from services.lottery.context import lottery_of
     from services.lottery.display.update_pot_sizes import update_pot_sizes
 
-    with look.engine() as engine:
-        return Done(update_pot_sizes(engine, None))
+    return Done(update_pot_sizes(lottery_of(run), dry_run=True))
 
 
 def _is_idle(conn: "Conn") -> bool:

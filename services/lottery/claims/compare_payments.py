@@ -15,7 +15,7 @@ from io_layer.lottery.stores.payments.claim_events import sum_final_claims
 from io_layer.lottery.stores.payments.refund_events import sum_final_refunds
 from io_layer.lottery.stores.runs import select_settled_days
 from io_layer.rpc.reader import Block
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 
 
 class Gaps(NamedTuple):
@@ -57,10 +57,10 @@ class Differing(NamedTuple):
             )
 
 
-def compare_payments(engine: Engine, final: Block) -> Differing:
+def compare_payments(context: LotteryContext, final: Block) -> Differing:
     """All days that differ by a final block; nothing is read of single days whose totals agree."""
-    refunds, unknown_atoms = _compare_refunds(engine, final)
-    return Differing(_compare_claims(engine, final), refunds, unknown_atoms)
+    refunds, unknown_atoms = _compare_refunds(context, final)
+    return Differing(_compare_claims(context, final), refunds, unknown_atoms)
 
 
 def _sentences(has_paid: str, table: str, gaps: Gaps) -> list[str]:
@@ -93,15 +93,15 @@ def _gaps(paid: Mapping[DayId, int], ours: Mapping[DayId, int]) -> Gaps:
 # -- claims ------------------------------------------------------------------------------------------------------------
 
 
-def _compare_claims(engine: Engine, final: Block) -> Gaps:
-    ours = sum_final_claims(engine.conn)
-    totals = read_total_claimed(engine.game, final)
+def _compare_claims(context: LotteryContext, final: Block) -> Gaps:
+    ours = sum_final_claims(context.conn)
+    totals = read_total_claimed(context.game, final)
     if totals == {vault: sum(sums for (one, _), sums in ours.items() if one == vault) for vault in totals} and all(
         vault in totals for vault, _ in ours
     ):
         return Gaps()
     known = {day for _, day in ours}
-    paid = read_claimed_of_days(engine.game, final, sorted(known | set(_days_passed(engine, final))))
+    paid = read_claimed_of_days(context.game, final, sorted(known | set(_days_passed(context, final))))
     found = [_gaps(_of_vault(paid, vault), _of_vault(ours, vault)) for vault in {one for one, _ in paid | ours}]
     return Gaps(
         missing=sorted({day for gaps in found for day in gaps.missing}),
@@ -113,24 +113,24 @@ def _of_vault(sums: Mapping[tuple[Wallet, DayId], Atoms], vault: Wallet) -> dict
     return {day: atoms for (one, day), atoms in sums.items() if one == vault}
 
 
-def _days_passed(engine: Engine, final: Block) -> list[DayId]:
+def _days_passed(context: LotteryContext, final: Block) -> list[DayId]:
     """Every day that is over by a final block."""
-    return [DayId(day) for day in range(engine.game.first_day, day_of(final.timestamp_s))]
+    return [DayId(day) for day in range(context.game.first_day, day_of(final.timestamp_s))]
 
 
 # -- refunds -----------------------------------------------------------------------------------------------------------
 
 
-def _compare_refunds(engine: Engine, final: Block) -> tuple[Gaps, int]:
+def _compare_refunds(context: LotteryContext, final: Block) -> tuple[Gaps, int]:
     """The days that differ, and what ReserveVault calls refundable of no day that is over."""
-    ours = sum_final_refunds(engine.conn)
-    passed = set(_days_passed(engine, final))
-    total = read_refundable_total(engine.game, final)
+    ours = sum_final_refunds(context.conn)
+    passed = set(_days_passed(context, final))
+    total = read_refundable_total(context.game, final)
     # A day that is settled here was released and cannot be voided: it is not asked unless something is amiss.
-    likely = sorted(ours.keys() | passed - set(select_settled_days(engine.conn)))
-    days = read_day_refunds(engine.game, final, likely)
+    likely = sorted(ours.keys() | passed - set(select_settled_days(context.conn)))
+    days = read_day_refunds(context.game, final, likely)
     if _refundable(days) != total:
-        days = read_day_refunds(engine.game, final, sorted(ours.keys() | passed))
+        days = read_day_refunds(context.game, final, sorted(ours.keys() | passed))
     return _gaps({one.day_id: one.refunded_atoms for one in days}, ours), total - _refundable(days)
 
 

@@ -31,7 +31,7 @@ from io_layer.lottery.stores.payments.events import (
 from io_layer.postgres.connection import Conn
 from io_layer.rpc.reader import Block
 from io_layer.stores.cursors import EventCursor, move_cursor, select_cursor
-from services.chain.reorg_guard import CLAIMS, require_final_blocks
+from services.chain.reorg_guard import require_final_blocks
 from services.lottery.claims.compare_payments import Differing, compare_payments
 from services.lottery.claims.reconcile import resolve_explained, suspend_unexplained
 from services.lottery.claims.refunds import (
@@ -41,8 +41,8 @@ from services.lottery.claims.refunds import (
     suspend_unexplained_refunds,
 )
 from services.lottery.claims.suspend import kind_of, suspend
-from services.lottery.engine import Engine
-from services.running.lease import Lease
+from services.lottery.context import LotteryContext
+from services.lottery.policy import CLAIMS
 
 
 @dataclass(slots=True)
@@ -67,32 +67,32 @@ class Backfilled:
         self.refunds_final += rows.refunds
 
 
-def backfill_claim_events(engine: Engine, lease: Lease) -> Backfilled:
+def backfill_claim_events(context: LotteryContext) -> Backfilled:
     """Read from where the last run stopped up to the final block, compare with the contracts, then look at the head.
 
     Raises: InvariantBroken ``logs_incomplete`` when the contracts have paid another sum than the events show; all else
     is done by then. Unavailable ``cursor_moved``: the page at hand is not stored.
     """
     done = Backfilled()
-    final = require_final_blocks(engine, lease)
-    cursor = select_cursor(engine.conn, CLAIMS)
+    final = require_final_blocks(context)
+    cursor = select_cursor(context.conn, CLAIMS)
     if cursor is not None and cursor.block_number > final.number:
         # An endpoint lags behind what we have read from it before: nothing new is final for both.
         return done
-    _scan(engine, lease, final, cursor, done)
-    differing = _bring_back(engine, lease, final, done)
-    _close_explained(engine, lease, final, done)
-    _follow_head(engine, lease, final, done)
+    _scan(context, final, cursor, done)
+    differing = _bring_back(context, final, done)
+    _close_explained(context, final, done)
+    _follow_head(context, final, done)
     differing.require_none(final)
     return done
 
 
-def plan_claim_events(engine: Engine) -> dict[str, int]:
+def plan_claim_events(context: LotteryContext) -> dict[str, int]:
     """What a run would read: the blocks, and how many claims and refunds stand in them; writes nothing."""
-    final = engine.game.chain.read_final_block()
-    cursor = select_cursor(engine.conn, CLAIMS)
-    first = engine.settings.first_block if cursor is None else cursor.block_number + 1
-    found = [event for _, events in read_payment_pages(engine.game, first, final.number) for event in events]
+    final = context.chain.read_final_block()
+    cursor = select_cursor(context.conn, CLAIMS)
+    first = context.settings.first_block if cursor is None else cursor.block_number + 1
+    found = [event for _, events in read_payment_pages(context.game, first, final.number) for event in events]
     return {
         "from_block": first,
         "to_block": final.number,
@@ -101,35 +101,35 @@ def plan_claim_events(engine: Engine) -> dict[str, int]:
     }
 
 
-def _scan(engine: Engine, lease: Lease, final: Block, cursor: EventCursor | None, done: Backfilled) -> None:
-    first = engine.settings.first_block if cursor is None else cursor.block_number + 1
-    for stop, events in read_payment_pages(engine.game, first, final.number):
-        block_hash = Hash32(bytes.fromhex(engine.game.chain.read_block(stop).block_hash[2:]))
-        days = read_days_of(engine.game, final, events)
-        lease.renew()
-        with lease.transaction():
+def _scan(context: LotteryContext, final: Block, cursor: EventCursor | None, done: Backfilled) -> None:
+    first = context.settings.first_block if cursor is None else cursor.block_number + 1
+    for stop, events in read_payment_pages(context.game, first, final.number):
+        block_hash = Hash32(bytes.fromhex(context.chain.read_block(stop).block_hash[2:]))
+        days = read_days_of(context.game, final, events)
+        context.renew_lease()
+        with context.transaction():
             if cursor is None:
-                doubt_all(engine.conn)  # whoever removed the cursor takes the chain as it is now
-            _store(engine, stop, events, days, done)
-            move_cursor(engine.conn, CLAIMS, cursor, stop, block_hash)
+                doubt_all(context.conn)  # whoever removed the cursor takes the chain as it is now
+            _store(context, stop, events, days, done)
+            move_cursor(context.conn, CLAIMS, cursor, stop, block_hash)
         cursor = EventCursor(CLAIMS, stop, block_hash)
 
 
-def _store(engine: Engine, stop: int, events: Sequence[Payment], days: Days, done: Backfilled) -> None:
+def _store(context: LotteryContext, stop: int, events: Sequence[Payment], days: Days, done: Backfilled) -> None:
     """All that final blocks up to ``stop`` say, in place of what was believed of them."""
-    stands, gone = _overtaken(engine.conn, stop, events)
-    done.dropped += delete_not_final(engine.conn, gone)
-    done.count_final(set_final(engine.conn, stands))
-    done.count_final(insert_payments(engine.conn, events, is_final=True))
+    stands, gone = _overtaken(context.conn, stop, events)
+    done.dropped += delete_not_final(context.conn, gone)
+    done.count_final(set_final(context.conn, stands))
+    done.count_final(insert_payments(context.conn, events, is_final=True))
     if gone:
-        reopen_claims(engine.conn)
-    stored = set(select_final_at(engine.conn, events))
+        reopen_claims(context.conn)
+    stored = set(select_final_at(context.conn, events))
     places = {one.place for one in stored}
     # The contracts pay once; if the chain says twice, neither is dropped.
     odd = [(one, _why_not_stored(one, is_known=one.place in places)) for one in events if one not in stored]
-    done.suspended += suspend(engine.conn, odd)
-    done.suspended += suspend_unexplained(engine.conn, claims_of(events), engine.game.contracts.prize_vault)
-    done.suspended += suspend_unexplained_refunds(engine.conn, refunds_of(events), days)
+    done.suspended += suspend(context.conn, odd)
+    done.suspended += suspend_unexplained(context.conn, claims_of(events), context.game.contracts.prize_vault)
+    done.suspended += suspend_unexplained_refunds(context.conn, refunds_of(events), days)
 
 
 def _why_not_stored(event: Payment, *, is_known: bool) -> str:
@@ -152,58 +152,58 @@ def _overtaken(conn: Conn, stop: int, events: Sequence[Payment]) -> tuple[Sequen
     return stands, gone
 
 
-def _bring_back(engine: Engine, lease: Lease, final: Block, done: Backfilled) -> Differing:
+def _bring_back(context: LotteryContext, final: Block, done: Backfilled) -> Differing:
     """Compare with the contracts. From the first day that lacks payments on, all is read again; returned is what
     differs afterwards.
 
     This only adds. A final row that the chain does not have makes the alarm stay, and a person removes the cursor.
     """
-    differing = compare_payments(engine, final)
+    differing = compare_payments(context, final)
     done.read_again_from = differing.first_missing
     if done.read_again_from is None:
         return differing
     # Nothing of a day can be claimed or refunded before it is over.
-    first = engine.game.first_block_at(day_end(done.read_again_from), final, engine.settings.first_block)
-    block = engine.game.chain.read_block(max(first - 1, engine.settings.first_block))
+    first = context.game.first_block_at(day_end(done.read_again_from), final, context.settings.first_block)
+    block = context.chain.read_block(max(first - 1, context.settings.first_block))
     block_hash = Hash32(bytes.fromhex(block.block_hash[2:]))
-    with lease.transaction():
-        move_cursor(engine.conn, CLAIMS, select_cursor(engine.conn, CLAIMS), block.number, block_hash)
-    _scan(engine, lease, final, EventCursor(CLAIMS, block.number, block_hash), done)
-    return compare_payments(engine, final)
+    with context.transaction():
+        move_cursor(context.conn, CLAIMS, select_cursor(context.conn, CLAIMS), block.number, block_hash)
+    _scan(context, final, EventCursor(CLAIMS, block.number, block_hash), done)
+    return compare_payments(context, final)
 
 
-def _close_explained(engine: Engine, lease: Lease, final: Block, done: Backfilled) -> None:
+def _close_explained(context: LotteryContext, final: Block, done: Backfilled) -> None:
     """Close the rows of suspense_events whose payout or ticket has come to be known since."""
-    claims = select_explained(engine.conn, engine.game.contracts.prize_vault)
-    refunds = select_explained_refunds(engine.conn, engine.game, final)
+    claims = select_explained(context.conn, context.game.contracts.prize_vault)
+    refunds = select_explained_refunds(context.conn, context.game, final)
     if claims or refunds:
-        with lease.transaction():
-            done.explained = resolve_explained(engine.conn, [*claims, *refunds])
+        with context.transaction():
+            done.explained = resolve_explained(context.conn, [*claims, *refunds])
 
 
 # -- the head ----------------------------------------------------------------------------------------------------------
 
 
-def _follow_head(engine: Engine, lease: Lease, final: Block, done: Backfilled) -> None:
+def _follow_head(context: LotteryContext, final: Block, done: Backfilled) -> None:
     """Payments that are not final yet, for display. Nothing changes while the endpoints do not show the same chain."""
-    found = _read_head(engine, final)
+    found = _read_head(context, final)
     if found is None:
         return
-    shown = select_not_final(engine.conn)
+    shown = select_not_final(context.conn)
     gone, new = set(shown) - set(found), set(found) - set(shown)
     done.shown = len(found)
     if gone or new:
-        with lease.transaction():
-            done.dropped += delete_not_final(engine.conn, gone)
-            insert_payments(engine.conn, [one for one in found if one in new], is_final=False)
+        with context.transaction():
+            done.dropped += delete_not_final(context.conn, gone)
+            insert_payments(context.conn, [one for one in found if one in new], is_final=False)
 
 
-def _read_head(engine: Engine, final: Block) -> list[Payment] | None:
+def _read_head(context: LotteryContext, final: Block) -> list[Payment] | None:
     try:
-        head = engine.game.chain.read_common_head()
+        head = context.chain.read_common_head()
         if head is None:
             return None
-        pages = read_payment_pages(engine.game, final.number + 1, head.number)
+        pages = read_payment_pages(context.game, final.number + 1, head.number)
         return [event for _, events in pages for event in events]
     except Unavailable:
         return None

@@ -31,33 +31,33 @@ from io_layer.lottery.stores.payments.refund_tickets import (
 )
 from io_layer.postgres.connection import read_only
 from io_layer.rpc.reader import Block, Call
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 
 #: So many tickets a call: well below a block's gas.
 _NONCES_PER_CALL: Final = 100
 _NOT_VOIDED: Final = {COMMITTED: "a commit of it is pending", RELEASED: "it is settled"}
 
 
-def list_refunds(engine: Engine, day_id: DayId, wallet: Wallet | None = None) -> dict[str, Any]:
+def list_refunds(context: LotteryContext, day_id: DayId, wallet: Wallet | None = None) -> dict[str, Any]:
     """Totals, buyers with their tickets, and the vouchers; of one ``wallet`` also the calls that refund what is open.
 
     Amounts are decimal strings of atoms. ``agrees`` is False while our rows add up to another sum than the contract has
     refunded, and while our tickets add up to another stake than it has sold.
     Raises: InvalidInput ``day_not_voided``.
     """
-    block = engine.game.chain.read_final_block()
-    (day,) = read_day_refunds(engine.game, block, [day_id])
+    block = context.chain.read_final_block()
+    (day,) = read_day_refunds(context.game, block, [day_id])
     if not day.is_voided:
         what = _NOT_VOIDED.get(day.status, "it is not settled yet")
         raise InvalidInput(
             "day_not_voided", f"day {day_id} is not voided at final block {block.number}: {what}; nothing is refunded"
         )
-    with read_only(engine.conn):
-        tickets = select_refunds_of_day(engine.conn, day_id, wallet)
-        others = select_refunds_without_ticket(engine.conn, day_id)
-        paid = sum_final_refunds(engine.conn).get(day_id, Atoms(0))
-        bought = sum_own_stakes(engine.conn, day_id) + day.voucher_stake_atoms
-    notes = {} if wallet is None else _read_notes(engine, block, wallet, [one.nonce for one in tickets])
+    with read_only(context.conn):
+        tickets = select_refunds_of_day(context.conn, day_id, wallet)
+        others = select_refunds_without_ticket(context.conn, day_id)
+        paid = sum_final_refunds(context.conn).get(day_id, Atoms(0))
+        bought = sum_own_stakes(context.conn, day_id) + day.voucher_stake_atoms
+    notes = {} if wallet is None else _read_notes(context, block, wallet, [one.nonce for one in tickets])
     paid_since = {nonce for nonce, note in notes.items() if note.is_refunded}
     facts = {
         "day_id": day_id,
@@ -72,18 +72,18 @@ def list_refunds(engine: Engine, day_id: DayId, wallet: Wallet | None = None) ->
         "buyers": [
             _buyer(buyer, list(each), paid_since) for buyer, each in groupby(tickets, key=lambda one: one.buyer)
         ],
-        "vouchers": _vouchers(engine, day, others),
+        "vouchers": _vouchers(context, day, others),
         "unexplained": [_event(one) for one in others if one.kind != VOUCHERS],
-        "contract": engine.game.contracts.of(RESERVE),
+        "contract": context.game.contracts.of(RESERVE),
         "function": codec(RESERVE).signature("refund"),
     }
     if wallet is not None:
         due = {nonce: note.stake_atoms for nonce, note in notes.items() if note.stake_atoms and not note.is_refunded}
         facts["wallet"] = {
             "wallet": wallet,
-            "pays_to": read_payee(engine.game, block, wallet),
+            "pays_to": read_payee(context.game, block, wallet),
             "open": str(sum(due.values())),
-            "calls": _calls(engine, wallet, list(due)),
+            "calls": _calls(context, wallet, list(due)),
         }
     return facts
 
@@ -114,11 +114,11 @@ def _ticket(ticket: TicketRefund, *, is_paid: bool) -> dict[str, Any]:
     }
 
 
-def _vouchers(engine: Engine, day: DayRefunds, others: Sequence[RefundEvent]) -> dict[str, Any] | None:
+def _vouchers(context: LotteryContext, day: DayRefunds, others: Sequence[RefundEvent]) -> dict[str, Any] | None:
     if not day.voucher_stake_atoms:
         return None
     event = next((one for one in others if one.kind == VOUCHERS), None)
-    call = None if day.are_vouchers_refunded else voucher_refund_call(engine.game, day.day_id)
+    call = None if day.are_vouchers_refunded else voucher_refund_call(context.game, day.day_id)
     return {
         "account": day.voucher_account,
         "stake": str(day.voucher_stake_atoms),
@@ -139,15 +139,15 @@ def _event(event: RefundEvent) -> dict[str, Any]:
     }
 
 
-def _read_notes(engine: Engine, block: Block, buyer: Wallet, nonces: Sequence[bytes]) -> dict[bytes, Note]:
+def _read_notes(context: LotteryContext, block: Block, buyer: Wallet, nonces: Sequence[bytes]) -> dict[bytes, Note]:
     """The chain's own notes of these tickets of one buyer, by nonce."""
-    return dict(zip(nonces, read_notes(engine.game, block, buyer, nonces), strict=True)) if nonces else {}
+    return dict(zip(nonces, read_notes(context.game, block, buyer, nonces), strict=True)) if nonces else {}
 
 
-def _calls(engine: Engine, buyer: Wallet, nonces: Sequence[bytes]) -> list[dict[str, Any]]:
+def _calls(context: LotteryContext, buyer: Wallet, nonces: Sequence[bytes]) -> list[dict[str, Any]]:
     """The calls that refund these tickets."""
     parts = [nonces[start : start + _NONCES_PER_CALL] for start in range(0, len(nonces), _NONCES_PER_CALL)]
-    return [_call(refund_call(engine.game, buyer, part)) for part in parts]
+    return [_call(refund_call(context.game, buyer, part)) for part in parts]
 
 
 def _call(call: Call) -> dict[str, Any]:

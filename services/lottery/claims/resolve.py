@@ -12,8 +12,7 @@ from io_layer.lottery.stores.payments.claims import PendingClaim, decide_claim, 
 from io_layer.rpc.reader import Block
 from io_layer.rpc.sender import read_receipt
 from services.chain.reorg_guard import remember_final_block, require_final_blocks
-from services.lottery.engine import Engine
-from services.running.lease import Lease
+from services.lottery.context import LotteryContext
 
 _BATCH: Final = 1000
 _RENEW_EVERY: Final = 50
@@ -29,27 +28,27 @@ class Decision(NamedTuple):
     reason: str | None = None
 
 
-def resolve_pending_claims(engine: Engine, lease: Lease) -> dict[str, int]:
+def resolve_pending_claims(context: LotteryContext) -> dict[str, int]:
     """Decide the pending claims that were looked at longest ago, one by one; the counts."""
-    final = require_final_blocks(engine, lease)
-    pending = select_pending(engine.conn, _BATCH)
+    final = require_final_blocks(context)
+    pending = select_pending(context.conn, _BATCH)
     counts = {"paid": 0, "released": 0}
-    for decision in _decide(engine, final, pending, lease.renew):
-        with lease.transaction():
-            remember_final_block(engine)
-            counts[decision.status.lower()] += decide_claim(engine.conn, *decision)
+    for decision in _decide(context, final, pending, context.renew_lease):
+        with context.transaction():
+            remember_final_block(context)
+            counts[decision.status.lower()] += decide_claim(context.conn, *decision)
     if len(pending) == _BATCH:
         # More than one run looks at: whoever still waits goes behind the others, so that nobody starves.
-        with lease.transaction():
-            put_claims_behind(engine.conn, [one.claim_id for one in pending])
+        with context.transaction():
+            put_claims_behind(context.conn, [one.claim_id for one in pending])
     return {**counts, "pending": len(pending) - sum(counts.values())}
 
 
-def plan_pending_claims(engine: Engine) -> dict[str, Any]:
+def plan_pending_claims(context: LotteryContext) -> dict[str, Any]:
     """What a run would decide now; writes nothing."""
-    final = engine.game.chain.read_final_block()
-    pending = select_pending(engine.conn, _BATCH)
-    decisions = list(_decide(engine, final, pending, lambda: None))
+    final = context.chain.read_final_block()
+    pending = select_pending(context.conn, _BATCH)
+    decisions = list(_decide(context, final, pending, lambda: None))
     return {
         "paid": [one.claim.claim_id for one in decisions if one.status == PAID],
         "released": [
@@ -60,24 +59,24 @@ def plan_pending_claims(engine: Engine) -> dict[str, Any]:
 
 
 def _decide(
-    engine: Engine, final: Block, pending: Sequence[PendingClaim], renew: Callable[[], None]
+    context: LotteryContext, final: Block, pending: Sequence[PendingClaim], renew: Callable[[], None]
 ) -> Iterator[Decision]:
     """The claims that the chain has decided; the others wait."""
-    vaults = vaults_of(engine.game)
+    vaults = vaults_of(context.game)
     ours = [one for one in pending if one.vault in vaults]
     for claim in pending:
         if claim.vault not in vaults:
             yield Decision(claim, RELEASED, f"{claim.vault} is no claim vault of this installation")
-    claimed = read_claimed(engine.game, final, [(one.vault, one.day_id, one.account) for one in ours])
+    claimed = read_claimed(context.game, final, [(one.vault, one.day_id, one.account) for one in ours])
     for claim, is_claimed in zip(ours, claimed, strict=True):
         if is_claimed:
             yield Decision(claim, PAID)
     for place, claim in enumerate(one for one, is_claimed in zip(ours, claimed, strict=True) if not is_claimed):
-        engine.stop.check()
+        context.cancel.check()
         if place % _RENEW_EVERY == 0:
             renew()
         try:
-            reason = _why_unpaid(engine, final, claim)
+            reason = _why_unpaid(context, final, claim)
         except Unavailable as error:
             if error.code == "rpc_unreachable":
                 return  # a thousand of them would outlive the lease; the next run goes on
@@ -86,13 +85,13 @@ def _decide(
             yield Decision(claim, RELEASED, reason)
 
 
-def _why_unpaid(engine: Engine, final: Block, claim: PendingClaim) -> str | None:
+def _why_unpaid(context: LotteryContext, final: Block, claim: PendingClaim) -> str | None:
     """Why a claim that the vault does not know at the final block will not come; None while it still may."""
-    receipt = read_receipt(engine.game.chain, claim.tx_hash, final) if claim.tx_hash is not None else None
+    receipt = read_receipt(context.chain, claim.tx_hash, final) if claim.tx_hash is not None else None
     if receipt is not None:
         if receipt.block_number > final.number:
             return None
         return "the transaction did not claim it" if receipt.succeeded else "the transaction reverted on the chain"
-    if not claim.is_stale or is_claimed_at_a_head(engine.game, (claim.vault, claim.day_id, claim.account)):
+    if not claim.is_stale or is_claimed_at_a_head(context.game, (claim.vault, claim.day_id, claim.account)):
         return None
     return "no transaction has claimed it for an hour"

@@ -5,21 +5,21 @@ from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import DayId
 from io_layer.lottery.stores.pipeline import select_last_ended
 from io_layer.rpc.reader import Block
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 
 
-def first_unsettled_day(engine: Engine, block: Block) -> DayId:
+def first_unsettled_day(context: LotteryContext, block: Block) -> DayId:
     """The day after the last one that is DONE or VOIDED. A row that the chain does not confirm would hide every day
     before it for ever, so it is an alarm.
 
     Raises: InvariantBroken ``done_not_settled``; Unavailable ``release_not_final``.
     """
-    last_ended = select_last_ended(engine.conn)
+    last_ended = select_last_ended(context.conn)
     if last_ended is None:
-        return engine.game.first_day
-    next_day = engine.game.read_next_day(block)
+        return context.game.first_day
+    next_day = context.game.read_next_day(block)
     if last_ended >= next_day:
-        if engine.game.is_over_at_a_head(last_ended):
+        if context.game.is_over_at_a_head(last_ended):
             raise Unavailable(
                 "release_not_final",
                 f"day {last_ended} has ended here, and its release or void is not final for both RPC endpoints: one of "

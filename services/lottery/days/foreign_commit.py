@@ -19,7 +19,8 @@ from io_layer.lottery.stores.pipeline import select_last_ended
 from io_layer.postgres.connection import Conn
 from io_layer.stores.audit import has_audit, insert_audit
 from io_layer.stores.journal import select_calldata
-from services.jobs.job import Look
+from services.lottery.wording import subject_of
+from services.running.context import RunContext
 
 FOREIGN_COMMIT: Final = "foreign_commit"
 _LOG = get_logger("settle")
@@ -40,14 +41,14 @@ def foreign_commit(day_id: DayId, record: DayRecord, where: str, ours: str) -> I
     )
 
 
-def look_for_foreign_commit(look: Look) -> Callable[[], InvariantBroken | None]:
+def look_for_foreign_commit(run: RunContext) -> Callable[[], InvariantBroken | None]:
     """Ask both endpoints' heads once; what is returned says, each time it is called, whether something foreign stands
     there by what the database knows then: a run that the job has computed since may explain it.
 
     Raises: Unavailable when no endpoint answers.
     """
-    settings = look.settings
-    last_ended = select_last_ended(look.conn)
+    settings = run.settings
+    last_ended = select_last_ended(run.conn)
     first = None if last_ended is None else DayId(last_ended + 1)
     found: list[tuple[DayId, DayRecord]] = []
     failures: list[Unavailable] = []
@@ -62,12 +63,12 @@ def look_for_foreign_commit(look: Look) -> Callable[[], InvariantBroken | None]:
         raise failures[0]
 
     def alarm() -> InvariantBroken | None:
-        foreign = [one for one in found if not _is_ours(look.conn, settings.settlement_address, *one)]
+        foreign = [one for one in found if not _is_ours(run.conn, settings.settlement_address, *one)]
         if not foreign:
             return None
         # The one that has gone furthest: an endpoint that lags may still call it committed.
         day_id, record = max(foreign, key=lambda one: one[1].status)
-        _record(look.conn, day_id, record)
+        _record(run.conn, day_id, record)
         return foreign_commit(day_id, record, "at the head", "which no run and no transaction of ours has")
 
     return alarm
@@ -86,7 +87,7 @@ def _is_ours(conn: Conn, settlement: Wallet, day_id: DayId, record: DayRecord) -
     if run is not None and run.settlement_hash == record.settlement_hash:
         return True
     selector = codec("SettlementV4").selector("commitMerkleSettlement")
-    calls = select_calldata(conn, settlement, selector, day_id, record.takebacks)
+    calls = select_calldata(conn, settlement, selector, subject=subject_of(day_id), round=record.takebacks)
     # The struct has no part of variable length, so its hash is that of the call's data behind the selector.
     return any(keccak256(data[4:]) == record.settlement_hash for data in calls)
 

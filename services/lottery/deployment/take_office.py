@@ -14,11 +14,12 @@ from io_layer.rpc.reader import Block
 from io_layer.stores.audit import has_audit, insert_audit
 from io_layer.stores.journal import mark_adopted, select_attempts, select_open_transactions
 from services.chain.reorg_guard import require_final_blocks
-from services.lottery.engine import Engine
-from services.lottery.settlement.settle_days import JOB
-from services.running.lease import Lease, held_lease
+from services.lottery.context import LotteryContext
+from services.lottery.policy import JOB
+from services.lottery.wording import TAKE_OFFICE, subject_of
+from services.running.lease import held_lease
 from services.transactions.follow import Purpose, close_purpose, current_attempt
-from services.transactions.send import TAKE_OFFICE, send_with, signer_of
+from services.transactions.send import send_with, signer_of
 
 WAIT_S: Final = 60.0
 _POLL_S: Final = 1.0
@@ -46,16 +47,16 @@ class OfficePlan:
         }
 
 
-def plan_office(engine: Engine, *, may_take_back: bool) -> OfficePlan:
+def plan_office(context: LotteryContext, *, may_take_back: bool) -> OfficePlan:
     """Look whether the configured key may take the office now. Sends nothing.
 
     Raises: UsageError ``wrong_key`` when it is not the named one; Unavailable ``notice_runs``; InvalidInput
     ``naming_expired``, ``commit_pending`` when a commit would be taken back and ``may_take_back`` is false.
     """
-    address = load_address(engine.settings, is_local=engine.game.chain.is_local)
-    block = engine.game.chain.read_final_block()
-    office = read_offices(engine.game.chain, block, engine.game.contracts.roles)[_OFFICE]
-    pending = _pending_day(engine, block)
+    address = load_address(context.settings, is_local=context.chain.is_local)
+    block = context.chain.read_final_block()
+    office = read_offices(context.chain, block, context.game.contracts.roles)[_OFFICE]
+    pending = _pending_day(context, block)
     if office.holder == address:
         return OfficePlan(address, office.holder, None, block, None)
     plan = OfficePlan(address, office.holder, office.naming, block, pending)
@@ -69,25 +70,24 @@ def plan_office(engine: Engine, *, may_take_back: bool) -> OfficePlan:
     return plan
 
 
-def take_office(engine: Engine, *, may_take_back: bool) -> dict[str, Any]:
+def take_office(context: LotteryContext, *, may_take_back: bool) -> dict[str, Any]:
     """Send `takeOffice` through the journal and wait until it is final. Safe to repeat: once the key holds the office,
     nothing is sent. Raises: as ``plan_office`` and ``send_once``; Unavailable ``waiting_for_chain``, ``lease_held``.
     """
-    with held_lease(engine.conn, JOB, engine.stop) as lease:
-        require_final_blocks(engine, lease)
-        plan = plan_office(engine, may_take_back=may_take_back)
+    with held_lease(context, JOB) as context:
+        require_final_blocks(context)
+        plan = plan_office(context, may_take_back=may_take_back)
         if plan.naming is not None:
-            purpose = _purpose(engine, plan.naming)
+            purpose = _purpose(context, plan.naming)
             send_with(
-                engine,
-                lease,
-                signer_of(engine, (TAKE_OFFICE,)),
+                context,
+                signer_of(context, (TAKE_OFFICE,)),
                 purpose,
                 (office_number(_OFFICE),),
-                is_under_way=lambda: _holds_at_head(engine, plan.address),
+                is_under_way=lambda: _holds_at_head(context, plan.address),
             )
-            _wait_final(engine, plan.address)
-        tx_hash = _close(engine, lease, plan.address)
+            _wait_final(context, plan.address)
+        tx_hash = _close(context, plan.address)
     return {"address": plan.address, "is_settler": True, "tx_hash": hex_of(tx_hash) if tx_hash else None}
 
 
@@ -107,47 +107,47 @@ def _require_due(plan: OfficePlan) -> None:
         raise InvalidInput("naming_expired", f"{plan.address} can take the office {window}; OWNER names it again")
 
 
-def _pending_day(engine: Engine, block: Block) -> DayId | None:
-    day_id = engine.game.read_next_day(block)
-    return day_id if engine.game.read_record_at_head(day_id).status == COMMITTED else None
+def _pending_day(context: LotteryContext, block: Block) -> DayId | None:
+    day_id = context.game.read_next_day(block)
+    return day_id if context.game.read_record_at_head(day_id).status == COMMITTED else None
 
 
-def _purpose(engine: Engine, naming: Naming) -> Purpose:
+def _purpose(context: LotteryContext, naming: Naming) -> Purpose:
     """One per naming: whoever is named again waits for two days more, and so for another day."""
     contract, function = TAKE_OFFICE
-    day_id = day_of(naming.window.not_before_s)
-    return Purpose(contract, engine.game.contracts.of(contract), function, day_id, 0)
+    subject = subject_of(day_of(naming.window.not_before_s))
+    return Purpose(contract, context.game.contracts.of(contract), function, subject, 0)
 
 
-def _holds_at_head(engine: Engine, address: Wallet) -> bool:
-    call = engine.game.call("Roles", "holderOf", office_number(_OFFICE))
-    return str(engine.game.chain.read_at_head(call)).lower() == address
+def _holds_at_head(context: LotteryContext, address: Wallet) -> bool:
+    call = context.game.call("Roles", "holderOf", office_number(_OFFICE))
+    return str(context.chain.read_at_head(call)).lower() == address
 
 
-def _wait_final(engine: Engine, address: Wallet) -> None:
+def _wait_final(context: LotteryContext, address: Wallet) -> None:
     deadline = time.monotonic() + WAIT_S
-    while engine.game.read_settlers(engine.game.chain.read_final_block())[1] != address:
+    while context.game.read_settlers(context.chain.read_final_block())[1] != address:
         if time.monotonic() >= deadline:
             raise Unavailable(
                 "waiting_for_chain", "takeOffice is sent and not final yet; run it again, it sends nothing twice"
             )
-        engine.stop.wait(_POLL_S)
+        context.cancel.wait(_POLL_S)
 
 
-def _close(engine: Engine, lease: Lease, address: Wallet) -> Hash32 | None:
+def _close(context: LotteryContext, address: Wallet) -> Hash32 | None:
     """Mark what was sent as final, and what an older naming left behind as done; the hash of ours, if it was ours."""
     contract, function = TAKE_OFFICE
-    at, found = engine.game.contracts.of(contract), None
-    for stored in select_open_transactions(engine.conn):
+    at, found = context.game.contracts.of(contract), None
+    for stored in select_open_transactions(context.conn):
         if stored.contract != at:
             continue
-        tx_hash = close_purpose(engine, lease, Purpose(contract, at, function, stored.day_id, stored.round))
+        tx_hash = close_purpose(context, Purpose(contract, at, function, stored.subject, stored.round))
         found = tx_hash or found
-        if current_attempt(select_attempts(engine.conn, stored.tx_id)) is None:
-            with lease.transaction():
-                mark_adopted(engine.conn, stored.tx_id, "the office is taken")
+        if current_attempt(select_attempts(context.conn, stored.tx_id)) is None:
+            with context.transaction():
+                mark_adopted(context.conn, stored.tx_id, "the office is taken")
     details = {"settler": address, "tx_hash": hex_of(found) if found else None}
-    if found is not None and not has_audit(engine.conn, "office_taken", details):
-        with lease.transaction():
-            insert_audit(engine.conn, actor="engine", action="office_taken", details=details)
+    if found is not None and not has_audit(context.conn, "office_taken", details):
+        with context.transaction():
+            insert_audit(context.conn, actor="engine", action="office_taken", details=details)
     return found

@@ -4,19 +4,18 @@ from typing import Any
 
 from io_layer.lottery.stores.pipeline import finish_step
 from io_layer.lottery.stores.stats import refresh_global_stats, upsert_pot_sizes
+from services.lottery.context import LotteryContext
 from services.lottery.display.update_pot_sizes import read_pot_sizes
-from services.lottery.engine import Engine
 from services.lottery.settlement.day import Opened
-from services.running.lease import Lease
 
 
-def refresh_stats(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
+def refresh_stats(context: LotteryContext, opened: Opened) -> dict[str, Any]:
     """Recompute the totals over all settled days and show what each pool could pay next."""
-    pots = read_pot_sizes(engine)
-    with lease.transaction():
-        totals = refresh_global_stats(engine.conn)
-        upsert_pot_sizes(engine.conn, pots)
-        finish_step(engine.conn, opened.day_id, "stats")
+    pots = read_pot_sizes(context)
+    with context.transaction():
+        totals = refresh_global_stats(context.conn)
+        upsert_pot_sizes(context.conn, pots)
+        finish_step(context.conn, opened.day_id, "stats")
     return {
         "settled_days": totals.day_count,
         "tickets": totals.ticket_count,

@@ -12,13 +12,12 @@ from io_layer.lottery.stores.ticket_repair import delete_wrong_tickets, select_m
 from io_layer.lottery.stores.tickets import select_pool_totals, select_ticket_rows
 from io_layer.stores.audit import insert_audit
 from services.chain.reorg_guard import require_final_blocks
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.purchases.finalize import finalize_buy_intents
 from services.lottery.purchases.track_head import settle_overtaken, ticket_row
-from services.running.lease import Lease
 
 
-def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, Any]:
+def rebuild_tickets(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
     """Make the day's ticket rows equal to the chain's events up to the final block. Safe to repeat.
 
     Rows that lack are inserted, and rows that stand elsewhere on the chain are moved, also on a settled day. Rows that
@@ -27,20 +26,20 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
     Raises: InvariantBroken ``logs_incomplete``, ``inputs_in_use`` (approved or settled with other tickets: restore the
     database from its backup).
     """
-    final = require_final_blocks(engine, lease)
+    final = require_final_blocks(context)
     rows = []
-    for event in engine.game.read_tickets_of_day(day_id, final):
-        engine.stop.check()
+    for event in context.game.read_tickets_of_day(day_id, final):
+        context.cancel.check()
         rows.append(ticket_row(event, is_final=True))
-    _require_complete(engine.game.read_pool_days(final, [day_id])[0], len(rows))
+    _require_complete(context.game.read_pool_days(final, [day_id])[0], len(rows))
     wanted = {row.ticket.ticket_id: row for row in rows}
-    stored_ids = select_ticket_ids(engine.conn, day_id)
-    stored = {row.ticket.ticket_id: row for row in select_ticket_rows(engine.conn, list(wanted)) if row.is_final}
+    stored_ids = select_ticket_ids(context.conn, day_id)
+    stored = {row.ticket.ticket_id: row for row in select_ticket_rows(context.conn, list(wanted)) if row.is_final}
     missing = [row for ticket_id, row in wanted.items() if ticket_id not in stored]
-    moved = {row.ticket.ticket_id for row in select_moved(engine.conn, rows)}
+    moved = {row.ticket.ticket_id for row in select_moved(context.conn, rows)}
     wrong = [row for ticket_id, row in wanted.items() if stored.get(ticket_id, row) != row and ticket_id not in moved]
     extra = [ticket_id for ticket_id in stored_ids if ticket_id not in wanted]
-    run = select_live_run(engine.conn, day_id)
+    run = select_live_run(context.conn, day_id)
     if (wrong or extra) and run is not None and run.status != "dry_run":
         raise InvariantBroken(
             "inputs_in_use",
@@ -48,18 +47,18 @@ def rebuild_tickets(engine: Engine, lease: Lease, day_id: DayId) -> dict[str, An
             f"{len(extra)} are not on it; the result was checked against the chain and stands: restore the rows from "
             "a backup",
         )
-    with lease.transaction():
+    with context.transaction():
         if wrong or extra:
-            if select_day_inputs(engine.conn, day_id) is not None:
-                rewind_day(engine.conn, day_id, "export")
-                delete_day_inputs(engine.conn, day_id)
-            delete_wrong_tickets(engine.conn, [*(row.ticket.ticket_id for row in wrong), *extra])
-        settle_overtaken(engine.conn, final.number, rows)
-        finalize_buy_intents(engine.conn, rows)
-        _require_complete(select_pool_totals(engine.conn, day_id), len(rows))
+            if select_day_inputs(context.conn, day_id) is not None:
+                rewind_day(context.conn, day_id, "export")
+                delete_day_inputs(context.conn, day_id)
+            delete_wrong_tickets(context.conn, [*(row.ticket.ticket_id for row in wrong), *extra])
+        settle_overtaken(context.conn, final.number, rows)
+        finalize_buy_intents(context.conn, rows)
+        _require_complete(select_pool_totals(context.conn, day_id), len(rows))
         if missing or wrong or extra:
             details = {"inserted": len(missing), "corrected": len(wrong), "removed": len(extra)}
-            insert_audit(engine.conn, actor="engine", action="tickets_rebuilt", day_id=day_id, details=details)
+            insert_audit(context.conn, actor="engine", action="tickets_rebuilt", day_id=day_id, details=details)
     return {
         "day_id": day_id,
         "tickets": len(rows),

@@ -23,12 +23,12 @@ from io_layer.lottery.stores.tickets import count_final_tickets, select_highest_
 from io_layer.rpc.reader import Block
 from io_layer.rpc.sender import read_receipt
 from io_layer.stores.cursors import EventCursor, move_cursor, select_cursor
-from services.chain.reorg_guard import TICKETS, require_final_blocks
+from services.chain.reorg_guard import require_final_blocks
+from services.lottery.context import LotteryContext
 from services.lottery.days.due_days import first_unsettled_day
-from services.lottery.engine import Engine
+from services.lottery.policy import TICKETS
 from services.lottery.purchases.finalize import Finalized, finalize_buy_intents, match_tickets
 from services.lottery.purchases.track_head import see_purchases, settle_overtaken, ticket_row
-from services.running.lease import Lease
 
 CURSOR: Final = TICKETS
 _BATCH: Final = 1000
@@ -60,7 +60,7 @@ class Recovered:
         return asdict(self)
 
 
-def recover_intents(engine: Engine, lease: Lease) -> Recovered:
+def recover_intents(context: LotteryContext) -> Recovered:
     """Scan the chain from where the last run stopped up to the final block, then close what the chain has decided.
 
     Raises: InvariantBroken ``logs_incomplete`` when the events found are fewer than the contract has counted;
@@ -68,12 +68,12 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
     somebody's lock kept an intent from its own.
     """
     done = Recovered()
-    final = require_final_blocks(engine, lease)
-    _scan(engine, lease, final, done)
-    _match_left_over(engine, lease, final, done)
-    _close_open_intents(engine, lease, final, done)
-    done.seen = see_purchases(engine, lease)
-    if select_left_over(engine, final):
+    final = require_final_blocks(context)
+    _scan(context, final, done)
+    _match_left_over(context, final, done)
+    _close_open_intents(context, final, done)
+    done.seen = see_purchases(context)
+    if select_left_over(context, final):
         raise Unavailable(
             "intents_locked",
             "every purchase is stored, but another session (the App's?) holds locks on intents; the next run gives "
@@ -82,50 +82,50 @@ def recover_intents(engine: Engine, lease: Lease) -> Recovered:
     return done
 
 
-def plan_recovery(engine: Engine) -> dict[str, int]:
+def plan_recovery(context: LotteryContext) -> dict[str, int]:
     """What a run would look at: the blocks, the purchases in them, the open intents; writes nothing."""
-    final = engine.game.chain.read_final_block()
-    cursor = select_cursor(engine.conn, CURSOR)
-    first = engine.settings.first_block if cursor is None else cursor.block_number + 1
+    final = context.chain.read_final_block()
+    cursor = select_cursor(context.conn, CURSOR)
+    first = context.settings.first_block if cursor is None else cursor.block_number + 1
     return {
         "from_block": first,
         "to_block": final.number,
-        "purchases_found": sum(len(events) for _, events in engine.game.read_ticket_pages(first, final.number)),
-        "intents_without_ticket": len(select_undecided(engine.conn, final.timestamp_s, _BATCH)),
-        "tickets_without_intent": len(select_left_over(engine, final)),
+        "purchases_found": sum(len(events) for _, events in context.game.read_ticket_pages(first, final.number)),
+        "intents_without_ticket": len(select_undecided(context.conn, final.timestamp_s, _BATCH)),
+        "tickets_without_intent": len(select_left_over(context, final)),
     }
 
 
-def _match_left_over(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
+def _match_left_over(context: LotteryContext, final: Block, done: Recovered) -> None:
     """Tickets whose intents were locked when they came are given them now."""
-    left_over = select_left_over(engine, final)
+    left_over = select_left_over(context, final)
     if left_over:
-        with lease.transaction():
-            done.add(match_tickets(engine.conn, left_over))
+        with context.transaction():
+            done.add(match_tickets(context.conn, left_over))
 
 
-def select_left_over(engine: Engine, final: Block) -> list[TicketId]:
+def select_left_over(context: LotteryContext, final: Block) -> list[TicketId]:
     """Tickets of the last week without an intent."""
-    return select_unmatched_tickets(engine.conn, DayId(max(day_of(final.timestamp_s) - _LOOK_BACK_DAYS, 0)))
+    return select_unmatched_tickets(context.conn, DayId(max(day_of(final.timestamp_s) - _LOOK_BACK_DAYS, 0)))
 
 
-def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
-    cursor = select_cursor(engine.conn, CURSOR)
+def _scan(context: LotteryContext, final: Block, done: Recovered) -> None:
+    cursor = select_cursor(context.conn, CURSOR)
     if cursor is not None and cursor.block_number > final.number:
         # An endpoint lags behind what we have read from it before: nothing new is final for both.
         return
-    first = engine.settings.first_block if cursor is None else cursor.block_number + 1
-    for stop, events in engine.game.read_ticket_pages(first, final.number):
-        block_hash = Hash32(bytes.fromhex(engine.game.chain.read_block(stop).block_hash[2:]))
-        lease.renew()
+    first = context.settings.first_block if cursor is None else cursor.block_number + 1
+    for stop, events in context.game.read_ticket_pages(first, final.number):
+        block_hash = Hash32(bytes.fromhex(context.chain.read_block(stop).block_hash[2:]))
+        context.renew_lease()
         rows = [ticket_row(event, is_final=True) for event in events]
-        with lease.transaction():
-            done.tickets_added += settle_overtaken(engine.conn, stop, rows)
-            done.add(finalize_buy_intents(engine.conn, rows))
-            move_cursor(engine.conn, CURSOR, cursor, stop, block_hash)
+        with context.transaction():
+            done.tickets_added += settle_overtaken(context.conn, stop, rows)
+            done.add(finalize_buy_intents(context.conn, rows))
+            move_cursor(context.conn, CURSOR, cursor, stop, block_hash)
         cursor = EventCursor(CURSOR, stop, block_hash)
-    _bring_back(engine, lease, final, done)
-    expected, known = engine.game.read_ticket_count(final), select_highest_ticket(engine.conn)
+    _bring_back(context, final, done)
+    expected, known = context.game.read_ticket_count(final), select_highest_ticket(context.conn)
     if known != expected:
         # An empty answer proves nothing: the contract counts its tickets.
         way_out = (
@@ -140,23 +140,23 @@ def _scan(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
         )
 
 
-def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
+def _bring_back(context: LotteryContext, final: Block, done: Recovered) -> None:
     """A row that was lost after it was stored lies behind the cursor: an unsettled day that lacks one is read again.
 
     Raises: InvariantBroken ``logs_incomplete`` when the logs of a whole day bring fewer tickets than it has sold.
     """
-    first = first_unsettled_day(engine, final)
+    first = first_unsettled_day(context, final)
     days = [DayId(day) for day in range(first, day_of(final.timestamp_s) + 1)]
-    for day_id, pools in zip(days, engine.game.read_pool_days(final, days), strict=True):
+    for day_id, pools in zip(days, context.game.read_pool_days(final, days), strict=True):
         sold = sum(pool.ticket_count for pool in pools)
-        if count_final_tickets(engine.conn, day_id) >= sold:
+        if count_final_tickets(context.conn, day_id) >= sold:
             continue
-        for batch in _batches(engine.game.read_tickets_of_day(day_id, final)):
+        for batch in _batches(context.game.read_tickets_of_day(day_id, final)):
             rows = [ticket_row(event, is_final=True) for event in batch]
-            with lease.transaction():
-                done.tickets_added += settle_overtaken(engine.conn, 0, rows)
-                done.add(finalize_buy_intents(engine.conn, rows))
-        found = count_final_tickets(engine.conn, day_id)
+            with context.transaction():
+                done.tickets_added += settle_overtaken(context.conn, 0, rows)
+                done.add(finalize_buy_intents(context.conn, rows))
+        found = count_final_tickets(context.conn, day_id)
         if found < sold:
             raise InvariantBroken(
                 "logs_incomplete",
@@ -164,34 +164,34 @@ def _bring_back(engine: Engine, lease: Lease, final: Block, done: Recovered) -> 
             )
 
 
-def _close_open_intents(engine: Engine, lease: Lease, final: Block, done: Recovered) -> None:
-    undecided = select_undecided(engine.conn, final.timestamp_s, _BATCH)
+def _close_open_intents(context: LotteryContext, final: Block, done: Recovered) -> None:
+    undecided = select_undecided(context.conn, final.timestamp_s, _BATCH)
     past = [one for one in undecided if final.timestamp_s > min(one.deadline, day_end(one.day_id) - 1)]
-    used = engine.game.read_nonces_used(final, [(one.buyer, one.nonce) for one in past])
+    used = context.game.read_nonces_used(final, [(one.buyer, one.nonce) for one in past])
     unused = {one.intent_id for one, is_used in zip(past, used, strict=True) if not is_used}
     for place, intent in enumerate(undecided):
-        engine.stop.check()
+        context.cancel.check()
         if place % _RENEW_EVERY == 0:
-            lease.renew()
+            context.renew_lease()
         if intent.status == "SUBMITTED" and intent.tx_hash is not None:
             try:
-                receipt = read_receipt(engine.game.chain, intent.tx_hash, final)
+                receipt = read_receipt(context.chain, intent.tx_hash, final)
             except Unavailable as error:
                 if error.code == "rpc_unreachable":
                     break  # a thousand of them would outlive the lease; the next run goes on
                 continue
             reverted = receipt is not None and not receipt.succeeded and receipt.block_number <= final.number
             if reverted:
-                with lease.transaction():
-                    done.failed += mark_failed(engine.conn, intent, "the transaction reverted on the chain")
+                with context.transaction():
+                    done.failed += mark_failed(context.conn, intent, "the transaction reverted on the chain")
                 continue
         if intent.intent_id in unused:
-            with lease.transaction():
-                done.expired += mark_expired(engine.conn, intent.intent_id, final.timestamp_s)
+            with context.transaction():
+                done.expired += mark_expired(context.conn, intent.intent_id, final.timestamp_s)
     if len(undecided) == _BATCH:
         # More than one run looks at: whoever is still open waits behind the others, so that nobody starves.
-        with lease.transaction():
-            put_behind(engine.conn, [intent.intent_id for intent in undecided])
+        with context.transaction():
+            put_behind(context.conn, [intent.intent_id for intent in undecided])
 
 
 def _batches(events: Iterable[PurchasedTicket]) -> Iterator[list[PurchasedTicket]]:

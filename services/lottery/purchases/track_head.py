@@ -19,47 +19,46 @@ from io_layer.lottery.stores.tickets import (
     set_these_final,
 )
 from io_layer.postgres.connection import Conn
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.purchases.finalize import finalize_buy_intents
-from services.running.lease import Lease
 
 _RENEW_EVERY: Final = 50
 
 
-def see_purchases(engine: Engine, lease: Lease) -> int:
+def see_purchases(context: LotteryContext) -> int:
     """Look for the purchases of the oldest thousand sent intents at the head; how many stand there and are not final.
 
     Nothing changes when an endpoint does not answer: the next run looks again.
     Raises: Unavailable ``lease_lost``.
     """
-    intents = [one for one in select_intents(engine.conn, ("SUBMITTED", "SEEN")) if one.tx_hash is not None]
+    intents = [one for one in select_intents(context.conn, ("SUBMITTED", "SEEN")) if one.tx_hash is not None]
     found: list[PurchasedTicket | None] = []
     for place, intent in enumerate(intents):
-        engine.stop.check()
+        context.cancel.check()
         if place % _RENEW_EVERY == 0:
-            lease.renew()
+            context.renew_lease()
         try:
-            found.append(_at_head(engine, intent))
+            found.append(_at_head(context, intent))
         except Unavailable:
             return 0
-    final_tickets = select_highest_ticket(engine.conn)
+    final_tickets = select_highest_ticket(context.conn)
     rows = [
         ticket_row(event, is_final=False)
         for event in found
         if event is not None and event.ticket.ticket_id > final_tickets
     ]
-    shown = select_ticket_rows(engine.conn, [one.ticket_id for one in intents if one.ticket_id is not None])
+    shown = select_ticket_rows(context.conn, [one.ticket_id for one in intents if one.ticket_id is not None])
     if shown != sorted(rows, key=lambda row: row.ticket.ticket_id):
         stale = [row.ticket.ticket_id for row in shown if row not in rows]
-        with lease.transaction():
-            move_back(engine.conn, stale)
-            delete_not_final(engine.conn, stale)
-            finalize_buy_intents(engine.conn, rows)
+        with context.transaction():
+            move_back(context.conn, stale)
+            delete_not_final(context.conn, stale)
+            finalize_buy_intents(context.conn, rows)
     return len(rows)
 
 
-def _at_head(engine: Engine, intent: Intent) -> PurchasedTicket | None:
-    return engine.game.read_purchase_at_head(intent.tx_hash, intent.buyer, intent.nonce) if intent.tx_hash else None
+def _at_head(context: LotteryContext, intent: Intent) -> PurchasedTicket | None:
+    return context.game.read_purchase_at_head(intent.tx_hash, intent.buyer, intent.nonce) if intent.tx_hash else None
 
 
 def settle_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) -> int:

@@ -20,9 +20,9 @@ from io_layer.lottery.stores.seeds import DaySeeds, insert_beacon, insert_vrf_re
 from io_layer.rpc.reader import Block
 from services.chain.clock_guard import require_right_clock
 from services.chain.reorg_guard import remember_final_block, require_final_blocks
+from services.lottery.context import LotteryContext
 from services.lottery.days.due_days import first_unsettled_day
-from services.lottery.engine import Engine
-from services.running.lease import Lease
+from services.lottery.wording import subject_of
 from services.transactions.follow import Purpose, close_purpose
 from services.transactions.send import send_once
 
@@ -46,25 +46,25 @@ class Refreshed:
         return {**asdict(self), "exit_code": self.exit_code}
 
 
-def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
+def refresh_seeds(context: LotteryContext) -> Refreshed:
     """Take every closed day with tips whose seeds are not complete one step further.
 
     Raises, once all days were looked at: the first refusal of one, as InvalidInput ``settler_suspended``. Unavailable
     ``clock_wrong``.
     """
     done = Refreshed()
-    block = require_final_blocks(engine, lease)
+    block = require_final_blocks(context)
     refusal: InvariantBroken | InvalidInput | None = None
-    for facts, seeds in _days_without_seeds(engine, block):
-        require_right_clock(engine)
+    for facts, seeds in _days_without_seeds(context, block):
+        require_right_clock(context)
         try:
-            _refresh_day(engine, lease, block, facts, seeds, done)
+            _refresh_day(context, block, facts, seeds, done)
         except (InvariantBroken, InvalidInput) as error:
             # One day's alarm must not keep the seeds of the others away, nor a suspended key what others requested.
             refusal = refusal or error
     try:
-        for day_id in _closed_at_head(engine, block):
-            _request_at_head(engine, lease, day_id, done)
+        for day_id in _closed_at_head(context, block):
+            _request_at_head(context, day_id, done)
     except (InvariantBroken, InvalidInput) as error:
         refusal = refusal or error
     if refusal is not None:
@@ -72,22 +72,22 @@ def refresh_seeds(engine: Engine, lease: Lease) -> Refreshed:
     return done
 
 
-def plan_seeds(engine: Engine) -> dict[str, Any]:
+def plan_seeds(context: LotteryContext) -> dict[str, Any]:
     """What a run would do for each day that lacks a seed; writes and sends nothing."""
-    block = engine.game.chain.read_final_block()
+    block = context.chain.read_final_block()
     days = []
-    for facts, seeds in _days_without_seeds(engine, block):
-        network = engine.ruleset_of(facts).drand
+    for facts, seeds in _days_without_seeds(context, block):
+        network = context.ruleset_of(facts).drand
         would = []
         if seeds is None or seeds.vrf_word is None:
-            is_requested = facts.vrf_requested_block or engine.game.is_seed_requested_at_head(facts.day_id)
+            is_requested = facts.vrf_requested_block or context.game.is_seed_requested_at_head(facts.day_id)
             deed = "store" if facts.vrf_word is not None else "wait for" if is_requested else "request"
             would.append(f"{deed} the VRF word")
         if seeds is None or seeds.drand_round is None:
             would.append(_plan_beacon(network, block, facts))
         days.append({"day_id": facts.day_id, "would": " and ".join(would)})
-    for day_id in _closed_at_head(engine, block):
-        deed = "wait for" if engine.game.is_seed_requested_at_head(day_id) else "request"
+    for day_id in _closed_at_head(context, block):
+        deed = "wait for" if context.game.is_seed_requested_at_head(day_id) else "request"
         days.append({"day_id": day_id, "would": f"{deed} the VRF word"})
     return {"days": days}
 
@@ -100,33 +100,33 @@ def _plan_beacon(network: DrandNetwork, block: Block, facts: DayOnChain) -> str:
     return f"{deed} drand round {drand_round_of(network, facts.day_id, facts.vrf_requested_at)}"
 
 
-def _days_without_seeds(engine: Engine, block: Block) -> Iterator[tuple[DayOnChain, DaySeeds | None]]:
+def _days_without_seeds(context: LotteryContext, block: Block) -> Iterator[tuple[DayOnChain, DaySeeds | None]]:
     """Closed, unsettled days with tips that lack a seed, and what is known of their seeds."""
-    for day in range(first_unsettled_day(engine, block), engine.game.last_closed_day(block) + 1):
-        seeds = select_seeds(engine.conn, DayId(day))
+    for day in range(first_unsettled_day(context, block), context.game.last_closed_day(block) + 1):
+        seeds = select_seeds(context.conn, DayId(day))
         if seeds is not None and seeds.complete() is not None:
             continue
-        engine.stop.check()
-        facts = engine.game.read_day(block, DayId(day))
+        context.cancel.check()
+        facts = context.game.read_day(block, DayId(day))
         # A voided day is refunded and never drawn: a word asked for now would be paid for in vain.
         if facts.tip_count and facts.record.status != VOIDED:
             yield facts, seeds
 
 
-def _closed_at_head(engine: Engine, block: Block) -> list[DayId]:
+def _closed_at_head(context: LotteryContext, block: Block) -> list[DayId]:
     """Days with tips that the head has closed and the final block has not; none while the heads differ."""
-    head = engine.game.chain.read_common_head()
+    head = context.chain.read_common_head()
     if head is None:
         return []
-    days = range(engine.game.last_closed_day(block) + 1, engine.game.last_closed_day(head) + 1)
-    return [DayId(day) for day in days if engine.game.has_tips_at_head(DayId(day))]
+    days = range(context.game.last_closed_day(block) + 1, context.game.last_closed_day(head) + 1)
+    return [DayId(day) for day in days if context.game.has_tips_at_head(DayId(day))]
 
 
-def _request_at_head(engine: Engine, lease: Lease, day_id: DayId, done: Refreshed) -> None:
+def _request_at_head(context: LotteryContext, day_id: DayId, done: Refreshed) -> None:
     """Request the word, or offer the request again: a block that is taken back takes it with it."""
-    require_right_clock(engine)
+    require_right_clock(context)
     try:
-        _send_request(engine, lease, day_id)
+        _send_request(context, day_id)
     except Unavailable as error:
         reason = error.message
     else:
@@ -135,60 +135,59 @@ def _request_at_head(engine: Engine, lease: Lease, day_id: DayId, done: Refreshe
     done.waiting.append({"day_id": day_id, "reason": reason})
 
 
-def _send_request(engine: Engine, lease: Lease, day_id: DayId) -> None:
+def _send_request(context: LotteryContext, day_id: DayId) -> None:
     send_once(
-        engine,
-        lease,
-        _request_purpose(engine, day_id),
+        context,
+        _request_purpose(context, day_id),
         (day_id,),
-        is_under_way=lambda: engine.game.is_seed_requested_at_head(day_id),
+        is_under_way=lambda: context.game.is_seed_requested_at_head(day_id),
     )
 
 
-def _request_purpose(engine: Engine, day_id: DayId) -> Purpose:
-    return Purpose("VRFReceiver", engine.game.contracts.vrf_receiver, "requestSeed", day_id, 0)
+def _request_purpose(context: LotteryContext, day_id: DayId) -> Purpose:
+    return Purpose("VRFReceiver", context.game.contracts.vrf_receiver, "requestSeed", subject_of(day_id), 0)
 
 
 def _refresh_day(
-    engine: Engine, lease: Lease, block: Block, facts: DayOnChain, seeds: DaySeeds | None, done: Refreshed
+    context: LotteryContext, block: Block, facts: DayOnChain, seeds: DaySeeds | None, done: Refreshed
 ) -> None:
     day_id = facts.day_id
     if seeds is None or seeds.vrf_word is None:
         try:
-            _refresh_word(engine, lease, facts, done)
+            _refresh_word(context, facts, done)
         except Unavailable as error:
             done.waiting.append({"day_id": day_id, "reason": error.message})
     if seeds is None or seeds.drand_round is None:
         try:
-            _refresh_beacon(engine, lease, block, facts, done)
+            _refresh_beacon(context, block, facts, done)
         except Unavailable as error:
             done.waiting.append({"day_id": day_id, "reason": error.message})
 
 
-def _refresh_word(engine: Engine, lease: Lease, facts: DayOnChain, done: Refreshed) -> None:
+def _refresh_word(context: LotteryContext, facts: DayOnChain, done: Refreshed) -> None:
     day_id = facts.day_id
     if not facts.vrf_requested_block:
         if facts.record.status >= RELEASED:
             raise InvariantBroken("seed_differs", f"day {day_id} is settled on-chain without a VRF request")
-        _send_request(engine, lease, day_id)
+        _send_request(context, day_id)
         done.requested.append(day_id)
         raise Unavailable("vrf_requested", "the VRF word is requested and not answered yet")
     # First, because a day whose seeds are complete is not looked at again.
-    close_purpose(engine, lease, _request_purpose(engine, day_id))
-    with lease.transaction():
-        remember_final_block(engine)
-        _record_request(engine, facts)
+    close_purpose(context, _request_purpose(context, day_id))
+    with context.transaction():
+        remember_final_block(context)
+        _record_request(context, facts)
         if facts.vrf_word is not None:
-            insert_vrf_word(engine.conn, day_id, facts.vrf_word)
+            insert_vrf_word(context.conn, day_id, facts.vrf_word)
             done.words.append(day_id)
     if facts.vrf_word is None:
         raise Unavailable("vrf_pending", "the VRF word is requested and not answered yet")
 
 
-def _record_request(engine: Engine, facts: DayOnChain) -> None:
+def _record_request(context: LotteryContext, facts: DayOnChain) -> None:
     """Raises: InvariantBroken ``seed_differs``: with the word a request is fixed, and a chain that shows another one
     later is not believed."""
-    stored, found = select_seeds(engine.conn, facts.day_id), (facts.vrf_requested_block, facts.vrf_requested_at)
+    stored, found = select_seeds(context.conn, facts.day_id), (facts.vrf_requested_block, facts.vrf_requested_at)
     if stored is not None and stored.vrf_word is not None:
         require_invariant(
             (stored.vrf_requested_block, stored.vrf_requested_at) == found,
@@ -198,7 +197,7 @@ def _record_request(engine: Engine, facts: DayOnChain) -> None:
             "once; ask a third one when, then read the seeds anew as docs/operations.md says",
         )
     insert_vrf_request(
-        engine.conn,
+        context.conn,
         facts.day_id,
         facts.vrf_request_id,
         requested_block=facts.vrf_requested_block,
@@ -206,17 +205,17 @@ def _record_request(engine: Engine, facts: DayOnChain) -> None:
     )
 
 
-def _refresh_beacon(engine: Engine, lease: Lease, block: Block, facts: DayOnChain, done: Refreshed) -> None:
-    network = engine.ruleset_of(facts).drand
+def _refresh_beacon(context: LotteryContext, block: Block, facts: DayOnChain, done: Refreshed) -> None:
+    network = context.ruleset_of(facts).drand
     if not facts.vrf_requested_block:
         # At the head it may still move to another block time, and the round with it.
         raise Unavailable("drand_not_due", "its drand round is known once the VRF request stands at a final block")
     if block.timestamp_s < draw_due_s(network, facts.day_id, facts.vrf_requested_at):
         raise Unavailable("drand_not_due", f"its drand round is due {network.delay_s} s after the VRF request")
     drand_round = drand_round_of(network, facts.day_id, facts.vrf_requested_at)
-    signature, randomness = fetch_beacon(engine.settings.drand_urls, network, drand_round)
-    with lease.transaction():
-        remember_final_block(engine)
-        _record_request(engine, facts)
-        insert_beacon(engine.conn, facts.day_id, drand_round, signature, randomness)
+    signature, randomness = fetch_beacon(context.settings.drand_urls, network, drand_round)
+    with context.transaction():
+        remember_final_block(context)
+        _record_request(context, facts)
+        insert_beacon(context.conn, facts.day_id, drand_round, signature, randomness)
     done.beacons.append(facts.day_id)

@@ -45,7 +45,7 @@ from io_layer.lottery.stores.tickets import (
 )
 from merkle.proof import verify_proof
 from merkle.tree import MerkleTree
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ class Computed:
         }
 
 
-def open_day(engine: Engine, day_id: DayId) -> Opened:
+def open_day(context: LotteryContext, day_id: DayId) -> Opened:
     """Read a closed day and check it against what we know. Raises: InvalidInput ``day_not_closed``,
     ``day_before_first``; as ``check_day``."""
-    return check_day(engine, engine.read_closed_day(day_id))
+    return check_day(context, context.read_closed_day(day_id))
 
 
-def check_day(engine: Engine, facts: DayOnChain) -> Opened:
+def check_day(context: LotteryContext, facts: DayOnChain) -> Opened:
     """Check a closed day against what we know.
 
     Raises: InvalidInput ``day_voided``, ``day_out_of_order``; UsageError ``unknown_ruleset``; InvariantBroken
@@ -108,19 +108,19 @@ def check_day(engine: Engine, facts: DayOnChain) -> Opened:
         "day_voided",
         f"day {facts.day_id} is voided on-chain: it is not settled, its buyers take their stakes back",
     )
-    opened = Opened(facts, engine.ruleset_of(facts), engine.opening_state(facts))
-    check_ticket_count(engine, facts)
-    check_sealed_before_seed(engine, facts)
+    opened = Opened(facts, context.ruleset_of(facts), context.opening_state(facts))
+    check_ticket_count(context, facts)
+    check_sealed_before_seed(context, facts)
     return opened
 
 
-def check_sealed_before_seed(engine: Engine, facts: DayOnChain) -> None:
+def check_sealed_before_seed(context: LotteryContext, facts: DayOnChain) -> None:
     """No purchase may stand at or after the block of the day's VRF request: the contract makes it impossible, and a
     chain that shows one is not the chain that we think.
 
     Raises: InvariantBroken ``late_seal``.
     """
-    last = select_last_block(engine.conn, facts.day_id)
+    last = select_last_block(context.conn, facts.day_id)
     if facts.vrf_requested_block and last is not None and last >= facts.vrf_requested_block:
         raise InvariantBroken(
             "late_seal",
@@ -129,17 +129,17 @@ def check_sealed_before_seed(engine: Engine, facts: DayOnChain) -> None:
         )
 
 
-def check_ticket_count(engine: Engine, facts: DayOnChain) -> None:
+def check_ticket_count(context: LotteryContext, facts: DayOnChain) -> None:
     """Compare how many final tickets we hold with the chain's counters, cheaply, before any work.
 
     Raises: Unavailable ``tickets_missing``, ``tickets_not_final``; InvariantBroken ``tickets_unknown``.
     """
-    if has_not_final(engine.conn, facts.day_id):
+    if has_not_final(context.conn, facts.day_id):
         raise Unavailable(
             "tickets_not_final",
             f"day {facts.day_id} has tickets that were seen at the head only; `bo-engine recover-intents` decides",
         )
-    ours = select_pool_totals(engine.conn, facts.day_id)
+    ours = select_pool_totals(context.conn, facts.day_id)
     for pool_id, chain in zip(POOL_IDS, facts.pools, strict=True):
         if ours[pool_id].ticket_count < chain.ticket_count:
             raise Unavailable(
@@ -185,27 +185,27 @@ def _tickets_differ(day_id: DayId, pool_id: PoolId) -> InvariantBroken:
     )
 
 
-def inputs_document(engine: Engine, opened: Opened) -> Iterator[bytes]:
+def inputs_document(context: LotteryContext, opened: Opened) -> Iterator[bytes]:
     """inputs.json from the database's tickets, checked against the chain's digests on the way."""
     return render_inputs(
         day_id=opened.day_id,
-        deployment=engine.game.deployment,
+        deployment=context.game.deployment,
         ruleset=opened.ruleset,
         opening=opened.opening,
         sold=opened.facts.pools,
-        tickets=checked_tickets(stream_tickets(engine.conn, opened.day_id), opened),
+        tickets=checked_tickets(stream_tickets(context.conn, opened.day_id), opened),
     )
 
 
-def rates_in_force(engine: Engine, opened: Opened) -> dict[Wallet, Bps]:
+def rates_in_force(context: LotteryContext, opened: Opened) -> dict[Wallet, Bps]:
     """The rates of the day's affiliates as the contract itself looks them up; nothing of them is kept here."""
-    affiliates = select_affiliates(engine.conn, opened.day_id)
-    return engine.game.read_affiliate_rates(opened.facts.block, affiliates, opened.day_id)
+    affiliates = select_affiliates(context.conn, opened.day_id)
+    return context.game.read_affiliate_rates(opened.facts.block, affiliates, opened.day_id)
 
 
-def referred_of_day(engine: Engine, opened: Opened, rates: Mapping[Wallet, Bps]) -> list[ReferredStake]:
+def referred_of_day(context: LotteryContext, opened: Opened, rates: Mapping[Wallet, Bps]) -> list[ReferredStake]:
     """The day's stakes per referred player, at the rates in force. Raises: as ``checked_tickets``."""
-    tickets = checked_tickets(stream_tickets(engine.conn, opened.day_id), opened)
+    tickets = checked_tickets(stream_tickets(context.conn, opened.day_id), opened)
     return referred_stakes(tickets, rates, ruleset=opened.ruleset)
 
 
@@ -214,17 +214,17 @@ def fee_of_day(opened: Opened, referred: Sequence[ReferredStake]) -> FeeSplit:
     return split_fee(opened.ruleset, sum(split.fee_atoms for split in opened.splits), referred)
 
 
-def affiliates_document(engine: Engine, opened: Opened, referred: Sequence[ReferredStake]) -> Iterator[bytes]:
+def affiliates_document(context: LotteryContext, opened: Opened, referred: Sequence[ReferredStake]) -> Iterator[bytes]:
     """affiliates.json."""
     return render_affiliates(
         day_id=opened.day_id,
-        chain_id=engine.game.deployment.chain_id,
+        chain_id=context.game.deployment.chain_id,
         referred=referred,
         fee=fee_of_day(opened, referred),
     )
 
 
-def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
+def seeds_of_day(context: LotteryContext, opened: Opened) -> Seeds | None:
     """The stored seeds, verified again; none on a day without tips.
 
     Raises: Unavailable ``seeds_missing``; InvariantBroken ``seed_differs``; InvalidInput ``forged_beacon``.
@@ -232,7 +232,7 @@ def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
     facts = opened.facts
     if facts.tip_count == 0:
         return None
-    row = select_seeds(engine.conn, opened.day_id)
+    row = select_seeds(context.conn, opened.day_id)
     seeds = row.complete() if row else None
     if seeds is None:
         raise Unavailable(
@@ -258,7 +258,7 @@ def seeds_of_day(engine: Engine, opened: Opened) -> Seeds | None:
 
 
 def compute(
-    engine: Engine,
+    context: LotteryContext,
     opened: Opened,
     *,
     seeds: Seeds | None,
@@ -270,14 +270,14 @@ def compute(
 
     Raises: as ``core.lottery.settle.settle_day``; InvariantBroken ``tickets_differ``, ``bad_proof``.
     """
-    deployment = engine.game.deployment
+    deployment = context.game.deployment
     with stored_tickets(opened.day_id):
         result = settle_day(
             day_id=opened.day_id,
             ruleset=opened.ruleset,
             deployment=deployment,
             opening=opened.opening,
-            tickets=stream_tickets(engine.conn, opened.day_id),
+            tickets=stream_tickets(context.conn, opened.day_id),
             referred=referred,
             seeds=seeds,
         )

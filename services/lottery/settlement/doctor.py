@@ -14,14 +14,15 @@ from io_layer.lottery.stores.seeds import select_seeds
 from io_layer.lottery.stores.tickets import select_pool_totals
 from io_layer.postgres.connection import Conn, connect
 from io_layer.stores.leases import select_lease
-from services.lottery.engine import EMPTY_STATE, Engine, open_engine
+from services.lottery.context import EMPTY_STATE, LotteryContext, lottery_of
+from services.lottery.policy import JOB
 from services.lottery.settlement.day import Opened
 from services.lottery.settlement.files.artifacts import artifact_states
 from services.lottery.settlement.files.compare_files import CHANGED, computed_run, files_way_out, stored_states
 from services.lottery.settlement.gates.ticket_check import NO_DIFFERENCE, first_difference
-from services.lottery.settlement.settle_days import JOB
 from services.lottery.settlement.steps.approve_day import way_out
 from services.running.cancel import Stop
+from services.running.context import run_context
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Seen:
     failure: EngineError | None = None
 
 
-def doctor(settings: Settings, day_id: DayId, *, tell: Callable[[str], None], stop: Stop) -> Seen:
+def doctor(settings: Settings, day_id: DayId, *, report: Callable[[str], None], cancel: Stop) -> Seen:
     """Look at a day. Writes nothing; what the chain does not tell is said, and the rest is shown all the same.
 
     Raises: as ``connect``.
@@ -43,13 +44,13 @@ def doctor(settings: Settings, day_id: DayId, *, tell: Callable[[str], None], st
         states = dict(artifact_states(conn, settings.artifacts_dir, day_id))
         seen = Seen(_stored(conn, row, states, day_id))
         try:
-            with open_engine(settings, tell=tell, stop=stop, for_display=True, conn=conn) as engine:
-                seen.facts.update(_endpoints(engine))
-                seen.facts.update(_chain(engine, day_id, is_halted=row is not None and row.status == "HALTED"))
-                states |= stored_states(engine, day_id)
-                seen.facts["files"] = _files(states)
-                seen.facts["next"] = _next(engine, row, states, seen.facts, day_id)
-                seen.warnings = engine.game.chain.warnings
+            context = lottery_of(run_context(settings, conn, report=report, cancel=cancel, for_display=True))
+            seen.facts.update(_endpoints(context))
+            seen.facts.update(_chain(context, day_id, is_halted=row is not None and row.status == "HALTED"))
+            states |= stored_states(context, day_id)
+            seen.facts["files"] = _files(states)
+            seen.facts["next"] = _next(context, row, states, seen.facts, day_id)
+            seen.warnings = context.chain.warnings
         except Stopped:
             raise
         except EngineError as error:
@@ -93,22 +94,22 @@ def _seeds(conn: Conn, day_id: DayId) -> str:
     return f"{word}, {beacon}"
 
 
-def _endpoints(engine: Engine) -> dict[str, str]:
+def _endpoints(context: LotteryContext) -> dict[str, str]:
     views = {}
-    for endpoint in engine.game.chain.endpoints:
+    for endpoint in context.chain.endpoints:
         try:
-            block = engine.game.chain.read_final_block_of(endpoint)
+            block = context.chain.read_final_block_of(endpoint)
             views[f"rpc_{endpoint.name}"] = f"final block {block.number} {block.block_hash}"
         except EngineError as error:
             views[f"rpc_{endpoint.name}"] = error.message
     return views
 
 
-def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
+def _chain(context: LotteryContext, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
     try:
-        block = engine.game.chain.read_final_block()
-        facts = engine.game.read_day(block, day_id)
-        ours = select_pool_totals(engine.conn, day_id)
+        block = context.chain.read_final_block()
+        facts = context.game.read_day(block, day_id)
+        ours = select_pool_totals(context.conn, day_id)
         found: dict[str, Any] = {
             "closed": block.timestamp_s >= day_end(day_id),
             "on_chain": ON_CHAIN[facts.record.status],
@@ -116,8 +117,8 @@ def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
         }
         # Equal totals prove nothing about a single row; a day that is HALTED is worth reading ticket by ticket.
         if ours != facts.pools or is_halted:
-            opened = Opened(facts, engine.ruleset_of(facts), (EMPTY_STATE,) * 5)
-            difference = first_difference(engine, opened)
+            opened = Opened(facts, context.ruleset_of(facts), (EMPTY_STATE,) * 5)
+            difference = first_difference(context, opened)
             if difference != NO_DIFFERENCE:
                 found["first_difference"] = difference
         return found
@@ -125,10 +126,12 @@ def _chain(engine: Engine, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
         return {"on_chain": str(error)}
 
 
-def _next(engine: Engine, row: PipelineDay | None, states: dict[str, str], facts: dict[str, Any], day_id: DayId) -> str:
-    if day_id < engine.game.first_day:
-        return f"nothing: the day lies before the contract's first day {engine.game.first_day}"
-    run = computed_run(engine.conn, day_id)
+def _next(
+    context: LotteryContext, row: PipelineDay | None, states: dict[str, str], facts: dict[str, Any], day_id: DayId
+) -> str:
+    if day_id < context.game.first_day:
+        return f"nothing: the day lies before the contract's first day {context.game.first_day}"
+    run = computed_run(context.conn, day_id)
     if run is not None and any(name == "rows" or state.startswith(CHANGED) for name, state in states.items()):
         if row is not None and row.status not in ("HALTED", "DONE"):
             return "`bo-engine settle`: it halts the day, because its rows or files were changed in the database"
@@ -147,7 +150,7 @@ def _next(engine: Engine, row: PipelineDay | None, states: dict[str, str], facts
         return "`bo-engine settle`: it notes the void"
     if facts.get("closed") is False:
         return "wait: the day is not closed"
-    if engine.game.chain.warnings:
+    if context.chain.warnings:
         return "repair the endpoint that does not answer, or name another one in the settings: money needs both"
     if "first_difference" in facts:
         return f"`bo-engine recover-intents`, or `bo-engine db rebuild-tickets --day {day_id}`"

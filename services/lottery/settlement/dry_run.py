@@ -7,7 +7,7 @@ from bo_engine.units import DayId, hex_of
 from io_layer.lottery.contracts.day_record import ON_CHAIN, VOIDED
 from io_layer.lottery.stores.runs import select_live_run, select_open_runs
 from io_layer.postgres.connection import read_only
-from services.lottery.engine import Engine, require_writable
+from services.lottery.context import LotteryContext, require_writable
 from services.lottery.settlement.day import (
     affiliates_document,
     check_day,
@@ -23,51 +23,51 @@ from services.lottery.settlement.steps.approve_day import documents
 from services.lottery.settlement.steps.compute_day import compute_in_memory, facts_of
 
 
-def dry_run_days(engine: Engine, *, day: DayId | None) -> tuple[list[dict[str, Any]], str | None]:
+def dry_run_days(context: LotteryContext, *, day: DayId | None) -> tuple[list[dict[str, Any]], str | None]:
     """The first due day, or the asked one (settled or not), computed in memory; and what the run would wait for.
 
     Only the first: a later day opens with the closing state that a real run of the first would leave.
     """
-    require_writable(engine.artifacts_dir)
-    due = due_days(engine, None) if day is None else [day]
+    require_writable(context.artifacts_dir)
+    due = due_days(context, None) if day is None else [day]
     if not due:
         return [], None
     try:
-        return [dry_run_step(engine, "settle", due[0])], None
+        return [dry_run_step(context, "settle", due[0])], None
     except Unavailable as error:
         if day is not None:
             raise
         return [], error.message
 
 
-def dry_run_step(engine: Engine, step: str, day_id: DayId) -> dict[str, Any]:
+def dry_run_step(context: LotteryContext, step: str, day_id: DayId) -> dict[str, Any]:
     """What the step would find. Raises: as the step itself."""
-    with read_only(engine.conn):
+    with read_only(context.conn):
         facts: dict[str, Any] = {"day_id": day_id, "dry_run": True}
-        found = engine.read_closed_day(day_id)
+        found = context.read_closed_day(day_id)
         if step == "settle" and found.record.status == VOIDED:
             return {**facts, "on_chain": ON_CHAIN[VOIDED]}
-        opened = check_day(engine, found)
+        opened = check_day(context, found)
         if step == "export":
             return {
                 **facts,
                 "tickets": opened.facts.ticket_count,
                 "tips": opened.facts.tip_count,
-                "inputs_sha256": hex_of(sha256_of(inputs_document(engine, opened))),
+                "inputs_sha256": hex_of(sha256_of(inputs_document(context, opened))),
             }
         if step == "affiliates":
-            referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
-            digest = sha256_of(affiliates_document(engine, opened, referred))
+            referred = referred_of_day(context, opened, rates_in_force(context, opened))
+            digest = sha256_of(affiliates_document(context, opened, referred))
             return {**facts, "referred_players": len(referred), "affiliates_sha256": hex_of(digest)}
-        computed = compute_in_memory(engine, opened)
+        computed = compute_in_memory(context, opened)
         check_sold([pool.sold for pool in computed.result.pools], opened)
         facts.update(facts_of(computed))
-        if step in ("approve", "settle") and select_open_runs(engine.conn, day_id):
-            findings = check_gates(engine, opened)
+        if step in ("approve", "settle") and select_open_runs(context.conn, day_id):
+            findings = check_gates(context, opened)
             facts["findings"] = documents(findings)
             facts["gates_hold"] = all(finding.holds or finding.is_warning for finding in findings)
         if step in ("commit", "settle"):
-            run = select_live_run(engine.conn, day_id)
+            run = select_live_run(context.conn, day_id)
             facts["settlement_hash"] = hex_of(computed.settlement_hash)
             facts["run_status"] = run.status if run else None
             facts["on_chain"] = ON_CHAIN[opened.facts.record.status]

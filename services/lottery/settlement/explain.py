@@ -13,30 +13,30 @@ from io_layer.lottery.stores.pipeline import select_day
 from io_layer.lottery.stores.runs import Kind, Run, select_live_run, select_pool_results
 from io_layer.lottery.stores.tickets import select_ticket_rows, select_tickets_of
 from io_layer.postgres.connection import Conn
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.settlement.proofs import make_proofs
 
 
-def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
+def explain(context: LotteryContext, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
     """Every winning tip of the wallet with its matches and its share, and the leaf that they add up to; every player
     that it brought, with the commission, and the other leaf. On a voided day every ticket with the nonce and the stake
     that ``refund(buyer, nonces)`` of ReserveVault pays back, once and without a proof.
 
     Raises: InvalidInput ``no_run``.
     """
-    row = select_day(engine.conn, day_id)
+    row = select_day(context.conn, day_id)
     if row is not None and row.status == "VOIDED":
-        return _explain_refund(engine.conn, day_id, wallet)
-    run = select_live_run(engine.conn, day_id)
+        return _explain_refund(context.conn, day_id, wallet)
+    run = select_live_run(context.conn, day_id)
     if run is None:
         raise InvalidInput("no_run", f"day {day_id} is not computed yet")
-    pools = select_pool_results(engine.conn, run.run_id)
-    tickets = select_tickets_of(engine.conn, day_id, wallet)
+    pools = select_pool_results(context.conn, run.run_id)
+    tickets = select_tickets_of(context.conn, day_id, wallet)
     rows = []
     total = 0
     for ticket in tickets:
         pool = pools[ticket.pool_id]
-        drawn = mask_of(pool.winning_numbers, _number_max(engine, run)) if pool.winning_numbers else 0
+        drawn = mask_of(pool.winning_numbers, _number_max(context, run)) if pool.winning_numbers else 0
         for index, mask in enumerate(unpack_masks(ticket.tips)):
             matches = (mask & drawn).bit_count()
             share = share_of(pool, matches)
@@ -52,7 +52,7 @@ def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
                         "share": str(share),
                     }
                 )
-    leaf = _leaf(engine, day_id, wallet, "winner")
+    leaf = _leaf(context, day_id, wallet, "winner")
     return {
         "day_id": day_id,
         "wallet": wallet,
@@ -64,21 +64,21 @@ def explain(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any]:
         "shown_sum": usdt(total),
         "leaf": leaf,
         "agrees": _agrees(total, leaf),
-        "affiliate": _commissions(engine, day_id, wallet),
+        "affiliate": _commissions(context, day_id, wallet),
     }
 
 
-def _commissions(engine: Engine, day_id: DayId, wallet: Wallet) -> dict[str, Any] | None:
+def _commissions(context: LotteryContext, day_id: DayId, wallet: Wallet) -> dict[str, Any] | None:
     """What the wallet earned as an affiliate; None if it brought nobody who bought on the day."""
-    stored = select_artifact(engine.conn, day_id, None, "affiliates.json")
+    stored = select_artifact(context.conn, day_id, None, "affiliates.json")
     if stored is None:
         return None
-    referred = json.loads(b"".join(stream_artifact(engine.conn, stored)))["referred"]
+    referred = json.loads(b"".join(stream_artifact(context.conn, stored)))["referred"]
     rows = [{**entry} for entry in referred if entry.pop("affiliate") == wallet]
     if not rows:
         return None
     total = sum(int(row["commission"]) for row in rows)
-    leaf = _leaf(engine, day_id, wallet, "affiliate")
+    leaf = _leaf(context, day_id, wallet, "affiliate")
     return {"players": rows, "sum": str(total), "shown_sum": usdt(total), "leaf": leaf, "agrees": _agrees(total, leaf)}
 
 
@@ -116,13 +116,13 @@ def share_of(pool: PoolResult, matches: int) -> int:
     return tier + (pool.jackpot_each_atoms if matches and matches == pool.jackpot_matches else 0)
 
 
-def _number_max(engine: Engine, run: Run) -> int:
-    return engine.rulesets[run.ruleset_hash].number_max
+def _number_max(context: LotteryContext, run: Run) -> int:
+    return context.rulesets[run.ruleset_hash].number_max
 
 
-def _leaf(engine: Engine, day_id: DayId, wallet: Wallet, kind: Kind) -> dict[str, Any] | None:
+def _leaf(context: LotteryContext, day_id: DayId, wallet: Wallet, kind: Kind) -> dict[str, Any] | None:
     try:
-        leaf: dict[str, Any] | None = make_proofs(engine.conn, engine.game.deployment, day_id, wallet)[kind]
+        leaf: dict[str, Any] | None = make_proofs(context.conn, context.game.deployment, day_id, wallet)[kind]
     except InvalidInput:
         return None
     return leaf

@@ -21,21 +21,20 @@ from bo_engine.log import get_logger
 from bo_engine.units import DayId
 from io_layer.lottery.contracts.game import SUSPENDED
 from io_layer.lottery.stores.pipeline import STEPS, PipelineDay, fail_day, halt_day, insert_day, select_day, wait_day
-from services.lottery.engine import Engine
-from services.running.lease import Lease
+from services.lottery.context import LotteryContext
 
 POISON_AFTER: Final = 3  # equal failures of a day in a row
 T = TypeVar("T")
 _LOG = get_logger("settle")
 
 
-def guarded(engine: Engine, lease: Lease, day_id: DayId, work: Callable[[], T]) -> T:
+def guarded(context: LotteryContext, day_id: DayId, work: Callable[[], T]) -> T:
     """Do the work of a day; an error becomes the day's state and goes on its way."""
     try:
         return work()
     except (Exception, KeyboardInterrupt) as error:
         _let_go(error)
-        _write_down(engine, lease, day_id, error)
+        _write_down(context, day_id, error)
         raise
 
 
@@ -53,43 +52,43 @@ def _let_go(error: BaseException) -> None:
             left += [one.__cause__, one.__context__]
 
 
-def _write_down(engine: Engine, lease: Lease, day_id: DayId, error: BaseException) -> None:
+def _write_down(context: LotteryContext, day_id: DayId, error: BaseException) -> None:
     """What is refused before a step has begun leaves the day as it was; only an alarm, what a day under way waits for,
     and what no run could expect are written down."""
     if isinstance(error, InvariantBroken):
-        with _told_anyway(lease):
-            insert_day(engine.conn, day_id)
-            halt_day(engine.conn, day_id, error.code, _told(error))
+        with _told_anyway(context):
+            insert_day(context.conn, day_id)
+            halt_day(context.conn, day_id, error.code, _told(error))
         return
     if isinstance(error, EngineError) and error.code in ("lease_lost", "database_unreachable"):
         return
-    row = _row_if_readable(engine, day_id)
+    row = _row_if_readable(context, day_id)
     if row is None:
         return
     # A suspended key says nothing of the day: its row waits, and it must not become poison.
     if isinstance(error, Unavailable) or (isinstance(error, EngineError) and error.code == SUSPENDED):
-        with _told_anyway(lease):
-            wait_day(engine.conn, day_id, error.message, error_code=error.code)
+        with _told_anyway(context):
+            wait_day(context.conn, day_id, error.message, error_code=error.code)
     elif isinstance(error, Stopped | KeyboardInterrupt):
         ended = error if isinstance(error, Stopped) else INTERRUPTED
         if row.status == "RUNNING":
-            with _told_anyway(lease):
-                wait_day(engine.conn, day_id, ended.message, error_code=ended.code)
+            with _told_anyway(context):
+                wait_day(context.conn, day_id, ended.message, error_code=ended.code)
     elif isinstance(error, EngineError):
         # A day that has FAILED and is refused for the same reason has failed again, though no step began.
         if row.status == "RUNNING" or (row.status == "FAILED" and row.error_code == error.code):
-            _fail(engine, lease, row, error.code, error.message)
+            _fail(context, row, error.code, error.message)
     elif isinstance(error, MemoryError):
-        _fail(engine, lease, row, OUT_OF_MEMORY.code, OUT_OF_MEMORY.message)
+        _fail(context, row, OUT_OF_MEMORY.code, OUT_OF_MEMORY.message)
     else:
-        _fail(engine, lease, row, "unexpected_error", f"{type(error).__name__}, a bug of the engine")
+        _fail(context, row, "unexpected_error", f"{type(error).__name__}, a bug of the engine")
 
 
-def _fail(engine: Engine, lease: Lease, row: PipelineDay, code: str, message: str) -> None:
+def _fail(context: LotteryContext, row: PipelineDay, code: str, message: str) -> None:
     """Mark the day FAILED; a step that fails in the same way again and again stops its day (fault P09)."""
     step = row.next_step() or STEPS[-1]
-    with _told_anyway(lease):
-        times = fail_day(engine.conn, row.day_id, step, code, message)
+    with _told_anyway(context):
+        times = fail_day(context.conn, row.day_id, step, code, message)
         if len(times) >= POISON_AFTER:
             shown = ", ".join(f"{one.astimezone(UTC):%Y-%m-%d %H:%M:%S}" for one in times)
             reason = (
@@ -97,23 +96,23 @@ def _fail(engine: Engine, lease: Lease, row: PipelineDay, code: str, message: st
                 f"{message}; it is not tried again before somebody has removed the cause and called `bo-engine resume "
                 f"--day {row.day_id} --by NAME`"
             )
-            halt_day(engine.conn, row.day_id, "poison", reason)
+            halt_day(context.conn, row.day_id, "poison", reason)
             _LOG.error("day_halted", extra={"day_id": row.day_id, "code": "poison", "reason": reason})
 
 
-def _row_if_readable(engine: Engine, day_id: DayId) -> PipelineDay | None:
+def _row_if_readable(context: LotteryContext, day_id: DayId) -> PipelineDay | None:
     try:
-        return select_day(engine.conn, day_id)
+        return select_day(context.conn, day_id)
     except Exception:
         return None  # the error that is being handled is the one to tell
 
 
 @contextmanager
-def _told_anyway(lease: Lease) -> Iterator[None]:
+def _told_anyway(context: LotteryContext) -> Iterator[None]:
     """A transaction that writes an error down, also in a run that is to end. If it fails too, whatever the reason, the
     first error is still the one that is told."""
     try:
-        with lease.stop.finishing(), lease.transaction():
+        with context.cancel.finishing(), context.transaction():
             yield
     except EngineError as error:
         _LOG.error("state_not_written", extra={"code": error.code, "reason": error.message})

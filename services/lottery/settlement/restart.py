@@ -9,11 +9,10 @@ from io_layer.lottery.stores.pipeline import PipelineDay, rewind_day, select_day
 from io_layer.lottery.stores.runs import Run, select_live_run, supersede_run
 from io_layer.postgres.connection import Conn
 from io_layer.stores.audit import insert_audit
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.settlement.files.artifacts import remove_copies
 from services.lottery.settlement.steps.commit_day import commit_purpose, known_takebacks
 from services.running.engine_version import engine_version
-from services.running.lease import Lease
 from services.transactions.follow import transaction_hash
 
 ENGINE_CHANGED: Final = "day_begun_anew"
@@ -36,7 +35,7 @@ def begin_anew(conn: Conn, day_id: DayId, run: Run | None) -> None:
     rewind_day(conn, day_id, "export")
 
 
-def take_over_day(engine: Engine, lease: Lease, row: PipelineDay | None) -> PipelineDay | None:
+def take_over_day(context: LotteryContext, row: PipelineDay | None) -> PipelineDay | None:
     """The day's row as our version may go on with it.
 
     What another version has exported, computed or approved is not mixed with ours: it is done anew. Once the commit is
@@ -46,18 +45,18 @@ def take_over_day(engine: Engine, lease: Lease, row: PipelineDay | None) -> Pipe
     if row is None or not row.export_ok or row.engine == ours:
         return row
     day_id = row.day_id
-    run = select_live_run(engine.conn, day_id)
-    signed = transaction_hash(engine, commit_purpose(engine, day_id, known_takebacks(engine.conn, day_id)))
+    run = select_live_run(context.conn, day_id)
+    signed = transaction_hash(context, commit_purpose(context, day_id, known_takebacks(context.conn, day_id)))
     if row.commit_ok or not may_begin_anew(run) or signed is not None:
         return row
-    remove_copies(engine, day_id)
-    with lease.transaction():
-        begin_anew(engine.conn, day_id, run)
+    remove_copies(context, day_id)
+    with context.transaction():
+        begin_anew(context.conn, day_id, run)
         # What it waited for, a person's yes perhaps, was for the result that is gone.
         wait_day(
-            engine.conn, day_id, "another version of the engine began it; it begins anew", error_code=ENGINE_CHANGED
+            context.conn, day_id, "another version of the engine began it; it begins anew", error_code=ENGINE_CHANGED
         )
         details = {"began": row.engine or "an engine before 0014", "goes_on": ours, "was_approved_by": row.approved_by}
-        insert_audit(engine.conn, actor="engine", action=ENGINE_CHANGED, day_id=day_id, details=details)
+        insert_audit(context.conn, actor="engine", action=ENGINE_CHANGED, day_id=day_id, details=details)
     _LOG.warning(ENGINE_CHANGED, extra={"day_id": day_id, **details})
-    return select_day(engine.conn, day_id)
+    return select_day(context.conn, day_id)

@@ -28,9 +28,10 @@ from io_layer.lottery.stores.pipeline import (
 )
 from io_layer.lottery.stores.runs import select_live_run
 from services.chain.reorg_guard import remember_final_block, require_final_blocks
+from services.lottery.context import LotteryContext, require_writable
 from services.lottery.days.due_days import first_unsettled_day
 from services.lottery.display.refresh_stats import refresh_stats
-from services.lottery.engine import Engine, require_writable
+from services.lottery.policy import JOB
 from services.lottery.settlement.day import Opened, check_day, open_day, seeds_of_day
 from services.lottery.settlement.files.artifacts import mirror_artifacts
 from services.lottery.settlement.files.compare_files import require_files
@@ -52,12 +53,11 @@ from services.lottery.settlement.steps.export_affiliates import export_affiliate
 from services.lottery.settlement.steps.export_day import export_day
 from services.lottery.settlement.voids.note_void import note_void
 from services.running.engine_version import engine_version
-from services.running.lease import Lease, held_lease
+from services.running.lease import held_lease
 from services.transactions.follow import transaction_hash
 from services.transactions.foreign_nonces import require_known_nonces
 from services.transactions.send import checked_signer
 
-JOB: Final = "settle"
 _LOG = get_logger("settle")
 
 
@@ -91,25 +91,25 @@ class DayOutcome:
         }
 
 
-def settle_days(engine: Engine, *, day: DayId | None) -> list[DayOutcome]:
+def settle_days(context: LotteryContext, *, day: DayId | None) -> list[DayOutcome]:
     """Settle every closed, unsettled day, or one day; stop at the first that cannot go on. A voided one is noted.
 
     What is wrong before a day has begun leaves database, chain and disk as they were.
     Raises: UsageError, InvalidInput ``day_settled`` ``day_voided`` ``day_not_closed`` ``day_out_of_order``, Unavailable
     ``seeds_missing`` ``tickets_missing`` ``lease_held``, InvalidInput ``artifact_tampered``.
     """
-    with held_lease(engine.conn, JOB, engine.stop) as lease:
-        return settle_due(engine, lease, day=day)
+    with held_lease(context, JOB) as context:
+        return settle_due(context, day=day)
 
 
-def settle_due(engine: Engine, lease: Lease, *, day: DayId | None) -> list[DayOutcome]:
+def settle_due(context: LotteryContext, *, day: DayId | None) -> list[DayOutcome]:
     """The same for whoever holds the lease."""
-    due = due_days(engine, day)
-    require_writable(engine.artifacts_dir, *due[:1])
+    due = due_days(context, day)
+    require_writable(context.artifacts_dir, *due[:1])
     outcomes: list[DayOutcome] = []
     for day_id in due:
         try:
-            outcome = _settle_day(engine, lease, day_id)
+            outcome = _settle_day(context, day_id)
         except EngineError as error:
             error.done_before = [one.document() for one in outcomes]
             raise
@@ -119,24 +119,24 @@ def settle_due(engine: Engine, lease: Lease, *, day: DayId | None) -> list[DayOu
     return outcomes
 
 
-def due_days(engine: Engine, day: DayId | None) -> list[DayId]:
+def due_days(context: LotteryContext, day: DayId | None) -> list[DayId]:
     """The days to settle, ascending; only the asked one if there is one.
 
     Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_settled``, ``day_voided``,
     ``day_out_of_order``, ``game_finished``; as ``first_unsettled_day``.
     """
-    block = engine.game.chain.read_final_block()
-    first = first_unsettled_day(engine, block)
-    end = engine.game.read_end(block)
+    block = context.chain.read_final_block()
+    first = first_unsettled_day(context, block)
+    end = context.game.read_end(block)
     if day is None:
-        last = engine.game.last_closed_day(block)
+        last = context.game.last_closed_day(block)
         return [DayId(one) for one in range(first, last + 1 if end is None else min(last + 1, end))]
-    engine.read_closed_day(day)
+    context.read_closed_day(day)
     if end is not None and day >= end:
         raise InvalidInput("game_finished", f"the game has ended with day {end - 1}: day {day} is never settled")
     if day < first:
-        _require_not_voided(select_day(engine.conn, day))
-        run = select_live_run(engine.conn, day)
+        _require_not_voided(select_day(context.conn, day))
+        run = select_live_run(context.conn, day)
         shown = f" with run_hash {hex_of(run.run_hash)}" if run else ""
         raise InvalidInput("day_settled", f"day {day} is settled already{shown}; nothing was changed")
     if day > first:
@@ -144,21 +144,21 @@ def due_days(engine: Engine, day: DayId | None) -> list[DayId]:
     return [day]
 
 
-def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = None) -> DayOutcome:
+def run_one_step(context: LotteryContext, step: str, day_id: DayId, *, by: str | None = None) -> DayOutcome:
     """Run one step of a day by hand. A step that is done is checked by doing it again, and changes nothing.
 
     Raises: InvalidInput ``step_missing`` when an earlier step is not done; as ``settle_days``.
     """
     name = _step_name(step)
-    require_writable(engine.artifacts_dir, day_id)
-    with held_lease(engine.conn, JOB, engine.stop) as lease:
-        row = select_day(engine.conn, day_id)
+    require_writable(context.artifacts_dir, day_id)
+    with held_lease(context, JOB) as context:
+        row = select_day(context.conn, day_id)
         _require_not_voided(row)
         _require_earlier_steps(row, name, day_id)
         if row is not None and row.status == "DONE":
-            return _done_again(engine, lease, row, name)
+            return _done_again(context, row, name)
         _require_not_halted(row, day_id)
-        began, row = row, take_over_day(engine, lease, row)
+        began, row = row, take_over_day(context, row)
         if row is not began and name != "export":
             raise InvalidInput(
                 ENGINE_CHANGED,
@@ -168,33 +168,33 @@ def run_one_step(engine: Engine, step: str, day_id: DayId, *, by: str | None = N
             )
         if row is not None and row.is_done(name) and name in ("approve", "commit", "stats"):
             # Done for good: looking at it again would ask questions that only an open run can answer.
-            return _outcome(engine, day_id, EXIT_DONE)
+            return _outcome(context, day_id, EXIT_DONE)
 
         def work() -> DayOutcome:
-            require_final_blocks(engine, lease)
-            opened = open_day(engine, day_id)
+            require_final_blocks(context)
+            opened = open_day(context, day_id)
             if name == "compute":
-                seeds_of_day(engine, opened)
+                seeds_of_day(context, opened)
             if name == "commit":
-                refuse_taken_back(engine, lease, day_id, opened.facts.record)
-                _require_key(engine, opened)
+                refuse_taken_back(context, day_id, opened.facts.record)
+                _require_key(context, opened)
             if row is not None:
-                mirror_artifacts(engine, day_id)
-            return _run(engine, lease, opened, name, by)
+                mirror_artifacts(context, day_id)
+            return _run(context, opened, name, by)
 
-        outcome = guarded(engine, lease, day_id, work)
+        outcome = guarded(context, day_id, work)
         if outcome.status == "RUNNING":
-            _rest(engine, lease, outcome, row if row is not None and row.is_done(name) else None)
+            _rest(context, outcome, row if row is not None and row.is_done(name) else None)
         return outcome
 
 
-def _rest(engine: Engine, lease: Lease, outcome: DayOutcome, repeated: PipelineDay | None) -> None:
+def _rest(context: LotteryContext, outcome: DayOutcome, repeated: PipelineDay | None) -> None:
     """After a step by hand the day waits for the next one, or is done; after a repeat (``repeated`` is the row before)
     it waits for what it waited for."""
     if repeated is not None and repeated.status == "WAITING" and repeated.reason is not None:
-        with lease.transaction():
+        with context.transaction():
             wait_day(
-                engine.conn,
+                context.conn,
                 outcome.day_id,
                 repeated.reason,
                 not_before=repeated.not_before,
@@ -202,121 +202,123 @@ def _rest(engine: Engine, lease: Lease, outcome: DayOutcome, repeated: PipelineD
             )
         outcome.status, outcome.reason, outcome.not_before = "WAITING", repeated.reason, repeated.not_before
         return
-    row = select_day(engine.conn, outcome.day_id)
+    row = select_day(context.conn, outcome.day_id)
     following = row.next_step() if row else None
-    with lease.transaction():
+    with context.transaction():
         if following is None:
-            finish_day(engine.conn, outcome.day_id)
+            finish_day(context.conn, outcome.day_id)
         else:
-            wait_day(engine.conn, outcome.day_id, f"{following} is next")
+            wait_day(context.conn, outcome.day_id, f"{following} is next")
     outcome.status = "DONE" if following is None else "WAITING"
     outcome.reason = None if following is None else f"{following} is next"
 
 
-def _settle_day(engine: Engine, lease: Lease, day_id: DayId) -> DayOutcome:
-    row = select_day(engine.conn, day_id)
+def _settle_day(context: LotteryContext, day_id: DayId) -> DayOutcome:
+    row = select_day(context.conn, day_id)
     if row is not None and row.status == "HALTED":
-        return _outcome(engine, day_id, EXIT_FAILED)
-    challenge = _challenge_of(engine, row)
+        return _outcome(context, day_id, EXIT_FAILED)
+    challenge = _challenge_of(context, row)
     if challenge is not None:
-        guarded(engine, lease, day_id, lambda: require_same_facts(engine, open_day(engine, day_id)))
+        guarded(context, day_id, lambda: require_same_facts(context, open_day(context, day_id)))
         return challenge
-    row = take_over_day(engine, lease, row)
+    row = take_over_day(context, row)
 
     def work() -> DayOutcome:
-        require_final_blocks(engine, lease)
-        facts = engine.read_closed_day(day_id)
+        require_final_blocks(context)
+        facts = context.read_closed_day(day_id)
         if facts.record.status == VOIDED:
-            engine.tell(f"day {day_id}: voided on-chain")
-            note_void(engine, lease, facts)
-            return _outcome(engine, day_id, EXIT_DONE)
-        opened = check_day(engine, facts)
-        refuse_taken_back(engine, lease, day_id, facts.record)
-        require_known_nonces(engine, lease)
-        seeds_of_day(engine, opened)
-        require_same_facts(engine, opened)
-        _require_key(engine, opened)
+            context.report(f"day {day_id}: voided on-chain")
+            note_void(context, facts)
+            return _outcome(context, day_id, EXIT_DONE)
+        opened = check_day(context, facts)
+        refuse_taken_back(context, day_id, facts.record)
+        require_known_nonces(context)
+        seeds_of_day(context, opened)
+        require_same_facts(context, opened)
+        _require_key(context, opened)
         if row is not None:
-            mirror_artifacts(engine, day_id)
+            mirror_artifacts(context, day_id)
         manifest = {}
         for step in STEPS:
-            done = select_day(engine.conn, day_id)
+            done = select_day(context.conn, day_id)
             if done is not None and done.is_done(step):
                 continue
-            outcome = _run(engine, lease, opened, step, None)
+            outcome = _run(context, opened, step, None)
             if outcome.status != "RUNNING":
                 return outcome
             manifest.update({name: text for name, text in outcome.facts.items() if name == "manifest"})
-        with lease.transaction():
-            require_invariant(finish_day(engine.conn, day_id), "day_not_finished", f"day {day_id} does not become DONE")
-        finished = _outcome(engine, day_id, EXIT_DONE)
+        with context.transaction():
+            require_invariant(
+                finish_day(context.conn, day_id), "day_not_finished", f"day {day_id} does not become DONE"
+            )
+        finished = _outcome(context, day_id, EXIT_DONE)
         finished.facts.update(manifest)
         return finished
 
-    return guarded(engine, lease, day_id, work)
+    return guarded(context, day_id, work)
 
 
-def _run(engine: Engine, lease: Lease, opened: Opened, step: Step, by: str | None) -> DayOutcome:
+def _run(context: LotteryContext, opened: Opened, step: Step, by: str | None) -> DayOutcome:
     """Run one step; the day is RUNNING afterwards, or WAITING for a time of the contract."""
     day_id = opened.day_id
-    lease.renew()
-    with lease.transaction():
-        insert_day(engine.conn, day_id)
-        remember_final_block(engine)
-        if not start_day(engine.conn, day_id, engine_version()):
+    context.renew_lease()
+    with context.transaction():
+        insert_day(context.conn, day_id)
+        remember_final_block(context)
+        if not start_day(context.conn, day_id, engine_version()):
             raise InvalidInput("day_not_startable", f"day {day_id} is DONE, VOIDED or HALTED")
-    engine.tell(f"day {day_id}: {step}")
+    context.report(f"day {day_id}: {step}")
     if step == "approve":
-        result: dict[str, Any] | NotDue = approve_day(engine, lease, opened, by=by)
+        result: dict[str, Any] | NotDue = approve_day(context, opened, by=by)
     else:
-        result = _WORK[step](engine, lease, opened)
+        result = _WORK[step](context, opened)
     if isinstance(result, NotDue):
         # The manifest is there since the commit: who wants to check the day may do so before it is released.
-        mirror_artifacts(engine, day_id)
-        with lease.transaction():
-            remember_final_block(engine)
-            wait_day(engine.conn, day_id, result.reason, not_before=result.not_before_s)
-        return _outcome(engine, day_id, EXIT_DONE)
-    mirror_artifacts(engine, day_id)
+        mirror_artifacts(context, day_id)
+        with context.transaction():
+            remember_final_block(context)
+            wait_day(context.conn, day_id, result.reason, not_before=result.not_before_s)
+        return _outcome(context, day_id, EXIT_DONE)
+    mirror_artifacts(context, day_id)
     _LOG.info("step_done", extra={"step": step, "day_id": day_id, "facts": result})
-    outcome = _outcome(engine, day_id, EXIT_DONE)
+    outcome = _outcome(context, day_id, EXIT_DONE)
     outcome.facts.update(result)
     return outcome
 
 
-def _require_key(engine: Engine, opened: Opened) -> None:
+def _require_key(context: LotteryContext, opened: Opened) -> None:
     """A day that still needs a transaction needs the SETTLER's key: better told now than after all the work.
 
     Raises: UsageError ``missing_setting``, ``plain_key``, ``key_file_exposed``, ``bad_keystore``, ``wrong_key``;
     InvalidInput ``settler_suspended``.
     """
     if opened.facts.record.status != RELEASED:
-        checked_signer(engine)
+        checked_signer(context)
 
 
-def _challenge_of(engine: Engine, row: PipelineDay | None) -> DayOutcome | None:
+def _challenge_of(context: LotteryContext, row: PipelineDay | None) -> DayOutcome | None:
     """The day as it waits for its challenge period; None when there is work: the period is over, or what stands there
     is not our commit any more (vetoed, or another one since), which must not be found out only when it ends."""
     if row is None or row.status != "WAITING" or row.not_before is None:
         return None
-    block = engine.game.chain.read_final_block()
-    record = engine.game.read_record(block, row.day_id)
+    block = context.chain.read_final_block()
+    record = context.game.read_record(block, row.day_id)
     # The stored time is for people to read; the chain's own decides, or an edited row could hold winners back.
-    ends_s = record.committed_at_s + engine.game.read_challenge_period_s(block)
+    ends_s = record.committed_at_s + context.game.read_challenge_period_s(block)
     if record.status != COMMITTED or block.timestamp_s >= ends_s:
         return None
-    run = select_live_run(engine.conn, row.day_id)
+    run = select_live_run(context.conn, row.day_id)
     if run is None or record.settlement_hash != run.settlement_hash:
         return None
-    return _outcome(engine, row.day_id, EXIT_DONE)
+    return _outcome(context, row.day_id, EXIT_DONE)
 
 
-def _outcome(engine: Engine, day_id: DayId, exit_code: int) -> DayOutcome:
-    row = select_day(engine.conn, day_id)
-    run = select_live_run(engine.conn, day_id)
-    takebacks = known_takebacks(engine.conn, day_id)
-    commit_tx = transaction_hash(engine, commit_purpose(engine, day_id, takebacks))
-    release_tx = transaction_hash(engine, release_purpose(engine, day_id, takebacks))
+def _outcome(context: LotteryContext, day_id: DayId, exit_code: int) -> DayOutcome:
+    row = select_day(context.conn, day_id)
+    run = select_live_run(context.conn, day_id)
+    takebacks = known_takebacks(context.conn, day_id)
+    commit_tx = transaction_hash(context, commit_purpose(context, day_id, takebacks))
+    release_tx = transaction_hash(context, release_purpose(context, day_id, takebacks))
     return DayOutcome(
         day_id=day_id,
         status=row.status if row else "NEW",
@@ -372,22 +374,22 @@ def _require_not_halted(row: PipelineDay | None, day_id: DayId) -> None:
         )
 
 
-def _done_again(engine: Engine, lease: Lease, row: PipelineDay, step: Step) -> DayOutcome:
+def _done_again(context: LotteryContext, row: PipelineDay, step: Step) -> DayOutcome:
     """A settled day changes no more. Compute computes it again and compares; missing files are brought back."""
     facts: dict[str, Any] = {}
     if step == "compute":
-        live = select_live_run(engine.conn, row.day_id)
-        refuse_other_result(live, compute_stored(engine, open_day(engine, row.day_id)))
-    if step == "commit" and (run := select_live_run(engine.conn, row.day_id)) is not None:
+        live = select_live_run(context.conn, row.day_id)
+        refuse_other_result(live, compute_stored(context, open_day(context, row.day_id)))
+    if step == "commit" and (run := select_live_run(context.conn, row.day_id)) is not None:
         # A day that was released without our key has no manifest yet.
-        facts["manifest"] = ensure_manifest(engine, lease, run, require_files(engine, run))
-    mirror_artifacts(engine, row.day_id)
-    outcome = _outcome(engine, row.day_id, EXIT_DONE)
+        facts["manifest"] = ensure_manifest(context, run, require_files(context, run))
+    mirror_artifacts(context, row.day_id)
+    outcome = _outcome(context, row.day_id, EXIT_DONE)
     outcome.facts.update(facts)
     return outcome
 
 
-_WORK: Final[dict[Step, Callable[[Engine, Lease, Opened], dict[str, Any] | NotDue]]] = {
+_WORK: Final[dict[Step, Callable[[LotteryContext, Opened], dict[str, Any] | NotDue]]] = {
     "export": export_day,
     "affiliate": export_affiliates,
     "compute": compute_day,

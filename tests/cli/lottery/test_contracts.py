@@ -421,8 +421,8 @@ def test_a_change_that_cannot_be_made_is_refused(played: PlayedWorld, tmp_path: 
 
 
 def test_code_that_an_endpoint_does_not_show_is_not_taken_for_ours(played: PlayedWorld) -> None:
-    with played.engine() as engine:
-        chain, lines = engine.game.chain, Checklist()
+    with played.context() as context:
+        chain, lines = context.chain, Checklist()
         block = chain.read_final_block()
         here = Installation(chain, block, read_addresses(chain, block, played.world.contracts.settlement), None)
         assert check_code(lines, here)

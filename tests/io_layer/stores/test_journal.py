@@ -2,7 +2,6 @@
 
 import pytest
 
-from bo_engine.units import DayId
 from io_layer.postgres.connection import Conn, connect
 from io_layer.stores.journal import (
     Purpose,
@@ -23,11 +22,11 @@ from io_layer.stores.journal import (
     select_transaction,
 )
 from tests.io_layer.lottery.stores.builders import hash_of, refused
-from tests.support.days import DAY, wallet
+from tests.support.days import wallet
 
 CHAIN = 421_614
 SENDER = wallet(0x5E)
-PURPOSE = Purpose(CHAIN, wallet(0xA1), b"\x01\x02\x03\x04", DAY, 0)
+PURPOSE = Purpose(CHAIN, wallet(0xA1), b"\x01\x02\x03\x04", "day 20778", 0)
 CALLDATA = b"\x01\x02\x03\x04 settlement"
 
 
@@ -90,7 +89,7 @@ def test_calldata_may_change_until_they_are_signed(conn: Conn) -> None:
 
 def test_two_purposes_get_two_nonces_and_a_bump_keeps_its_own(conn: Conn) -> None:
     first, nonce, _ = prepare(conn)
-    second, next_nonce, _ = prepare(conn, PURPOSE._replace(day_id=DayId(DAY + 1)), name="second")
+    second, next_nonce, _ = prepare(conn, PURPOSE._replace(subject="day 20779"), name="second")
     assert next_nonce == nonce + 1
     assert insert_attempt(conn, first, signed(nonce, "bumped")) == 2
     with refused(conn, "attempts_nonce_allocated"):

@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_removed_keeps_nothing_else(played: PlayedWorld, m
 
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(InvalidInput, match=r"logs/cron/settle-.*Permission denied") as caught:
-        run_job(all_jobs()["prune"], Settings(played.env), stop=Stop(), tell=print)
+        run_job(all_jobs()["prune"], Settings(played.env), cancel=Stop(), report=print)
     assert caught.value.code == "logs_not_removable"
     assert {path.parent.name for path in go if path.exists()} == {"cron"}
     assert rows(played, "SELECT count(*) FROM job_runs WHERE host = 'a'") == [(1,)]

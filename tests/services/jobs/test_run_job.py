@@ -20,10 +20,11 @@ from io_layer.files.metrics import write_metrics
 from io_layer.postgres.connection import connect
 from io_layer.stores.jobs import Ended, count_overruns, insert_ended_run, insert_run
 from io_layer.stores.leases import Holder, acquire_lease, release_lease
-from services.jobs.job import Done, Job, Look, Run
+from services.jobs.job import Done, Job
 from services.jobs.run_job import look_at_job, run_job
 from services.lottery.days.idle import all_days_ended, all_seeds_known
 from services.running.cancel import Stop
+from services.running.context import RunContext
 from services.running.lease import held_lease
 from tests.support.commands import killed_at, started, wait_until
 from tests.support.fingerprint import fingerprint
@@ -139,7 +140,7 @@ def test_a_host_that_starts_no_thread_any_more_runs_its_jobs(
 
     monkeypatch.setattr(threading.Thread, "start", full)
     settings = Settings({**played.env, "JOB_PING_URL": f"http://127.0.0.1:9/{KEY}/{{job}}"})
-    assert run_job(all_jobs()["prune"], settings, stop=Stop(), tell=print) is not None
+    assert run_job(all_jobs()["prune"], settings, cancel=Stop(), report=print) is not None
     assert len(told_lines(played, "maintenance", "prune")) == 1
 
 
@@ -206,13 +207,14 @@ IDLE = """
 import sys
 from bo_engine.settings import Settings
 from services.running.cancel import Stop
+from services.running.context import RunContext
 from services.jobs.run_job import run_job
 from workers.all_jobs import all_jobs
 import json, os
 settings = Settings(json.loads(sys.stdin.read()))
 for name in ("refresh-seeds", "settle"):
-    assert run_job(all_jobs()[name], settings, stop=Stop(), tell=print) is None, name
-run_job(all_jobs()["prune"], settings, stop=Stop(), tell=print)
+    assert run_job(all_jobs()[name], settings, cancel=Stop(), report=print) is None, name
+run_job(all_jobs()["prune"], settings, cancel=Stop(), report=print)
 heavy = {"web3", "eth_account", "eth_abi", "py_ecc", "numpy", "abi"}
 print(sorted(heavy & set(sys.modules)))
 """
@@ -246,7 +248,7 @@ def test_a_job_with_nothing_due_looks_at_the_head_and_loads_nothing_of_the_chain
     # A halt is told all the same.
     played.tamper("INSERT INTO job_halts (job, reason, halted_by) VALUES ('*', 'upgrade', 'Ann')")
     with pytest.raises(Halted, match="upgrade"):
-        run_job(all_jobs()["settle"], Settings(given), stop=Stop(), tell=print)
+        run_job(all_jobs()["settle"], Settings(given), cancel=Stop(), report=print)
 
 
 def test_nothing_is_due_only_when_yesterday_is_settled_or_seeded(played: PlayedWorld) -> None:
@@ -322,30 +324,30 @@ def test_a_dry_run_that_asks_the_chain_for_longer_than_a_transaction_may_be_idle
     plan = all_jobs()[name].plan
     assert plan is not None
 
-    def slow(look: Look) -> Done:
-        plan(look)
+    def slow(run: RunContext) -> Done:
+        plan(run)
         time.sleep(0.6)
-        return plan(look)
+        return plan(run)
 
     before = fingerprint(played, leases=True)
-    done = look_at_job(Settings(played.env), stop=Stop(), tell=print, plan=slow)
+    done = look_at_job(Settings(played.env), cancel=Stop(), report=print, plan=slow)
     assert done.document
     assert before.differences(fingerprint(played, leases=True)) == []
 
 
 def test_a_dry_run_that_would_write_is_refused_by_the_database(played: PlayedWorld) -> None:
-    def write(look: Look) -> Done:
-        look.conn.execute("DELETE FROM day_seeds")
+    def write(run: RunContext) -> Done:
+        run.conn.execute("DELETE FROM day_seeds")
         return Done()
 
-    def work(look: Look) -> Done:
-        with held_lease(look.conn, "settle"):
+    def work(run: RunContext) -> Done:
+        with held_lease(run, "settle"):
             return Done()
 
     before = fingerprint(played, leases=True)
     for plan in (write, work):
         with pytest.raises(Unavailable) as caught:
-            look_at_job(Settings(played.env), stop=Stop(), tell=print, plan=plan)
+            look_at_job(Settings(played.env), cancel=Stop(), report=print, plan=plan)
         assert caught.value.code == "database_read_only"
     assert before.differences(fingerprint(played, leases=True)) == []
 
@@ -399,14 +401,14 @@ def test_an_alarm_of_the_first_look_is_not_lost_whatever_the_work_ends_with(
             raise Unavailable("database_unreachable", "it was there a moment ago")
         return InvariantBroken("foreign_commit", "day 7 is forged")
 
-    def work(run: Run) -> Done:
+    def work(run: RunContext) -> Done:
         if error is not None:
             raise error
         return Done()
 
     job = Job("settle", "settlement", "* * * * *", "", work, look_first=lambda look: alarm)
     with pytest.raises(InvariantBroken) as caught:
-        run_job(job, Settings(played.env), stop=Stop(), tell=print)
+        run_job(job, Settings(played.env), cancel=Stop(), report=print)
     assert caught.value.code == "foreign_commit"
     assert any("seeds_missing" in one for one in caught.value.findings) == isinstance(error, Unavailable)
     assert rows(played, "SELECT exit_code, error_code FROM job_runs") == [(1, "foreign_commit")]

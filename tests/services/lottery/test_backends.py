@@ -6,7 +6,7 @@ import pytest
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.settings import Settings
-from services.lottery.engine import open_engine
+from services.lottery.context import open_lottery
 
 NOWHERE = Settings(
     {
@@ -31,5 +31,8 @@ def test_an_engine_with_a_wrong_library_is_not_opened(
     monkeypatch: pytest.MonkeyPatch, place: str, wrong: object, says: str
 ) -> None:
     monkeypatch.setattr(place, wrong)
-    with pytest.raises(InvariantBroken, match=f"wrong_backend: the engine's {says}"), open_engine(NOWHERE, tell=print):
+    with (
+        pytest.raises(InvariantBroken, match=f"wrong_backend: the engine's {says}"),
+        open_lottery(NOWHERE, report=print),
+    ):
         pass

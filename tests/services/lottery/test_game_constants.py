@@ -32,8 +32,8 @@ def both_files(played: PlayedWorld, path: Path) -> str:
 
 
 def test_the_chains_constants_are_those_of_abi_and_its_own_range(played: PlayedWorld) -> None:
-    with played.engine() as engine:
-        assert engine.game.constants == built_constants(9)
+    with played.context() as context:
+        assert context.game.constants == built_constants(9)
 
 
 def test_a_file_whose_fee_is_not_the_contracts_stops_every_command(played: PlayedWorld) -> None:
@@ -52,7 +52,7 @@ def test_a_ruleset_in_force_for_another_range_is_refused_when_the_chain_is_opene
     act(played, "owner", "GameManager", "scheduleRuleset", new_hash, day)
     played.chain.finalize()
     files = both_files(played, path)
-    with played.engine(RULESET_FILES=files):
+    with played.context(RULESET_FILES=files):
         pass  # it is not in force yet
     played.chain.advance_to(day_start(day))
     played.chain.finalize()
@@ -67,9 +67,9 @@ def test_a_ruleset_in_force_for_another_range_is_refused_when_the_chain_is_opene
 def test_constants_that_do_not_hash_to_what_the_contract_says_are_not_believed(played: PlayedWorld) -> None:
     selector = "0x" + codec("GameTreasury").selector("constants").hex()
     played.world.proxy.fail("wrong_call", "eth_call", selector=selector)
-    with pytest.raises(InvariantBroken) as alone, played.engine():
+    with pytest.raises(InvariantBroken) as alone, played.context():
         pass
     assert alone.value.code == "rpc_disagreement"
-    with pytest.raises(InvariantBroken) as both, played.engine(RPC_URL=played.world.proxy.url):
+    with pytest.raises(InvariantBroken) as both, played.context(RPC_URL=played.world.proxy.url):
         pass
     assert both.value.code == "constants_differ"

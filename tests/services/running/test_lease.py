@@ -13,7 +13,7 @@ import services.transactions.send
 from bo_engine.errors import Unavailable
 from io_layer.postgres.connection import Conn
 from io_layer.stores.journal import Attempt
-from services.lottery.settlement.settle_days import JOB
+from services.lottery.policy import JOB
 from services.running.lease import held_lease, this_machine
 from tests.support.commands import killed_at, started, wait_until
 from tests.support.fingerprint import fingerprint
@@ -119,19 +119,19 @@ def test_who_holds_the_lease_decides(
 
 
 def test_a_lost_lease_lets_no_transaction_through(played: PlayedWorld) -> None:
-    with played.engine() as engine, held_lease(engine.conn, JOB) as lease:
-        with lease.transaction():
+    with played.context() as context, held_lease(context, JOB) as context:
+        with context.transaction():
             pass
         played.tamper(STEAL)
         for write in (
             "INSERT INTO audit_log (actor, action) VALUES ('late', 'late')",
             "UPDATE tickets SET is_final = is_final",
         ):
-            with pytest.raises(Unavailable) as caught, lease.transaction():
-                engine.conn.execute(write.encode())
+            with pytest.raises(Unavailable) as caught, context.transaction():
+                context.conn.execute(write.encode())
             assert caught.value.code == "lease_lost"
         with pytest.raises(Unavailable) as caught:
-            lease.renew()
+            context.renew_lease()
         assert caught.value.code == "lease_lost"
     assert rows(played, "SELECT count(*) FROM audit_log WHERE actor = 'late'") == [(0,)]
     assert rows(played, "SELECT holder FROM job_leases WHERE job = 'settle'") == [("another host",)]
@@ -179,8 +179,8 @@ def test_a_paused_process_wakes_without_its_lease_and_changes_nothing(played: Pl
 
 def test_other_jobs_go_on_while_settle_is_held(played: PlayedWorld) -> None:
     hold_as(played, host=this_machine(), pid=os.getpid(), pid_started=process_started(os.getpid()))
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     assert pipeline(played) is None
 
 

@@ -17,7 +17,7 @@ from io_layer.lottery.stores.artifacts import (
 )
 from io_layer.lottery.stores.runs import select_live_run
 from io_layer.postgres.connection import Conn
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.settlement.files.compare_files import (
     MANIFEST,
     PROVENANCE,
@@ -37,7 +37,7 @@ def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
     return select_artifacts(conn, day_id, run.run_id if run else None)
 
 
-def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
+def mirror_artifacts(context: LotteryContext, day_id: DayId) -> list[str]:
     """Write the stored files that the disk lacks, or holds of a run before this one; their names. Equal bytes are left
     alone, unknown ones refused. The two files that no hash names give way: a database that was restored has others than
     the one that is lost.
@@ -47,47 +47,47 @@ def mirror_artifacts(engine: Engine, day_id: DayId) -> list[str]:
     Raises: InvalidInput ``artifact_tampered`` for a file that holds bytes that were never stored; InvariantBroken as
     ``require_files``, ``require_manifest``; UsageError ``artifacts_not_writable``; Unavailable ``disk_full``.
     """
-    folder = day_folder(engine.artifacts_dir, day_id)
-    remove_leftovers(engine.artifacts_dir, day_id)
-    stored = stored_artifacts(engine.conn, day_id)
-    found = {one.name: sha256_stored(engine.artifacts_dir, day_id, one.name) for one in stored}
+    folder = day_folder(context.artifacts_dir, day_id)
+    remove_leftovers(context.artifacts_dir, day_id)
+    stored = stored_artifacts(context.conn, day_id)
+    found = {one.name: sha256_stored(context.artifacts_dir, day_id, one.name) for one in stored}
     lacking = [one for one in stored if found[one.name] != one.sha256]
-    _require_stored(engine, day_id, {one.name for one in lacking})
+    _require_stored(context, day_id, {one.name for one in lacking})
     for artifact in lacking:
         present = found[artifact.name]
         is_known = present is None or artifact.name in _IN_NO_HASH
-        if not is_known and present not in select_former_digests(engine.conn, day_id, artifact.name):
+        if not is_known and present not in select_former_digests(context.conn, day_id, artifact.name):
             raise InvalidInput(
                 "artifact_tampered",
                 f"{folder / artifact.name} holds other bytes than the database; look who changed it, then `bo-engine "
                 f"artifacts restore --day {day_id}`",
             )
     for artifact in lacking:
-        chunks = stream_artifact(engine.conn, artifact)
+        chunks = stream_artifact(context.conn, artifact)
         force = found[artifact.name] is not None
-        write_artifact(engine.artifacts_dir, day_id, artifact.name, chunks, force=force)
+        write_artifact(context.artifacts_dir, day_id, artifact.name, chunks, force=force)
     return [artifact.name for artifact in lacking]
 
 
-def _require_stored(engine: Engine, day_id: DayId, names: Set[str]) -> None:
+def _require_stored(context: LotteryContext, day_id: DayId, names: Set[str]) -> None:
     """Of a computed day, the stored files of these names are as they must be."""
-    run = computed_run(engine.conn, day_id)
+    run = computed_run(context.conn, day_id)
     if run is None:
         return
     if names - _IN_NO_HASH:
-        require_files(engine, run)
+        require_files(context, run)
     if MANIFEST in names:
         # Of what the manifest names, the sha256 that stand in the rows: whose bytes those are was not asked here.
-        require_manifest(engine, run, select_digests(engine.conn, day_id, run.run_id))
+        require_manifest(context, run, select_digests(context.conn, day_id, run.run_id))
 
 
-def remove_copies(engine: Engine, day_id: DayId) -> None:
+def remove_copies(context: LotteryContext, day_id: DayId) -> None:
     """Take every copy of the day's files off the disk, before they are made anew or given up. Changed ones are left."""
-    for name, sha256 in select_copies(engine.conn, day_id):
-        remove_copy(engine.artifacts_dir, day_id, name, sha256)
+    for name, sha256 in select_copies(context.conn, day_id):
+        remove_copy(context.artifacts_dir, day_id, name, sha256)
 
 
-def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
+def restore_artifacts(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
     """Write every stored file of the day anew, over whatever stands there. Safe to repeat.
 
     A file that was changed in the database is not brought back; one whose row was removed since the commit is made anew
@@ -95,21 +95,23 @@ def restore_artifacts(engine: Engine, day_id: DayId) -> dict[str, Any]:
     Raises: InvalidInput ``nothing_stored``; InvariantBroken ``files_differ``, ``manifest_differs``,
     ``settlement_differs``, ``result_differs``, ``artifact_conflict``, ``artifact_damaged``.
     """
-    run = computed_run(engine.conn, day_id)
-    if run is not None and run.status in ("committed", "settled") and lacks_files(engine.conn, run):
-        store_again(engine, run)
-    artifacts = stored_artifacts(engine.conn, day_id)
-    _require_stored(engine, day_id, {one.name for one in artifacts})
+    run = computed_run(context.conn, day_id)
+    if run is not None and run.status in ("committed", "settled") and lacks_files(context.conn, run):
+        store_again(context, run)
+    artifacts = stored_artifacts(context.conn, day_id)
+    _require_stored(context, day_id, {one.name for one in artifacts})
     require_input(bool(artifacts), "nothing_stored", f"the database holds no files of day {day_id}: export it first")
     for artifact in artifacts:
-        engine.stop.check()
+        context.cancel.check()
         # Streamed twice: the first pass checks the stored bytes, so that damaged ones never replace a good file.
-        for _ in stream_artifact(engine.conn, artifact):
+        for _ in stream_artifact(context.conn, artifact):
             pass
-        write_artifact(engine.artifacts_dir, day_id, artifact.name, stream_artifact(engine.conn, artifact), force=True)
+        write_artifact(
+            context.artifacts_dir, day_id, artifact.name, stream_artifact(context.conn, artifact), force=True
+        )
     return {
         "day_id": day_id,
-        "folder": str(day_folder(engine.artifacts_dir, day_id)),
+        "folder": str(day_folder(context.artifacts_dir, day_id)),
         "files": {artifact.name: hex_of(artifact.sha256) for artifact in artifacts},
     }
 

@@ -44,8 +44,8 @@ from io_layer.lottery.stores.runs import (
 )
 from io_layer.lottery.stores.seeds import select_seeds
 from io_layer.postgres.connection import Conn
+from services.lottery.context import LotteryContext
 from services.lottery.days.foreign_commit import foreign_commit
-from services.lottery.engine import Engine
 from services.lottery.settlement.day import sha256_of
 from services.lottery.settlement.steps.approve_day import require_approved_rows, way_out
 
@@ -77,30 +77,30 @@ def lacks_files(conn: Conn, run: Run) -> bool:
     return not set(FILES) <= select_digests(conn, run.day_id, run.run_id).keys()
 
 
-def compare_files(engine: Engine, run: Run) -> Compared:
+def compare_files(context: LotteryContext, run: Run) -> Compared:
     """Compare the stored bytes with the run's rows and its bundle. Reads each file once, in bounded memory.
 
     Raises: InvariantBroken ``settlement_differs`` when the rows themselves are not those that were approved or do not
     give the bundle, ``foreign_commit`` when the chain has released or committed another run_hash.
     """
-    _require_rows(engine, run)
-    stored = {one.name: one for one in select_artifacts(engine.conn, run.day_id, run.run_id)}
-    bundle = _small_file(engine.conn, stored.get(BUNDLE))
+    _require_rows(context, run)
+    stored = {one.name: one for one in select_artifacts(context.conn, run.day_id, run.run_id)}
+    bundle = _small_file(context.conn, stored.get(BUNDLE))
     if bundle is None or sha256_of([bundle]) != run.run_hash:
         return Compared({}, {BUNDLE: "its sha256 is not the run_hash" if BUNDLE in stored else "is missing"})
-    sha256s = _sha256s(engine, run, bundle)
-    found = {name: _difference(engine.conn, stored.get(name), sha256) for name, sha256 in sha256s.items()}
+    sha256s = _sha256s(context, run, bundle)
+    found = {name: _difference(context.conn, stored.get(name), sha256) for name, sha256 in sha256s.items()}
     differing = {name: difference for name, difference in found.items() if difference}
     unknown = stored.keys() - {*FILES, MANIFEST, PROVENANCE}
     return Compared(sha256s, {**differing, **dict.fromkeys(sorted(unknown), "is no file of a day")})
 
 
-def require_files(engine: Engine, run: Run) -> Mapping[str, Hash32]:
+def require_files(context: LotteryContext, run: Run) -> Mapping[str, Hash32]:
     """The sha256 of the six files and of checksums.json, which the stored bytes have.
 
     Raises: InvariantBroken ``files_differ``, all differing files listed; as ``compare_files``.
     """
-    compared = compare_files(engine, run)
+    compared = compare_files(context, run)
     if compared.differing:
         raise InvariantBroken(
             "files_differ",
@@ -111,10 +111,10 @@ def require_files(engine: Engine, run: Run) -> Mapping[str, Hash32]:
     return compared.sha256s
 
 
-def require_manifest(engine: Engine, run: Run, sha256s: Mapping[str, Hash32]) -> None:
+def require_manifest(context: LotteryContext, run: Run, sha256s: Mapping[str, Hash32]) -> None:
     """The stored manifest names these files, and the SETTLER has signed it. Raises: InvariantBroken
     ``manifest_differs``."""
-    difference = manifest_difference(engine, run, sha256s)
+    difference = manifest_difference(context, run, sha256s)
     require_invariant(
         difference is None,
         "manifest_differs",
@@ -123,14 +123,14 @@ def require_manifest(engine: Engine, run: Run, sha256s: Mapping[str, Hash32]) ->
     )
 
 
-def manifest_difference(engine: Engine, run: Run, sha256s: Mapping[str, Hash32]) -> str | None:
+def manifest_difference(context: LotteryContext, run: Run, sha256s: Mapping[str, Hash32]) -> str | None:
     """What is wrong with the stored manifest; None if nothing is. ``sha256s``: at least of the six files."""
-    stored = {one.name: one for one in select_artifacts(engine.conn, run.day_id, run.run_id)}
-    data = _small_file(engine.conn, stored.get(MANIFEST))
+    stored = {one.name: one for one in select_artifacts(context.conn, run.day_id, run.run_id)}
+    data = _small_file(context.conn, stored.get(MANIFEST))
     try:
         fields = parse_json(data or b"")
         files = {name: sha256s[name] for name in DETERMINISTIC_FILES}
-        manifest = Manifest(run.day_id, engine.game.deployment, files, parse_wallet(fields["signer"]))
+        manifest = Manifest(run.day_id, context.game.deployment, files, parse_wallet(fields["signer"]))
         signature = bytes.fromhex(fields["signature"].removeprefix("0x"))
         if b"".join(render_manifest(manifest, signature)) != data:
             return "does not name the day's files, or not in its one form"
@@ -139,29 +139,29 @@ def manifest_difference(engine: Engine, run: Run, sha256s: Mapping[str, Hash32])
         return "is no manifest"
     if signer != manifest.signer:
         return f"is not signed by {manifest.signer}, whom it names"
-    final = engine.game.chain.read_final_block()
-    _, holder = engine.game.read_settlers(final)
-    if manifest.signer != holder and manifest.signer != read_commit_sender(engine.game, final, run.day_id):
+    final = context.chain.read_final_block()
+    _, holder = context.game.read_settlers(final)
+    if manifest.signer != holder and manifest.signer != read_commit_sender(context.game, final, run.day_id):
         return f"is signed by {manifest.signer}, who is not the SETTLER and has not sent the day's commit"
     return None
 
 
-def stored_states(engine: Engine, day_id: DayId) -> dict[str, str]:
+def stored_states(context: LotteryContext, day_id: DayId) -> dict[str, str]:
     """What of the day's stored files is not as it must be, by name; ``rows`` where the run itself is not. Reads only.
 
     Before a day is computed there is nothing to compare with.
     """
-    run = computed_run(engine.conn, day_id)
+    run = computed_run(context.conn, day_id)
     if run is None:
         return {}
     try:
-        compared = compare_files(engine, run)
+        compared = compare_files(context, run)
     except InvariantBroken as error:
         return {"rows": str(error)}
     states = {name: f"{CHANGED}: {difference}" for name, difference in compared.differing.items()}
-    stored = select_digests(engine.conn, day_id, run.run_id)
+    stored = select_digests(context.conn, day_id, run.run_id)
     if MANIFEST in stored and compared.sha256s:
-        difference = manifest_difference(engine, run, compared.sha256s)
+        difference = manifest_difference(context, run, compared.sha256s)
         if difference is not None:
             states[MANIFEST] = f"{CHANGED}: {difference}"
     return states
@@ -177,11 +177,11 @@ def files_way_out(run: Run) -> str:
     )
 
 
-def _require_rows(engine: Engine, run: Run) -> None:
+def _require_rows(context: LotteryContext, run: Run) -> None:
     if run.status != "dry_run":
-        require_approved_rows(engine, run)
+        require_approved_rows(context, run)
     if run.status in ("committed", "settled"):
-        record = engine.game.read_record(engine.game.chain.read_final_block(), run.day_id)
+        record = context.game.read_record(context.chain.read_final_block(), run.day_id)
         if record.status in (COMMITTED, RELEASED) and record.settlement_hash != run.settlement_hash:
             raise foreign_commit(run.day_id, record, "on both endpoints", f"ours is {hex_of(run.settlement_hash)}")
         require_invariant(
@@ -192,9 +192,9 @@ def _require_rows(engine: Engine, run: Run) -> None:
         )
 
 
-def _sha256s(engine: Engine, run: Run, bundle: bytes) -> dict[str, Hash32]:
+def _sha256s(context: LotteryContext, run: Run, bundle: bytes) -> dict[str, Hash32]:
     """The sha256 of each file: what the bundle names, and what the rows give if they give the bundle too."""
-    deployment, result = engine.game.deployment, _result_of_rows(engine.conn, run)
+    deployment, result = context.game.deployment, _result_of_rows(context.conn, run)
     winners = winner_tree(deployment, run.day_id, result.payouts)
     affiliates = affiliate_tree(deployment, run.day_id, result.affiliate_payouts)
     try:
@@ -213,8 +213,8 @@ def _sha256s(engine: Engine, run: Run, bundle: bytes) -> dict[str, Hash32]:
     )
     require_invariant(
         bundle_bytes(again) == bundle
-        and select_tree(engine.conn, run.run_id, "winner") == winners.nodes
-        and select_tree(engine.conn, run.run_id, "affiliate") == affiliates.nodes,
+        and select_tree(context.conn, run.run_id, "winner") == winners.nodes
+        and select_tree(context.conn, run.run_id, "affiliate") == affiliates.nodes,
         "settlement_differs",
         f"the rows of run {run.run_id} (day {run.day_id}) do not give its commit bundle; nothing is signed or "
         f"published; look who changed them, then {way_out(run)}",

@@ -9,15 +9,14 @@ from core.lottery.documents.checksums import DETERMINISTIC_FILES
 from core.lottery.documents.manifest import Manifest, render_manifest
 from io_layer.lottery.stores.artifacts import put_artifact, select_artifact
 from io_layer.lottery.stores.runs import Run
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.settlement.files.compare_files import MANIFEST, require_manifest
-from services.running.lease import Lease
 from services.transactions.send import checked_signer
 
 SIGNED: Final = "signed"
 
 
-def ensure_manifest(engine: Engine, lease: Lease, run: Run, sha256s: Mapping[str, Hash32]) -> str:
+def ensure_manifest(context: LotteryContext, run: Run, sha256s: Mapping[str, Hash32]) -> str:
     """Sign the run's files once; ``signed``, or why they are not.
 
     ``sha256s`` comes from ``require_files``: what is signed is what the rows and the bundle give, whatever is stored by
@@ -26,16 +25,16 @@ def ensure_manifest(engine: Engine, lease: Lease, run: Run, sha256s: Mapping[str
     place brings it later. It is deterministic: a run killed here signs the same.
     Raises: InvariantBroken ``manifest_differs`` when the stored manifest names other files or is not the SETTLER's.
     """
-    if select_artifact(engine.conn, run.day_id, run.run_id, MANIFEST) is not None:
-        require_manifest(engine, run, sha256s)
+    if select_artifact(context.conn, run.day_id, run.run_id, MANIFEST) is not None:
+        require_manifest(context, run, sha256s)
         return SIGNED
     try:
-        signer = checked_signer(engine)
+        signer = checked_signer(context)
     except UsageError as error:
         return f"not signed: {error.message}"
     files = {name: sha256s[name] for name in DETERMINISTIC_FILES}
-    manifest = Manifest(run.day_id, engine.game.deployment, files, signer.address)
-    with lease.transaction():
+    manifest = Manifest(run.day_id, context.game.deployment, files, signer.address)
+    with context.transaction():
         signature = signer.sign_manifest(manifest)
-        put_artifact(engine.conn, run.day_id, run.run_id, MANIFEST, render_manifest(manifest, signature))
+        put_artifact(context.conn, run.day_id, run.run_id, MANIFEST, render_manifest(manifest, signature))
     return SIGNED

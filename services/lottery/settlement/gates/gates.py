@@ -25,7 +25,7 @@ from io_layer.lottery.stores.runs import (
 )
 from io_layer.lottery.stores.tickets import stream_tickets
 from services.lottery.backends import engine_backends
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.settlement.day import Opened, rates_in_force, seeds_of_day
 from services.lottery.settlement.gates.ticket_check import first_difference
 
@@ -70,7 +70,7 @@ class Finding:
 class Evidence:
     """What the gates look at."""
 
-    engine: Engine
+    context: LotteryContext
     opened: Opened
     run: Run
     payouts: Sequence[Payout]
@@ -79,24 +79,24 @@ class Evidence:
 
     def seeds(self) -> Seeds | None:
         """The stored seeds, verified again; here and not before, so that a wrong seed is one finding among others."""
-        return seeds_of_day(self.engine, self.opened)
+        return seeds_of_day(self.context, self.opened)
 
 
 Check = Callable[[Evidence], Iterator[str]]
 
 
-def check_gates(engine: Engine, opened: Opened) -> list[Finding]:
+def check_gates(context: LotteryContext, opened: Opened) -> list[Finding]:
     """Run all gates for the day's open run, at the final block of ``opened``.
 
     A gate that cannot even look is a finding; only a node or a database that does not answer (Unavailable) and the
     wish to end (Stopped) are passed on, because the next tick may well succeed.
     """
-    runs = select_open_runs(engine.conn, opened.day_id)
+    runs = select_open_runs(context.conn, opened.day_id)
     findings = [Finding("G1", bool(runs), "" if runs else "compute has not left a run for this day")]
     findings.append(Finding("G2", len(runs) <= 1, "" if len(runs) <= 1 else f"{len(runs)} runs are open"))
     if len(runs) != 1:
         return findings
-    evidence = _gather(engine, opened, runs[0])
+    evidence = _gather(context, opened, runs[0])
     for gate, check in _CHECKS.items():
         try:
             details = list(check(evidence))
@@ -122,15 +122,15 @@ def require_gates(day_id: DayId, findings: list[Finding]) -> None:
         )
 
 
-def _gather(engine: Engine, opened: Opened, run: Run) -> Evidence:
+def _gather(context: LotteryContext, opened: Opened, run: Run) -> Evidence:
     """The rows of one run."""
     return Evidence(
-        engine=engine,
+        context=context,
         opened=opened,
         run=run,
-        payouts=select_winner_payouts(engine.conn, run.run_id),
-        affiliate_payouts=select_affiliate_payouts(engine.conn, run.run_id),
-        pools=select_pool_results(engine.conn, run.run_id),
+        payouts=select_winner_payouts(context.conn, run.run_id),
+        affiliate_payouts=select_affiliate_payouts(context.conn, run.run_id),
+        pools=select_pool_results(context.conn, run.run_id),
     )
 
 
@@ -158,18 +158,18 @@ def _g5(seen: Evidence) -> Iterator[str]:
 
 
 def _g6(seen: Evidence) -> Iterator[str]:
-    tree = winner_tree(seen.engine.game.deployment, seen.run.day_id, seen.payouts)
+    tree = winner_tree(seen.context.game.deployment, seen.run.day_id, seen.payouts)
     yield from unequal("winner root", hex_of(tree.root), hex_of(seen.run.winner_root))
     yield from unequal(
-        "stored winner tree", select_tree(seen.engine.conn, seen.run.run_id, "winner") == tree.nodes, True
+        "stored winner tree", select_tree(seen.context.conn, seen.run.run_id, "winner") == tree.nodes, True
     )
 
 
 def _g7(seen: Evidence) -> Iterator[str]:
-    tree = affiliate_tree(seen.engine.game.deployment, seen.run.day_id, seen.affiliate_payouts)
+    tree = affiliate_tree(seen.context.game.deployment, seen.run.day_id, seen.affiliate_payouts)
     yield from unequal("affiliate root", hex_of(tree.root), hex_of(seen.run.affiliate_root))
     yield from unequal(
-        "stored affiliate tree", select_tree(seen.engine.conn, seen.run.run_id, "affiliate") == tree.nodes, True
+        "stored affiliate tree", select_tree(seen.context.conn, seen.run.run_id, "affiliate") == tree.nodes, True
     )
 
 
@@ -185,15 +185,15 @@ def _g8(seen: Evidence) -> Iterator[str]:
 def _g9(seen: Evidence) -> Iterator[str]:
     try:
         sold = fold_day(
-            seen.opened.day_id, seen.opened.ruleset, stream_tickets(seen.engine.conn, seen.opened.day_id)
+            seen.opened.day_id, seen.opened.ruleset, stream_tickets(seen.context.conn, seen.opened.day_id)
         ).sold()
     except (Unavailable, Stopped):
         raise
     except EngineError as error:
-        yield f"{error.message}; {first_difference(seen.engine, seen.opened)}"
+        yield f"{error.message}; {first_difference(seen.context, seen.opened)}"
         return
     if tuple(sold) != seen.opened.facts.pools:
-        yield first_difference(seen.engine, seen.opened)
+        yield first_difference(seen.context, seen.opened)
 
 
 def _g10(seen: Evidence) -> Iterator[str]:
@@ -217,8 +217,8 @@ def _g11(seen: Evidence) -> Iterator[str]:
     seeds = seen.seeds()
     if seeds is None:
         return
-    ours = winning_numbers(seen.opened.ruleset, seen.engine.game.deployment, seen.run.day_id, seeds)
-    chain = seen.engine.game.read_winning_numbers(
+    ours = winning_numbers(seen.opened.ruleset, seen.context.game.deployment, seen.run.day_id, seeds)
+    chain = seen.context.game.read_winning_numbers(
         seen.opened.facts.block, seen.run.day_id, seeds.drand_round, seeds.drand_randomness
     )
     yield from unequal("our draw and the contract's", ours, chain)
@@ -226,7 +226,7 @@ def _g11(seen: Evidence) -> Iterator[str]:
 
 
 def _g12(seen: Evidence) -> Iterator[str]:
-    game, block = seen.engine.game, seen.opened.facts.block
+    game, block = seen.context.game, seen.opened.facts.block
     balances = game.read_balances(block)
     owed = balances.accrued_fee_atoms + balances.accrued_charity_atoms + balances.accrued_gas_atoms
     owed += balances.refundable_atoms + balances.prize_owed_atoms + balances.affiliate_owed_atoms
@@ -275,18 +275,18 @@ def recount_rules(rules: Ruleset, deployment: Deployment) -> RecountRules:
 def _recount(seen: Evidence) -> Recount:
     # Before anything is recounted: with the engine's own libraries it would agree with the engine's errors.
     require_second_backends(engine_backends())
-    plain = recount_rules(seen.opened.ruleset, seen.engine.game.deployment)
+    plain = recount_rules(seen.opened.ruleset, seen.context.game.deployment)
     # The numbers are the contract's own draw, not ours: an error in core's draw shows here as well.
     numbers: tuple[tuple[int, ...], ...] = ()
     seeds = seen.seeds()
     if seeds is not None:
         key = seen.opened.ruleset.drand.public_key
         require_beacon(Beacon(key, seeds.drand_round, seeds.drand_signature, seeds.drand_randomness))
-        numbers = seen.engine.game.read_winning_numbers(
+        numbers = seen.context.game.read_winning_numbers(
             seen.opened.facts.block, seen.run.day_id, seeds.drand_round, seeds.drand_randomness
         )
-    rates = rates_in_force(seen.engine, seen.opened)
-    return recount_day(seen.engine.conn, seen.run.day_id, plain, numbers, rates)
+    rates = rates_in_force(seen.context, seen.opened)
+    return recount_day(seen.context.conn, seen.run.day_id, plain, numbers, rates)
 
 
 def _w1(seen: Evidence) -> Iterator[str]:

@@ -5,19 +5,19 @@ from typing import Final
 
 from core.lottery.model import Ticket
 from io_layer.lottery.stores.tickets import stream_tickets
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.settlement.day import Opened
 
 NO_DIFFERENCE: Final = "the tickets are the chain's"
 
 
-def first_difference(engine: Engine, opened: Opened) -> str:
+def first_difference(context: LotteryContext, opened: Opened) -> str:
     """Compare the day's tickets one by one with the chain's events and describe the first difference.
 
     ``the tickets are the chain's`` if there is none. Reads the whole day from both endpoints.
     """
-    chain = (event.ticket for event in engine.game.read_tickets_of_day(opened.day_id, opened.facts.block))
-    for ours, theirs in zip_longest(stream_tickets(engine.conn, opened.day_id), chain):
+    chain = (event.ticket for event in context.game.read_tickets_of_day(opened.day_id, opened.facts.block))
+    for ours, theirs in zip_longest(stream_tickets(context.conn, opened.day_id), chain):
         if ours != theirs:
             return _describe(ours, theirs)
     return NO_DIFFERENCE

@@ -33,15 +33,15 @@ from io_layer.lottery.stores.tickets import stream_purchase_places
 from io_layer.postgres.connection import Conn
 from io_layer.stores.audit import insert_audit, select_audit
 from services.chain.reorg_guard import remember_final_block
+from services.lottery.context import LotteryContext
 from services.lottery.days.foreign_commit import foreign_commit
-from services.lottery.engine import Engine
 from services.lottery.settlement.day import Opened, open_day
 from services.lottery.settlement.files.compare_files import require_files
 from services.lottery.settlement.files.provenance import render_provenance
 from services.lottery.settlement.files.sign_manifest import ensure_manifest
 from services.lottery.settlement.gates.same_facts import require_same_facts
 from services.lottery.settlement.steps.approve_day import require_approved_rows
-from services.running.lease import Lease
+from services.lottery.wording import subject_of
 from services.transactions.follow import Purpose, close_purpose, follow, sent_block
 from services.transactions.send import send_again, send_once
 
@@ -61,29 +61,29 @@ class NotDue:
     not_before_s: int
 
 
-def commit_day(engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | None = None) -> dict[str, Any] | NotDue:
+def commit_day(context: LotteryContext, opened: Opened, *, wait_s: float | None = None) -> dict[str, Any] | NotDue:
     """Bring the approved run on-chain and release it. Waits at most ``wait_s`` (``WAIT_S``) for the chain.
 
     Raises: InvariantBroken ``foreign_commit``, ``vetoed``, ``taken_back``, ``settlement_differs``, ``facts_differ``,
     ``files_differ``, ``manifest_differs``, ``would_revert``; Unavailable ``waiting_for_chain``, ``day_before_pending``,
     ``day_voided``.
     """
-    run = _approved_run(engine, opened.day_id)
-    require_approved_rows(engine, run)
-    struct = rebuilt_settlement(engine, run)
-    sha256s = require_files(engine, run)
+    run = _approved_run(context, opened.day_id)
+    require_approved_rows(context, run)
+    struct = rebuilt_settlement(context, run)
+    sha256s = require_files(context, run)
     deadline = time.monotonic() + (WAIT_S if wait_s is None else wait_s)
-    record = _ensure_committed(engine, lease, opened, run, struct, deadline)
+    record = _ensure_committed(context, opened, run, struct, deadline)
     if isinstance(record, NotDue):
         return record
-    manifest = ensure_manifest(engine, lease, run, sha256s)
+    manifest = ensure_manifest(context, run, sha256s)
     if record.status == COMMITTED:
-        not_before = record.committed_at_s + engine.game.read_challenge_period_s(opened.facts.block)
-        if engine.game.chain.read_final_block().timestamp_s < not_before:
+        not_before = record.committed_at_s + context.game.read_challenge_period_s(opened.facts.block)
+        if context.chain.read_final_block().timestamp_s < not_before:
             return NotDue("the challenge period runs", not_before)
-        require_same_facts(engine, open_day(engine, opened.day_id))
-        record = _ensure_released(engine, lease, opened, run, struct, deadline)
-    commit_tx, release_tx = _mark_settled(engine, lease, opened, run, record)
+        require_same_facts(context, open_day(context, opened.day_id))
+        record = _ensure_released(context, opened, run, struct, deadline)
+    commit_tx, release_tx = _mark_settled(context, opened, run, record)
     return {
         "run_hash": hex_of(run.run_hash),
         "run_status": "settled",
@@ -94,15 +94,15 @@ def commit_day(engine: Engine, lease: Lease, opened: Opened, *, wait_s: float | 
     }
 
 
-def rebuilt_settlement(engine: Engine, run: Run) -> SettlementStruct:
+def rebuilt_settlement(context: LotteryContext, run: Run) -> SettlementStruct:
     """The contract's struct, built from the stored rows and not from memory: what was approved is what is signed.
 
     Raises: InvariantBroken ``settlement_differs`` when the rows do not give the approved hash any more.
     """
-    pools = select_pool_results(engine.conn, run.run_id)
-    deployment = engine.game.deployment
-    winners = winner_tree(deployment, run.day_id, select_winner_payouts(engine.conn, run.run_id))
-    affiliates = affiliate_tree(deployment, run.day_id, select_affiliate_payouts(engine.conn, run.run_id))
+    pools = select_pool_results(context.conn, run.run_id)
+    deployment = context.game.deployment
+    winners = winner_tree(deployment, run.day_id, select_winner_payouts(context.conn, run.run_id))
+    affiliates = affiliate_tree(deployment, run.day_id, select_affiliate_payouts(context.conn, run.run_id))
     struct = SettlementStruct(
         day_id=run.day_id,
         pool_payout=tuple(int(pool.payout_atoms) for pool in pools),
@@ -117,8 +117,8 @@ def rebuilt_settlement(engine: Engine, run: Run) -> SettlementStruct:
     )
     # The trees too: they enter no hash, but every proof of the day comes from them.
     trees_stand = (
-        select_tree(engine.conn, run.run_id, "winner") == winners.nodes
-        and select_tree(engine.conn, run.run_id, "affiliate") == affiliates.nodes
+        select_tree(context.conn, run.run_id, "winner") == winners.nodes
+        and select_tree(context.conn, run.run_id, "affiliate") == affiliates.nodes
     )
     require_invariant(
         settlement_hash(struct) == run.settlement_hash and trees_stand,
@@ -129,45 +129,47 @@ def rebuilt_settlement(engine: Engine, run: Run) -> SettlementStruct:
     return struct
 
 
-def commit_purpose(engine: Engine, day_id: DayId, takebacks: int) -> Purpose:
+def commit_purpose(context: LotteryContext, day_id: DayId, takebacks: int) -> Purpose:
     """The one commit of a day and round."""
-    return Purpose("SettlementV4", engine.game.contracts.settlement, "commitMerkleSettlement", day_id, takebacks)
+    return Purpose(
+        "SettlementV4", context.game.contracts.settlement, "commitMerkleSettlement", subject_of(day_id), takebacks
+    )
 
 
-def release_purpose(engine: Engine, day_id: DayId, takebacks: int) -> Purpose:
+def release_purpose(context: LotteryContext, day_id: DayId, takebacks: int) -> Purpose:
     """The one release of a day and round."""
-    return Purpose("SettlementV4", engine.game.contracts.settlement, "release", day_id, takebacks)
+    return Purpose("SettlementV4", context.game.contracts.settlement, "release", subject_of(day_id), takebacks)
 
 
-def _approved_run(engine: Engine, day_id: DayId) -> Run:
-    run = select_live_run(engine.conn, day_id)
+def _approved_run(context: LotteryContext, day_id: DayId) -> Run:
+    run = select_live_run(context.conn, day_id)
     if run is None or run.status not in ("approved", "committed", "settled"):
         raise InvariantBroken("not_approved", f"day {day_id} has no approved run; approve it first")
     return run
 
 
 def _ensure_committed(
-    engine: Engine, lease: Lease, opened: Opened, run: Run, struct: SettlementStruct, deadline: float
+    context: LotteryContext, opened: Opened, run: Run, struct: SettlementStruct, deadline: float
 ) -> DayRecord | NotDue:
     day_id = opened.day_id
-    block = engine.game.chain.read_final_block()
-    record = engine.game.read_record(block, day_id)
+    block = context.chain.read_final_block()
+    record = context.game.read_record(block, day_id)
     if _is_ours(record, run):
-        _adopt(engine, lease, run, record)
+        _adopt(context, run, record)
         return record
-    refuse_taken_back(engine, lease, day_id, record)
+    refuse_taken_back(context, day_id, record)
     if opened.facts.next_day != day_id:
         raise Unavailable(
             "day_before_pending", f"the contract settles day {opened.facts.next_day} next; day {day_id} waits for it"
         )
-    not_before = engine.game.read_earliest_commit_s(block, day_id)
+    not_before = context.game.read_earliest_commit_s(block, day_id)
     if block.timestamp_s < not_before:
         # A day with tips has its drand beacon by now, and that is no earlier; one without tips waits here.
         return NotDue("the draw delay runs", not_before)
-    purpose = commit_purpose(engine, day_id, record.takebacks)
-    send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, day_id))
-    record = _wait_for(engine, lease, run, purpose, (COMMITTED, RELEASED), deadline)
-    _adopt(engine, lease, run, record)
+    purpose = commit_purpose(context, day_id, record.takebacks)
+    send_once(context, purpose, (tuple(struct),), is_under_way=_moves(context, record, day_id))
+    record = _wait_for(context, run, purpose, (COMMITTED, RELEASED), deadline)
+    _adopt(context, run, record)
     return record
 
 
@@ -184,20 +186,20 @@ def is_unknown_takeback(conn: Conn, record: DayRecord, day_id: DayId) -> bool:
     return record.status not in (COMMITTED, RELEASED, VOIDED) and record.takebacks > known_takebacks(conn, day_id)
 
 
-def refuse_taken_back(engine: Engine, lease: Lease, day_id: DayId, record: DayRecord) -> None:
+def refuse_taken_back(context: LotteryContext, day_id: DayId, record: DayRecord) -> None:
     """A commit that was taken back, and no person has resumed the day since, ends its run, if there is one.
 
     Needs no key: a day is halted for it also while the SETTLER is suspended.
     Raises: InvariantBroken ``vetoed``, ``taken_back``.
     """
-    if not is_unknown_takeback(engine.conn, record, day_id):
+    if not is_unknown_takeback(context.conn, record, day_id):
         return
-    code, what = _takeback_in_words(engine, day_id, record)
-    run = select_live_run(engine.conn, day_id)
+    code, what = _takeback_in_words(context, day_id, record)
+    run = select_live_run(context.conn, day_id)
     if run is not None and run.status in ("approved", "committed"):
-        with lease.transaction():
-            mark_committed(engine.conn, run.run_id)
-            mark_vetoed(engine.conn, run.run_id)
+        with context.transaction():
+            mark_committed(context.conn, run.run_id)
+            mark_vetoed(context.conn, run.run_id)
     raise InvariantBroken(
         code,
         f"the commit of day {day_id} {what}; look why, then `bo-engine resume --day {day_id} --by NAME` computes and "
@@ -205,13 +207,13 @@ def refuse_taken_back(engine: Engine, lease: Lease, day_id: DayId, record: DayRe
     )
 
 
-def _takeback_in_words(engine: Engine, day_id: DayId, record: DayRecord) -> tuple[str, str]:
+def _takeback_in_words(context: LotteryContext, day_id: DayId, record: DayRecord) -> tuple[str, str]:
     """Error code and words for the last takeback. Only its event tells which it was, and no alarm waits for that."""
     try:
-        final = engine.game.chain.read_final_block()
-        ours = sent_block(engine, commit_purpose(engine, day_id, record.takebacks - 1))
-        first = engine.game.first_block_at(day_end(day_id), final) if ours is None else ours
-        found = read_last_takeback(engine.game, day_id, first, final.number)
+        final = context.chain.read_final_block()
+        ours = sent_block(context, commit_purpose(context, day_id, record.takebacks - 1))
+        first = context.game.first_block_at(day_end(day_id), final) if ours is None else ours
+        found = read_last_takeback(context.game, day_id, first, final.number)
     except Unavailable:
         found = None
     if found is None:
@@ -222,19 +224,19 @@ def _takeback_in_words(engine: Engine, day_id: DayId, record: DayRecord) -> tupl
 
 
 def _ensure_released(
-    engine: Engine, lease: Lease, opened: Opened, run: Run, struct: SettlementStruct, deadline: float
+    context: LotteryContext, opened: Opened, run: Run, struct: SettlementStruct, deadline: float
 ) -> DayRecord:
-    record = engine.game.read_record(engine.game.chain.read_final_block(), opened.day_id)
+    record = context.game.read_record(context.chain.read_final_block(), opened.day_id)
     if record.status == RELEASED and _is_ours(record, run):
         return record
-    purpose = release_purpose(engine, opened.day_id, record.takebacks)
-    send_once(engine, lease, purpose, (tuple(struct),), is_under_way=_moves(engine, record, opened.day_id))
-    return _wait_for(engine, lease, run, purpose, (RELEASED,), deadline)
+    purpose = release_purpose(context, opened.day_id, record.takebacks)
+    send_once(context, purpose, (tuple(struct),), is_under_way=_moves(context, record, opened.day_id))
+    return _wait_for(context, run, purpose, (RELEASED,), deadline)
 
 
-def _moves(engine: Engine, final: DayRecord, day_id: DayId) -> Callable[[], bool]:
+def _moves(context: LotteryContext, final: DayRecord, day_id: DayId) -> Callable[[], bool]:
     """Whether the head shows another record than the final block: a commit, a veto or a release is under way."""
-    return lambda: engine.game.read_record_at_head(day_id) != final
+    return lambda: context.game.read_record_at_head(day_id) != final
 
 
 def _is_ours(record: DayRecord, run: Run) -> bool:
@@ -251,55 +253,55 @@ def _is_ours(record: DayRecord, run: Run) -> bool:
     return True
 
 
-def _adopt(engine: Engine, lease: Lease, run: Run, record: DayRecord) -> None:
+def _adopt(context: LotteryContext, run: Run, record: DayRecord) -> None:
     """Mark the run committed; a commit that our journal did not send is adopted with an audit row."""
     if run.status != "approved":
         return
-    sent_by_us = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.takebacks))
-    with lease.transaction():
-        remember_final_block(engine)
-        if mark_committed(engine.conn, run.run_id) and sent_by_us is None:
+    sent_by_us = close_purpose(context, commit_purpose(context, run.day_id, record.takebacks))
+    with context.transaction():
+        remember_final_block(context)
+        if mark_committed(context.conn, run.run_id) and sent_by_us is None:
             details = {"settlement_hash": hex_of(record.settlement_hash), "run_hash": hex_of(run.run_hash)}
-            insert_audit(engine.conn, actor="engine", action="commit_adopted", day_id=run.day_id, details=details)
+            insert_audit(context.conn, actor="engine", action="commit_adopted", day_id=run.day_id, details=details)
 
 
 def _mark_settled(
-    engine: Engine, lease: Lease, opened: Opened, run: Run, record: DayRecord
+    context: LotteryContext, opened: Opened, run: Run, record: DayRecord
 ) -> tuple[Hash32 | None, Hash32 | None]:
     """Mark the run settled; our commit and our release, None where another sender's was adopted."""
-    sent_by_us = close_purpose(engine, lease, release_purpose(engine, run.day_id, record.takebacks))
-    commit_tx = close_purpose(engine, lease, commit_purpose(engine, run.day_id, record.takebacks))
-    purchases = stream_purchase_places(engine.conn, run.day_id)
+    sent_by_us = close_purpose(context, release_purpose(context, run.day_id, record.takebacks))
+    commit_tx = close_purpose(context, commit_purpose(context, run.day_id, record.takebacks))
+    purchases = stream_purchase_places(context.conn, run.day_id)
     provenance = render_provenance(opened.facts, record, purchases, commit_tx=commit_tx, release_tx=sent_by_us)
-    with lease.transaction():
-        remember_final_block(engine)
-        if mark_settled(engine.conn, run.run_id) and sent_by_us is None:
-            insert_audit(engine.conn, actor="engine", action="release_adopted", day_id=run.day_id)
-        put_artifact(engine.conn, run.day_id, run.run_id, "provenance.json", provenance, replace=True)
-        finish_step(engine.conn, run.day_id, "commit")
+    with context.transaction():
+        remember_final_block(context)
+        if mark_settled(context.conn, run.run_id) and sent_by_us is None:
+            insert_audit(context.conn, actor="engine", action="release_adopted", day_id=run.day_id)
+        put_artifact(context.conn, run.day_id, run.run_id, "provenance.json", provenance, replace=True)
+        finish_step(context.conn, run.day_id, "commit")
     return commit_tx, sent_by_us
 
 
 def _wait_for(
-    engine: Engine, lease: Lease, run: Run, purpose: Purpose, wanted: tuple[int, ...], deadline: float
+    context: LotteryContext, run: Run, purpose: Purpose, wanted: tuple[int, ...], deadline: float
 ) -> DayRecord:
     """Poll the final block until the contract shows the wanted state with our hash; offer our bytes again meanwhile."""
     resend_at = time.monotonic() + _RESEND_S
     poll_s = _POLL_S
     while True:
-        record = engine.game.read_record(engine.game.chain.read_final_block(), run.day_id)
+        record = context.game.read_record(context.chain.read_final_block(), run.day_id)
         if record.status in wanted and _is_ours(record, run):
             return record
         if time.monotonic() >= deadline:
-            follow(engine, lease, purpose)
+            follow(context, purpose)
             raise Unavailable(
                 "waiting_for_chain",
                 f"{purpose.function} of day {run.day_id} is sent and not final yet; the next tick goes on",
             )
         if time.monotonic() >= resend_at:
-            send_again(engine, lease, purpose)
+            send_again(context, purpose)
             resend_at = time.monotonic() + _RESEND_S
-        engine.stop.wait(poll_s)
+        context.cancel.wait(poll_s)
         # A local chain is final in a second, Ethereum moves in minutes: looking faster than that only costs requests.
         poll_s = min(poll_s * 2, _POLL_AT_MOST_S)
 

@@ -18,7 +18,7 @@ from io_layer.lottery.stores.runs import (
     select_winner_payouts,
 )
 from io_layer.postgres.connection import Conn
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.settlement.day import (
     Computed,
     Opened,
@@ -31,33 +31,32 @@ from services.lottery.settlement.day import (
     seeds_of_day,
     sha256_of,
 )
-from services.running.lease import Lease
 
 
-def compute_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
+def compute_day(context: LotteryContext, opened: Opened) -> dict[str, Any]:
     """Compute the day and store it as a ``dry_run``; an older one becomes superseded in the same transaction.
 
     A repeat that gives the stored run's hash changes nothing.
     Raises: InvariantBroken ``result_differs`` when the day is committed with another result; as ``day.compute``.
     """
-    computed = compute_stored(engine, opened)
-    live = select_live_run(engine.conn, opened.day_id)
+    computed = compute_stored(context, opened)
+    live = select_live_run(context.conn, opened.day_id)
     refuse_other_result(live, computed)
-    if live is None or not _is_stored(engine, opened, live, computed):
-        _store(engine, lease, opened, computed)
+    if live is None or not _is_stored(context, opened, live, computed):
+        _store(context, opened, computed)
     else:
-        with lease.transaction():
-            finish_step(engine.conn, opened.day_id, "compute", run_id=live.run_id)
+        with context.transaction():
+            finish_step(context.conn, opened.day_id, "compute", run_id=live.run_id)
     return facts_of(computed)
 
 
-def compute_stored(engine: Engine, opened: Opened) -> Computed:
+def compute_stored(context: LotteryContext, opened: Opened) -> Computed:
     """Compute the day and compare its inputs with those that were exported.
 
     Raises: InvariantBroken ``inputs_missing``, ``inputs_differ`` (what was exported is not what is there now).
     """
-    stored = select_digests(engine.conn, opened.day_id, None)
-    computed = compute_in_memory(engine, opened)
+    stored = select_digests(context.conn, opened.day_id, None)
+    computed = compute_in_memory(context, opened)
     for name, sha256 in computed.input_sha256s.items():
         if name not in stored:
             raise InvariantBroken("inputs_missing", f"day {opened.day_id} was exported, but its {name} is not stored")
@@ -68,17 +67,17 @@ def compute_stored(engine: Engine, opened: Opened) -> Computed:
     return computed
 
 
-def compute_in_memory(engine: Engine, opened: Opened) -> Computed:
+def compute_in_memory(context: LotteryContext, opened: Opened) -> Computed:
     """Compute the whole day without a single write; a dry run and a real run give the same run_hash."""
-    seeds = seeds_of_day(engine, opened)
-    referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
+    seeds = seeds_of_day(context, opened)
+    referred = referred_of_day(context, opened, rates_in_force(context, opened))
     return compute(
-        engine,
+        context,
         opened,
         seeds=seeds,
         referred=referred,
-        inputs_sha256=sha256_of(inputs_document(engine, opened)),
-        affiliates_sha256=sha256_of(affiliates_document(engine, opened, referred)),
+        inputs_sha256=sha256_of(inputs_document(context, opened)),
+        affiliates_sha256=sha256_of(affiliates_document(context, opened, referred)),
     )
 
 
@@ -111,7 +110,7 @@ def facts_of(computed: Computed) -> dict[str, Any]:
     }
 
 
-def _is_stored(engine: Engine, opened: Opened, live: Run, computed: Computed) -> bool:
+def _is_stored(context: LotteryContext, opened: Opened, live: Run, computed: Computed) -> bool:
     """Whether the live run is this result, row for row: rows that were changed by hand are computed anew."""
     wanted, result = _new_run(opened, computed), computed.result
     return (
@@ -126,34 +125,34 @@ def _is_stored(engine: Engine, opened: Opened, live: Run, computed: Computed) ->
         )
         and list(zip(live.pool_payout, live.pool_jackpot_payout, live.jackpot_hit, strict=False))
         == [(pool.payout_atoms, pool.jackpot_payout_atoms, pool.jackpot_hit) for pool in result.pools]
-        and tuple(select_winner_payouts(engine.conn, live.run_id)) == result.payouts
-        and tuple(select_affiliate_payouts(engine.conn, live.run_id)) == result.affiliate_payouts
-        and select_pool_results(engine.conn, live.run_id) == result.pools
-        and select_tree(engine.conn, live.run_id, "winner") == wanted.winner_nodes
-        and select_tree(engine.conn, live.run_id, "affiliate") == wanted.affiliate_nodes
+        and tuple(select_winner_payouts(context.conn, live.run_id)) == result.payouts
+        and tuple(select_affiliate_payouts(context.conn, live.run_id)) == result.affiliate_payouts
+        and select_pool_results(context.conn, live.run_id) == result.pools
+        and select_tree(context.conn, live.run_id, "winner") == wanted.winner_nodes
+        and select_tree(context.conn, live.run_id, "affiliate") == wanted.affiliate_nodes
     )
 
 
-def store_again(engine: Engine, run: Run) -> None:
+def store_again(context: LotteryContext, run: Run) -> None:
     """Compute a committed day once more and store those of its files whose rows were removed.
 
     Raises: InvariantBroken ``result_differs``; ``artifact_conflict`` for one that is stored with other bytes.
     """
-    opened = open_day(engine, run.day_id)
-    computed = compute_in_memory(engine, opened)
+    opened = open_day(context, run.day_id)
+    computed = compute_in_memory(context, opened)
     refuse_other_result(run, computed)
-    referred = referred_of_day(engine, opened, rates_in_force(engine, opened))
-    with engine.conn.transaction():
-        put_artifact(engine.conn, run.day_id, None, "inputs.json", inputs_document(engine, opened))
-        put_artifact(engine.conn, run.day_id, None, "affiliates.json", affiliates_document(engine, opened, referred))
-        _put_files(engine.conn, run.run_id, computed)
+    referred = referred_of_day(context, opened, rates_in_force(context, opened))
+    with context.conn.transaction():
+        put_artifact(context.conn, run.day_id, None, "inputs.json", inputs_document(context, opened))
+        put_artifact(context.conn, run.day_id, None, "affiliates.json", affiliates_document(context, opened, referred))
+        _put_files(context.conn, run.run_id, computed)
 
 
-def _store(engine: Engine, lease: Lease, opened: Opened, computed: Computed) -> None:
-    with lease.transaction():
-        run_id = insert_run(engine.conn, _new_run(opened, computed))
-        _put_files(engine.conn, run_id, computed)
-        finish_step(engine.conn, opened.day_id, "compute", run_id=run_id)
+def _store(context: LotteryContext, opened: Opened, computed: Computed) -> None:
+    with context.transaction():
+        run_id = insert_run(context.conn, _new_run(opened, computed))
+        _put_files(context.conn, run_id, computed)
+        finish_step(context.conn, opened.day_id, "compute", run_id=run_id)
 
 
 def _put_files(conn: Conn, run_id: int, computed: Computed) -> None:

@@ -7,12 +7,11 @@ from io_layer.lottery.stores.artifacts import put_artifact
 from io_layer.lottery.stores.inputs import insert_day_inputs, lock_day, select_day_inputs
 from io_layer.lottery.stores.pipeline import finish_step
 from services.chain.clock_guard import require_right_clock
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.settlement.day import Opened, inputs_document
-from services.running.lease import Lease
 
 
-def export_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
+def export_day(context: LotteryContext, opened: Opened) -> dict[str, Any]:
     """Seal the inputs and store inputs.json, in one transaction with the step's flag.
 
     The tickets are locked before they are counted, folded once more on the way into the file, and the transaction
@@ -20,16 +19,16 @@ def export_day(engine: Engine, lease: Lease, opened: Opened) -> dict[str, Any]:
     Raises: Unavailable ``clock_wrong``; InvariantBroken ``tickets_differ``, ``seal_mismatch``, ``inputs_differ``.
     """
     day_id = opened.day_id
-    require_right_clock(engine)
-    with lease.transaction():
-        lock_day(engine.conn, day_id)
-        sealed = select_day_inputs(engine.conn, day_id)
+    require_right_clock(context)
+    with context.transaction():
+        lock_day(context.conn, day_id)
+        sealed = select_day_inputs(context.conn, day_id)
         if sealed is None:
-            insert_day_inputs(engine.conn, day_id, opened.facts.pools, opened.opening)
+            insert_day_inputs(context.conn, day_id, opened.facts.pools, opened.opening)
         elif (sealed.sold, sealed.opening) != (opened.facts.pools, opened.opening):
             raise InvariantBroken("inputs_differ", f"day {day_id} is sealed with other inputs than the chain's")
-        sha256, size = put_artifact(engine.conn, day_id, None, "inputs.json", inputs_document(engine, opened))
-        finish_step(engine.conn, day_id, "export")
+        sha256, size = put_artifact(context.conn, day_id, None, "inputs.json", inputs_document(context, opened))
+        finish_step(context.conn, day_id, "export")
     return {
         "tickets": opened.facts.ticket_count,
         "tips": opened.facts.tip_count,

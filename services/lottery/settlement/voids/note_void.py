@@ -14,14 +14,14 @@ from io_layer.lottery.stores.stats import refresh_global_stats, upsert_pot_sizes
 from io_layer.stores.audit import insert_audit
 from io_layer.stores.journal import mark_adopted, select_attempts, select_open_transactions
 from services.chain.reorg_guard import remember_final_block
+from services.lottery.context import LotteryContext
 from services.lottery.display.update_pot_sizes import read_pot_sizes
-from services.lottery.engine import Engine
 from services.lottery.settlement.files.artifacts import mirror_artifacts, remove_copies
-from services.running.lease import Lease
+from services.lottery.wording import subject_of
 from services.transactions.follow import current_attempt, follow_stored
 
 
-def note_void(engine: Engine, lease: Lease, facts: DayOnChain) -> None:
+def note_void(context: LotteryContext, facts: DayOnChain) -> None:
     """Make a day VOIDED that the contract shows as voided at a final block. Safe to repeat; nothing is sent.
 
     Needs neither tickets nor seeds nor a key. Raises: InvalidInput ``day_out_of_order``; InvariantBroken
@@ -29,27 +29,27 @@ def note_void(engine: Engine, lease: Lease, facts: DayOnChain) -> None:
     ``artifact_tampered``.
     """
     day_id = facts.day_id
-    voided = read_voided(engine.game, facts.block, day_id, facts.record)
-    _require_known_rules(engine, facts, voided)
-    _close_transactions(engine, lease, facts)
-    _set_settlement_aside(engine, lease, voided)
-    mirror_artifacts(engine, day_id)
-    pots = read_pot_sizes(engine)
-    with lease.transaction():
-        remember_final_block(engine)
-        require_invariant(void_day(engine.conn, voided), "day_not_voided", f"day {day_id} does not become VOIDED")
+    voided = read_voided(context.game, facts.block, day_id, facts.record)
+    _require_known_rules(context, facts, voided)
+    _close_transactions(context, facts)
+    _set_settlement_aside(context, voided)
+    mirror_artifacts(context, day_id)
+    pots = read_pot_sizes(context)
+    with context.transaction():
+        remember_final_block(context)
+        require_invariant(void_day(context.conn, voided), "day_not_voided", f"day {day_id} does not become VOIDED")
         details = {
             "stake": str(voided.stake_atoms),
             "block": voided.block_number,
             "block_hash": voided.block_hash,
             "tx_hash": hex_of(voided.tx_hash),
         }
-        insert_audit(engine.conn, actor="engine", action="day_voided", day_id=day_id, details=details)
-        refresh_global_stats(engine.conn)
-        upsert_pot_sizes(engine.conn, pots)
+        insert_audit(context.conn, actor="engine", action="day_voided", day_id=day_id, details=details)
+        refresh_global_stats(context.conn)
+        upsert_pot_sizes(context.conn, pots)
 
 
-def _require_known_rules(engine: Engine, facts: DayOnChain, voided: VoidedDay) -> None:
+def _require_known_rules(context: LotteryContext, facts: DayOnChain, voided: VoidedDay) -> None:
     """Rule 2.12, from our own opening state: what the pools keep, and that the whole stake is owed."""
     sold = sum(pool.stake_atoms for pool in facts.pools)
     require_invariant(
@@ -58,7 +58,7 @@ def _require_known_rules(engine: Engine, facts: DayOnChain, voided: VoidedDay) -
         f"day {facts.day_id} was voided with a stake of {voided.stake_atoms} atoms and has sold {sold}: this is not "
         "the contract that we know",
     )
-    kept = closing_of_void(engine.opening_state(facts))
+    kept = closing_of_void(context.opening_state(facts))
     for pool_id, found, ours in zip(POOL_IDS, voided.closing, kept, strict=True):
         require_invariant(
             found == ours,
@@ -68,37 +68,37 @@ def _require_known_rules(engine: Engine, facts: DayOnChain, voided: VoidedDay) -
         )
 
 
-def _close_transactions(engine: Engine, lease: Lease, facts: DayOnChain) -> None:
+def _close_transactions(context: LotteryContext, facts: DayOnChain) -> None:
     """What our key has sent for the day has nothing left to do and is adopted if it is spent. One that is still under
     way fills its nonce first; whoever follows it then closes it."""
-    for stored in select_open_transactions(engine.conn):
-        if stored.day_id != facts.day_id:
+    for stored in select_open_transactions(context.conn):
+        if stored.subject != subject_of(facts.day_id):
             continue
-        follow_stored(engine, lease, stored, facts.block)
-        if current_attempt(select_attempts(engine.conn, stored.tx_id)) is None:
-            with lease.transaction():
-                mark_adopted(engine.conn, stored.tx_id, "its day is voided")
+        follow_stored(context, stored, facts.block)
+        if current_attempt(select_attempts(context.conn, stored.tx_id)) is None:
+            with context.transaction():
+                mark_adopted(context.conn, stored.tx_id, "its day is voided")
 
 
-def _set_settlement_aside(engine: Engine, lease: Lease, voided: VoidedDay) -> None:
+def _set_settlement_aside(context: LotteryContext, voided: VoidedDay) -> None:
     """Give up what was begun and store voided.json in its place. Raises: InvariantBroken ``settled_day_voided``."""
     day_id = voided.day_id
-    row, run = select_day(engine.conn, day_id), select_live_run(engine.conn, day_id)
+    row, run = select_day(context.conn, day_id), select_live_run(context.conn, day_id)
     if run is not None and run.status == "settled":
         raise InvariantBroken("settled_day_voided", f"day {day_id} is settled here and voided on the chain")
-    remove_copies(engine, day_id)
+    remove_copies(context, day_id)
     document = render_voided(
-        voided, chain_id=engine.game.deployment.chain_id, settlement=engine.game.deployment.settlement
+        voided, chain_id=context.game.deployment.chain_id, settlement=context.game.deployment.settlement
     )
-    with lease.transaction():
-        insert_day(engine.conn, day_id)
+    with context.transaction():
+        insert_day(context.conn, day_id)
         if run is not None and run.status == "committed":
-            mark_vetoed(engine.conn, run.run_id)  # or the contract would not have let it be voided
+            mark_vetoed(context.conn, run.run_id)  # or the contract would not have let it be voided
         elif run is not None:
-            supersede_run(engine.conn, run.run_id)
-        delete_inputs_artifacts(engine.conn, day_id)
-        rewind_day(engine.conn, day_id, "export")
-        put_artifact(engine.conn, day_id, None, NAME, document)
+            supersede_run(context.conn, run.run_id)
+        delete_inputs_artifacts(context.conn, day_id)
+        rewind_day(context.conn, day_id, "export")
+        put_artifact(context.conn, day_id, None, NAME, document)
         if row is not None and row.export_ok:
             details = {"run_hash": hex_of(run.run_hash) if run else None, "run_status": run.status if run else None}
-            insert_audit(engine.conn, actor="engine", action="settlement_set_aside", day_id=day_id, details=details)
+            insert_audit(context.conn, actor="engine", action="settlement_set_aside", day_id=day_id, details=details)

@@ -9,19 +9,19 @@ from io_layer.contracts.codec import codec
 from io_layer.lottery.contracts.day_record import COMMITTED, RELEASED, VOIDED
 from io_layer.lottery.contracts.game import DayOnChain
 from io_layer.lottery.contracts.voids import read_void_terms
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 
 
-def plan_void(engine: Engine, day_id: DayId) -> dict[str, Any]:
+def plan_void(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
     """The call ``voidDay(day_id)`` and its conditions, at a final block. ``allowed_to`` is None while there is a
     ``why_not``; times are unix seconds of the chain.
 
     Raises: InvalidInput ``day_not_closed``, ``day_before_first``, ``day_settled``, ``day_voided``; InvariantBroken
     ``void_rules_differ`` when the contract says other times than rule 7.4.
     """
-    facts = engine.read_closed_day(day_id)
+    facts = context.read_closed_day(day_id)
     _require_open(facts)
-    terms = read_void_terms(engine.game, facts.block, day_id)
+    terms = read_void_terms(context.game, facts.block, day_id)
     times = void_times(
         day_id=day_id,
         has_tips=facts.tip_count > 0,
@@ -48,7 +48,7 @@ def plan_void(engine: Engine, day_id: DayId) -> dict[str, Any]:
         "owner_from_s": times.owner_s,
         "anyone_from_s": times.anyone_s,
         "owner": terms.owner,
-        "to": engine.game.contracts.settlement,
+        "to": context.game.contracts.settlement,
         "function": "voidDay(uint256)",
         "calldata": hex_of(codec("SettlementV4").call_data("voidDay", (day_id,))),
         "stake": str(sum(pool.stake_atoms for pool in facts.pools)),

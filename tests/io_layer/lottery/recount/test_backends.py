@@ -181,8 +181,8 @@ def test_a_second_bls_that_knows_nothing_is_refused(monkeypatch: pytest.MonkeyPa
 
 def test_libraries_that_were_not_seen_at_work_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = frozenset[str]()
-    engine = engine_backends()
-    for found in (type(engine)(nothing, engine.bls), type(engine)(engine.keccak, nothing)):
+    context = engine_backends()
+    for found in (type(context)(nothing, context.bls), type(context)(context.keccak, nothing)):
         with pytest.raises(InvariantBroken, match=r"same_backends: .*no library at all"):
             recount_backends.require_second_backends(found)
 

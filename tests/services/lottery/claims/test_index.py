@@ -38,8 +38,8 @@ PLANT_SURPLUS = """
 
 def backfill(played: PlayedWorld, **changed: str) -> Backfilled:
     """Run the job once."""
-    with played.engine(**changed) as engine:
-        return backfill_claim_events(engine)
+    with played.context(**changed) as context:
+        return backfill_claim_events(context)
 
 
 def backfill_when_all_is_final(played: PlayedWorld) -> Backfilled:
@@ -230,9 +230,9 @@ def test_a_day_with_too_much_keeps_no_later_day_from_what_it_lacks(played: Playe
         True,
         False,
     )
-    with played.engine() as engine:
+    with played.context() as context:
         # From the day on that lacks some, not from the other one's.
-        assert engine.game.chain.read_block(min(read_from)).timestamp_s >= day_end(played.day)
+        assert context.chain.read_block(min(read_from)).timestamp_s >= day_end(played.day)
     played.tamper("DELETE FROM claim_events WHERE log_index = 999")
     assert stored_claims(played) == claimed_logs(played)
     assert backfill(played).read_again_from is None

@@ -27,8 +27,8 @@ UNKNOWN = TxHash("0x" + "ab" * 32)
 
 def resolve(played: PlayedWorld, **changed: str) -> dict[str, int]:
     """Run the job once."""
-    with played.engine(**changed) as engine:
-        return resolve_pending_claims(engine)
+    with played.context(**changed) as context:
+        return resolve_pending_claims(context)
 
 
 def ends(played: PlayedWorld) -> list[tuple[str, str | None]]:

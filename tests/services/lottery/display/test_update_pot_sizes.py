@@ -148,7 +148,7 @@ from services.running.cancel import Stop
 from services.jobs.run_job import run_job
 from workers.all_jobs import all_jobs
 settings = Settings(json.loads(sys.stdin.read()))
-assert run_job(all_jobs()["update-pot-sizes"], settings, stop=Stop(), tell=print) is None
+assert run_job(all_jobs()["update-pot-sizes"], settings, cancel=Stop(), report=print) is None
 print(sorted({"web3", "eth_account", "py_ecc", "numpy", "requests", "abi"} & set(sys.modules)))
 """
 

@@ -6,8 +6,8 @@ import pytest
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import DayId
+from services.lottery.policy import JOB
 from services.lottery.purchases.rebuild import rebuild_tickets
-from services.lottery.settlement.settle_days import JOB
 from services.running.lease import held_lease
 from tests.support.fingerprint import fingerprint
 from tests.support.jobs import recover_intents
@@ -20,8 +20,8 @@ ALL_INTENTS = "SELECT (to_jsonb(i) - 'updated_at')::text FROM buy_intents AS i O
 
 def rebuild(played: PlayedWorld, day: DayId | None = None, **changed: str) -> dict[str, Any]:
     """Run the command's service."""
-    with played.engine(**changed) as engine, held_lease(engine.conn, JOB) as lease:
-        return rebuild_tickets(engine, lease, day or played.day)
+    with played.context(**changed) as context, held_lease(context, JOB) as context:
+        return rebuild_tickets(context, day or played.day)
 
 
 @pytest.mark.parametrize(
@@ -103,19 +103,19 @@ def test_tickets_that_stand_elsewhere_on_the_chain_are_moved_on_any_day(played: 
 def test_a_repair_takes_no_final_flag_away_and_changes_nothing_that_was_bought(played: PlayedWorld) -> None:
     played.settle_through()
     before = fingerprint(played)
-    with played.engine() as engine:
+    with played.context() as context:
         for change, code in (
             ("is_final = false", "ticket_final"),
             ("is_final = false, block_number = 0", "ticket_final"),
             ("stake = stake + 1", "ticket_fact"),
             ("block_number = 0, digest = sha256('x')", "ticket_fact"),
         ):
-            with pytest.raises(InvariantBroken) as caught, engine.conn.transaction():
-                engine.conn.execute("SELECT set_config('bo.repair', 'on', true)")
-                engine.conn.execute(f"UPDATE tickets SET {change} WHERE ticket_id = 4".encode())  # noqa: S608
+            with pytest.raises(InvariantBroken) as caught, context.conn.transaction():
+                context.conn.execute("SELECT set_config('bo.repair', 'on', true)")
+                context.conn.execute(f"UPDATE tickets SET {change} WHERE ticket_id = 4".encode())  # noqa: S608
             assert caught.value.code == code
-        with pytest.raises(InvariantBroken) as caught, engine.conn.transaction():
-            engine.conn.execute("UPDATE tickets SET block_number = 0 WHERE ticket_id = 4")
+        with pytest.raises(InvariantBroken) as caught, context.conn.transaction():
+            context.conn.execute("UPDATE tickets SET block_number = 0 WHERE ticket_id = 4")
         assert caught.value.code == "ticket_fact"
     assert before.differences(fingerprint(played)) == []
 
@@ -136,8 +136,8 @@ def test_rebuilding_the_open_day_leaves_purchases_that_are_not_final_alone(playe
     day = DayId(played.day + 1)
     sold = played.sell(day)
     played.chain.finalize()
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     tickets = rows(played, ALL_TICKETS)
     played.tamper(f"UPDATE tickets SET is_final = false, block_number = 10 ^ 9 WHERE day_id = {day}")  # noqa: S608
     played.tamper(f"UPDATE buy_intents SET status = 'SEEN' WHERE day_id = {day}")  # noqa: S608

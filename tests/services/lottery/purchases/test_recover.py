@@ -16,7 +16,7 @@ from io_layer.lottery.stores.intents import Intent, mark_submitted
 from io_layer.postgres.connection import Conn
 from local_world.faults.rules import Rule
 from local_world.lottery.players import Way
-from services.lottery.engine import Engine
+from services.lottery.context import LotteryContext
 from services.lottery.purchases.recover import Recovered
 from tests.support.commands import killed_at
 from tests.support.fingerprint import fingerprint
@@ -40,8 +40,8 @@ def shop(played: PlayedWorld) -> Iterator[Shop]:
 
 def recover(played: PlayedWorld, **changed: str) -> Recovered:
     """Run the job once."""
-    with played.engine(**changed) as engine:
-        return recover_intents(engine)
+    with played.context(**changed) as context:
+        return recover_intents(context)
 
 
 def status_of(shop: Shop, intent_id: UUID) -> str:
@@ -169,7 +169,7 @@ def test_a_long_look_at_the_head_holds_the_lease_and_ends_when_somebody_has_take
     def many(conn: Conn, statuses: Sequence[str]) -> list[Intent]:
         return [shop.intent(intent_id)] * 120
 
-    def look(engine: Engine, intent: Intent) -> None:
+    def look(context: LotteryContext, intent: Intent) -> None:
         ((expires_at,),) = rows(played, "SELECT expires_at FROM job_leases WHERE job = 'recover-intents'")
         asked.append(intent.intent_id)
         held_until.append(expires_at)

@@ -27,14 +27,14 @@ from tests.support.played_world import PlayedWorld
 
 def refresh(played: PlayedWorld, **changed: str) -> Refreshed:
     """Run the job once."""
-    with played.engine(**changed) as engine:
-        return refresh_seeds(engine)
+    with played.context(**changed) as context:
+        return refresh_seeds(context)
 
 
 def requested_at(played: PlayedWorld, day: DayId) -> int:
     """Block time of the day's VRF request; 0 without one."""
-    with played.engine() as engine:
-        return engine.game.read_day(engine.game.chain.read_final_block(), day).vrf_requested_at
+    with played.context() as context:
+        return context.game.read_day(context.chain.read_final_block(), day).vrf_requested_at
 
 
 def seeds_of(played: PlayedWorld, day: DayId | None = None) -> list[tuple[object, ...]]:
@@ -163,8 +163,8 @@ def test_a_round_that_is_not_out_yet_is_waited_for_and_no_other_is_asked(played:
     day = DayId(played.day + 1)
     played.sell(day)
     played.chain.advance_to(day_end(day))
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     assert refresh(played).requested == [day]
     played.chain.finalize()
     due_s = requested_at(played, day) + 3_600
@@ -189,8 +189,8 @@ def test_no_beacon_is_asked_for_while_the_request_is_not_final(played: PlayedWor
     day = DayId(played.day + 1)
     played.sell(day)
     played.chain.advance_to(day_end(day))
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     asked: list[str] = []
 
     def script(path: str, body: bytes) -> Iterator[bytes | float]:
@@ -224,8 +224,8 @@ def closed_day(played: PlayedWorld) -> tuple[PlayedWorld, DayId]:
     day = DayId(played.day + 1)
     played.sell(day)
     played.chain.advance_to(day_end(day))
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     return played, day
 
 
@@ -323,8 +323,8 @@ def test_a_day_without_tips_is_never_requested(played: PlayedWorld) -> None:
     day = DayId(played.day + 1)
     played.chain.advance_to(day_end(day))
     nonce = settler_nonce(played)
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     assert refresh(played) == Refreshed()
     assert (requests_of(played, day), settler_nonce(played)) == (0, nonce)
 

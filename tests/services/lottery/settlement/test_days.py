@@ -108,10 +108,10 @@ def test_a_halted_day_stops_later_days_until_a_person_lets_it_go_on(computed: Pl
     assert refuses("day_out_of_order", computed, day=second)
     assert (pipeline(computed, second), settler_nonce(computed)) == (None, nonce)
 
-    with computed.engine() as engine:
-        resume_day(engine, computed.day, by="Ada")
+    with computed.context() as context:
+        resume_day(context, computed.day, by="Ada")
         with pytest.raises(InvalidInput) as caught:
-            resume_day(engine, computed.day, by="Bob")
+            resume_day(context, computed.day, by="Bob")
     assert caught.value.code == "day_not_halted"
     assert [each[-1] for each in ticks(computed)] == [
         (computed.day, "WAITING"),
@@ -129,8 +129,8 @@ def test_a_day_whose_seeds_are_missing_waits_and_later_days_wait_for_it(played: 
     played.tamper("DELETE FROM day_seeds")
     assert refuses("seeds_missing", played).exit_code == 75
     assert (pipeline(played), pipeline(played, later)) == (None, None)
-    with played.engine() as engine:  # the request and the word are on the chain: they are adopted
-        while refresh_seeds(engine).waiting:
+    with played.context() as context:  # the request and the word are on the chain: they are adopted
+        while refresh_seeds(context).waiting:
             played.chain.mine(1)
     assert [each[-1] for each in ticks(played)] == [
         (played.day, "WAITING"),

@@ -30,12 +30,12 @@ def try_all(played: PlayedWorld, run_hash: str | None) -> str:
     """Dry runs of settle and of each step; nothing may change, and each names the same run_hash."""
     before = look(played)
     found = set()
-    with played.engine() as engine:
-        documents, later = dry_run_days(engine, day=played.day)
+    with played.context() as context:
+        documents, later = dry_run_days(context, day=played.day)
         assert (len(documents), later) == (1, None)
         found.add(documents[0]["run_hash"])
         for step in STEPS:
-            document = dry_run_step(engine, step, played.day)
+            document = dry_run_step(context, step, played.day)
             assert document["dry_run"] is True
             if step in ("export", "affiliates"):
                 assert "run_hash" not in document
@@ -73,30 +73,30 @@ def test_dry_runs_of_the_commands_leave_no_trace_not_even_a_log(played: PlayedWo
 
 
 def test_the_digests_of_a_dry_export_are_those_of_the_files(played: PlayedWorld) -> None:
-    with played.engine() as engine:
-        inputs = dry_run_step(engine, "export", played.day)["inputs_sha256"]
-        affiliates = dry_run_step(engine, "affiliates", played.day)["affiliates_sha256"]
+    with played.context() as context:
+        inputs = dry_run_step(context, "export", played.day)["inputs_sha256"]
+        affiliates = dry_run_step(context, "affiliates", played.day)["affiliates_sha256"]
     played.settle()
     files = files_of(played)
     assert (inputs, affiliates) == ("0x" + files["inputs.json"], "0x" + files["affiliates.json"])
 
 
 def test_a_dry_run_never_loads_the_key(played: PlayedWorld) -> None:
-    with played.engine(SETTLER_PRIVATE_KEY="") as engine:  # no key at all
-        ((document,), _) = dry_run_days(engine, day=None)
+    with played.context(SETTLER_PRIVATE_KEY="") as context:  # no key at all
+        ((document,), _) = dry_run_days(context, day=None)
     assert document["run_hash"] == played.settle()[0].run_hash
 
 
 def test_a_dry_run_without_seeds_says_what_it_waits_for_and_changes_nothing(played: PlayedWorld) -> None:
     played.tamper("DELETE FROM day_seeds")
     before, nonce = look(played), settler_nonce(played)
-    with played.engine() as engine:
-        documents, later = dry_run_days(engine, day=None)
+    with played.context() as context:
+        documents, later = dry_run_days(context, day=None)
         assert documents == []
         assert later is not None
         assert "waits for its seeds" in later
         with pytest.raises(Unavailable) as caught:
-            dry_run_days(engine, day=played.day)
+            dry_run_days(context, day=played.day)
     assert caught.value.code == "seeds_missing"
     assert played.cli("settle", "--dry-run").code == 75
     assert (before.differences(look(played)), settler_nonce(played)) == ([], nonce)
@@ -119,8 +119,8 @@ def test_a_dry_run_of_an_empty_day_needs_no_seeds(played: PlayedWorld) -> None:
     empty_day = DayId(played.day + 1)
     played.close(empty_day, has_tips=False)
     before = look(played)
-    with played.engine() as engine:
-        ((document,), later) = dry_run_days(engine, day=None)
+    with played.context() as context:
+        ((document,), later) = dry_run_days(context, day=None)
     assert (document["day_id"], document["winners"], later) == (empty_day, 0, None)
     assert before.differences(look(played)) == []
     assert played.settle()[0].run_hash == document["run_hash"]

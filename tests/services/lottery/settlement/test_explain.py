@@ -20,9 +20,9 @@ def test_every_winner_sees_tips_that_add_up_to_his_leaf(played: PlayedWorld) -> 
     played.settle()
     paid = rows(played, PAYOUTS["winner"])
     assert paid
-    with played.engine() as engine:
+    with played.context() as context:
         for wallet, amount in paid:
-            facts = explain(engine, played.day, Wallet(wallet))
+            facts = explain(context, played.day, Wallet(wallet))
             assert (facts["sum"], facts["leaf"]["amount"], facts["agrees"]) == (amount, amount, True)
             assert sum(int(tip["share"]) for tip in facts["winning_tips"]) == int(amount)
 
@@ -31,9 +31,9 @@ def test_every_affiliate_sees_players_that_add_up_to_his_leaf(played: PlayedWorl
     played.settle()
     paid = rows(played, PAYOUTS["affiliate"])
     assert paid
-    with played.engine() as engine:
+    with played.context() as context:
         for wallet, amount in paid:
-            earned = explain(engine, played.day, Wallet(wallet))["affiliate"]
+            earned = explain(context, played.day, Wallet(wallet))["affiliate"]
             assert (earned["sum"], earned["leaf"]["amount"], earned["agrees"]) == (amount, amount, True)
             for row in earned["players"]:
                 assert int(row["commission"]) == int(row["stake"]) * row["rate_bps"] // 10_000
@@ -45,10 +45,10 @@ def test_every_affiliate_sees_players_that_add_up_to_his_leaf(played: PlayedWorl
 
 def test_a_stranger_sees_that_he_has_nothing(played: PlayedWorld) -> None:
     nobody = Wallet("0x" + "ab" * 20)
-    with played.engine() as engine, pytest.raises(InvalidInput, match="not computed yet"):
-        explain(engine, played.day, nobody)
+    with played.context() as context, pytest.raises(InvalidInput, match="not computed yet"):
+        explain(context, played.day, nobody)
     played.settle()
-    with played.engine() as engine:
-        facts = explain(engine, played.day, nobody)
+    with played.context() as context:
+        facts = explain(context, played.day, nobody)
     assert (facts["tickets"], facts["sum"], facts["leaf"], facts["affiliate"]) == (0, "0", None, None)
     assert facts["agrees"]

@@ -68,9 +68,9 @@ def test_the_dump_loads_in_javascript_with_the_root_on_chain_and_the_engines_pro
     assert {wallet: entry["value"][3] for wallet, entry in javascript["proofs"].items()} == dict(stored)
     assert len(stored) > 1
 
-    with played.engine() as engine:
+    with played.context() as context:
         for wallet, entry in javascript["proofs"].items():
-            made = make_proofs(engine.conn, engine.game.deployment, played.day, parse_wallet(wallet))[kind]
+            made = make_proofs(context.conn, context.game.deployment, played.day, parse_wallet(wallet))[kind]
             assert (made["proof"], made["root"]) == (entry["proof"], javascript["root"])
             assert (made["amount"], made["vault"]) == (entry["value"][3], address)
 
@@ -94,14 +94,14 @@ def test_the_command_prints_the_proof_that_the_vault_takes(played: PlayedWorld) 
 
 def test_nobody_gets_a_proof_of_what_he_did_not_win(played: PlayedWorld) -> None:
     stranger = Wallet("0x" + "12" * 20)
-    with played.engine() as engine, pytest.raises(InvalidInput) as caught:
-        make_proofs(engine.conn, engine.game.deployment, played.day, stranger)
+    with played.context() as context, pytest.raises(InvalidInput) as caught:
+        make_proofs(context.conn, context.game.deployment, played.day, stranger)
     assert caught.value.code == "no_run"
     played.settle()
-    with played.engine() as engine:
+    with played.context() as context:
         for day, code in ((played.day, "no_leaf"), (DayId(played.day + 1), "no_run")):
             with pytest.raises(InvalidInput) as caught:
-                make_proofs(engine.conn, engine.game.deployment, day, stranger)
+                make_proofs(context.conn, context.game.deployment, day, stranger)
             assert caught.value.code == code
 
 
@@ -118,10 +118,10 @@ def test_a_proof_that_would_not_verify_is_never_printed(played: PlayedWorld, dam
     winners = rows(played, "SELECT wallet::text FROM settlement_winner_payouts")
     played.tamper(damage)
     refused = 0
-    with played.engine() as engine:
+    with played.context() as context:
         for (wallet,) in winners:
             try:
-                make_proofs(engine.conn, engine.game.deployment, played.day, parse_wallet(wallet))
+                make_proofs(context.conn, context.game.deployment, played.day, parse_wallet(wallet))
             except InvariantBroken as error:
                 assert error.code == "bad_proof", error
                 refused += 1

@@ -31,8 +31,8 @@ def test_a_day_is_committed_then_released_and_the_run_hash_is_the_bundles_sha256
     assert (done.status, done.run_status) == ("DONE", "settled")
     files = files_of(played.env["ARTIFACTS_DIR"], played.day)
     assert done.run_hash == "0x" + files["commit_bundle.json"]
-    with played.engine() as engine:
-        record = engine.game.read_record(engine.game.chain.read_final_block(), played.day)
+    with played.context() as context:
+        record = context.game.read_record(context.chain.read_final_block(), played.day)
     assert "0x" + record.run_hash.hex() == done.run_hash
     assert played.settle() == []
 
@@ -43,11 +43,11 @@ def test_a_second_database_rebuilt_from_the_chain_gives_the_same_files(played: P
 
     fresh = played.world.add_database()
     played.env = played.env_for(fresh.name, played.folder / fresh.name)
-    with played.engine() as engine:
-        recover_intents(engine)
-        while refresh_seeds(engine).waiting:
+    with played.context() as context:
+        recover_intents(context)
+        while refresh_seeds(context).waiting:
             pass
-        (again,) = settle_days(engine, day=None)
+        (again,) = settle_days(context, day=None)
     assert (again.status, again.run_hash) == ("DONE", done.run_hash)
     assert files_of(played.env["ARTIFACTS_DIR"], played.day) == files
     assert again.commit_tx is None  # adopted: it was there with our hash, so nothing was sent
@@ -59,6 +59,6 @@ def test_a_purchase_at_or_after_the_vrf_request_halts_the_day(played: PlayedWorl
     with pytest.raises(InvariantBroken) as refused:
         played.settle()
     assert refused.value.code == "late_seal"
-    with played.engine() as engine:
-        row = select_day(engine.conn, played.day)
+    with played.context() as context:
+        row = select_day(context.conn, played.day)
     assert row is not None and (row.status, row.error_code) == ("HALTED", "late_seal")

@@ -31,8 +31,8 @@ def bytes_of(played: PlayedWorld) -> dict[str, bytes]:
 
 def states(played: PlayedWorld) -> set[str]:
     """What a check says of the files."""
-    with played.engine() as engine:
-        return {state for _, state in artifact_states(engine.conn, engine.artifacts_dir, played.day)}
+    with played.context() as context:
+        return {state for _, state in artifact_states(context.conn, context.artifacts_dir, played.day)}
 
 
 def test_a_lost_folder_comes_back_byte_for_byte(played: PlayedWorld) -> None:
@@ -63,8 +63,8 @@ def test_changed_shortened_linked_and_foreign_files_are_set_right_and_the_rest_i
     (folder / "notes.txt").write_text("a person's")
     assert states(played) == {"ok", "changed"}
     for _ in range(2):
-        with played.engine() as engine:
-            restore_artifacts(engine, played.day)
+        with played.context() as context:
+            restore_artifacts(context, played.day)
         assert bytes_of(played) == {**files, "notes.txt": b"a person's"}
     assert not (folder / "winners_merkle.json").is_symlink()
     assert states(played) == {"ok"}
@@ -83,8 +83,8 @@ def test_damaged_bytes_in_the_database_never_replace_a_good_file(played: PlayedW
     played.settle()
     files = bytes_of(played)
     played.tamper("UPDATE settlement_artifact_chunks SET bytes = set_byte(bytes, 9, 90)")
-    with played.engine() as engine, pytest.raises(InvariantBroken) as caught:
-        restore_artifacts(engine, played.day)
+    with played.context() as context, pytest.raises(InvariantBroken) as caught:
+        restore_artifacts(context, played.day)
     assert caught.value.code == "files_differ"
     assert all("do not fit their sha256" in finding for finding in caught.value.findings if "bundle" not in finding)
     assert bytes_of(played) == files
@@ -94,7 +94,7 @@ def test_two_writers_of_the_same_day_leave_the_same_files(played: PlayedWorld) -
     played.settle()
     files = bytes_of(played)
     shutil.rmtree(folder_of(played))
-    with played.engine() as one, played.engine() as other:
+    with played.context() as one, played.context() as other:
         written = (mirror_artifacts(one, played.day), mirror_artifacts(other, played.day))
     assert (set(written[0]), written[1]) == (set(files), [])
     assert bytes_of(played) == files

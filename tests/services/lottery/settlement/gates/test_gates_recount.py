@@ -87,15 +87,15 @@ def test_an_error_in_core_fires_the_recount_and_no_other_gate(
     resume(played)  # the error is repaired: a person resumes
     (outcome,) = played.settle()
     assert (outcome.run_hash, outcome.run_status) == (run_hash, "committed")
-    with played.engine() as engine:
-        assert [run.status for run in select_runs(engine.conn, played.day)] == ["superseded", "committed"]
+    with played.context() as context:
+        assert [run.status for run in select_runs(context.conn, played.day)] == ["superseded", "committed"]
 
 
 def test_a_jackpot_that_core_forgets_fires_the_recount(played: PlayedWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     run_steps(played, "export", "affiliates", "compute")
-    with played.engine() as engine:
-        (run,) = select_runs(engine.conn, played.day)
-        is_won = any(pool.jackpot_hit for pool in select_pool_results(engine.conn, run.run_id))
+    with played.context() as context:
+        (run,) = select_runs(context.conn, played.day)
+        is_won = any(pool.jackpot_hit for pool in select_pool_results(context.conn, run.run_id))
     played.restore()
     with monkeypatch.context() as patched:
         patched.setattr(core.lottery.prizes, "split_jackpot", _a_jackpot_is_never_paid)

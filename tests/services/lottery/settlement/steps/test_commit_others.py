@@ -29,8 +29,8 @@ from tests.support.played_world import PlayedWorld
 
 def run_states(played: PlayedWorld) -> list[str]:
     """The day's runs, oldest first."""
-    with played.engine() as engine:
-        return [run.status for run in select_runs(engine.conn, played.day)]
+    with played.context() as context:
+        return [run.status for run in select_runs(context.conn, played.day)]
 
 
 def provenance(played: PlayedWorld) -> dict[str, Any]:

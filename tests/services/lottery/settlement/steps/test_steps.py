@@ -34,8 +34,8 @@ def test_steps_by_hand_in_order_give_the_files_of_settle_to_the_byte(played: Pla
 def test_a_step_before_its_turn_is_refused_and_changes_nothing(played: PlayedWorld) -> None:
     before = fingerprint(played)
     for place, step in enumerate(STEPS[1:], start=1):
-        with played.engine() as engine, pytest.raises(InvalidInput) as caught:
-            run_one_step(engine, step, played.day)
+        with played.context() as context, pytest.raises(InvalidInput) as caught:
+            run_one_step(context, step, played.day)
         assert caught.value.code == "step_missing"
         assert "export is not done yet" in caught.value.message, place
     assert before.differences(fingerprint(played)) == []
@@ -43,8 +43,8 @@ def test_a_step_before_its_turn_is_refused_and_changes_nothing(played: PlayedWor
     run_steps(played, "export", "affiliates")
     before = fingerprint(played)
     for step in ("approve", "commit", "stats"):
-        with played.engine() as engine, pytest.raises(InvalidInput) as caught:
-            run_one_step(engine, step, played.day)
+        with played.context() as context, pytest.raises(InvalidInput) as caught:
+            run_one_step(context, step, played.day)
         assert caught.value.code == "step_missing"
         assert "compute is not done yet" in caught.value.message
     assert before.differences(fingerprint(played)) == []
@@ -99,8 +99,8 @@ def test_manual_approval_waits_for_a_name_and_records_it(computed: PlayedWorld) 
     assert row.reason is not None
     assert true_run_hash(computed) in row.reason
 
-    with computed.engine(APPROVAL_MODE="manual") as engine:
-        run_one_step(engine, "approve", computed.day, by="Grace")
+    with computed.context(APPROVAL_MODE="manual") as context:
+        run_one_step(context, "approve", computed.day, by="Grace")
     (outcome,) = computed.settle(APPROVAL_MODE="manual")
     assert outcome.run_status == "committed"
     row = pipeline(computed)

@@ -58,8 +58,8 @@ def unseeded_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlayedW
 def unseeded(unseeded_world: PlayedWorld) -> PlayedWorld:
     """The world at that moment."""
     unseeded_world.restore()
-    with unseeded_world.engine() as engine:
-        mirror_artifacts(engine, unseeded_world.day)
+    with unseeded_world.context() as context:
+        mirror_artifacts(context, unseeded_world.day)
     return unseeded_world
 
 
@@ -87,8 +87,8 @@ def folder_of(played: PlayedWorld, day: DayId) -> Path:
 
 def audited(played: PlayedWorld, day: DayId) -> list[str]:
     """The actions that the audit log has of the day."""
-    with played.engine() as engine:
-        return [row.action for row in select_audit(engine.conn, day)]
+    with played.context() as context:
+        return [row.action for row in select_audit(context.conn, day)]
 
 
 def refuses(played: PlayedWorld, code: str, *steps: str, day: DayId) -> None:
@@ -125,8 +125,8 @@ def test_a_day_without_a_word_is_voided_by_the_owner_after_three_days_and_by_any
     with pytest.raises(InvalidInput, match="day_voided"):
         planned(unseeded, day)
     before = fingerprint(unseeded, leases=True)
-    with unseeded.engine() as engine:
-        (((dry),), _) = dry_run_days(engine, day=None)
+    with unseeded.context() as context:
+        (((dry),), _) = dry_run_days(context, day=None)
     assert dry == {"day_id": day, "dry_run": True, "on_chain": "voided"}
     assert before.differences(fingerprint(unseeded, leases=True)) == []
 
@@ -154,8 +154,8 @@ def test_every_buyer_gets_his_stake_back_once_and_the_vouchers_go_to_who_paid_th
     view = ChainView(unseeded.chain, unseeded.world.contracts)
     stakes = stakes_of(unseeded, day)
     for wallet, stake in stakes.items():
-        with unseeded.engine() as engine:
-            account = explain(engine, day, wallet)
+        with unseeded.context() as context:
+            account = explain(context, day, wallet)
         assert (account["status"], account["sum"]) == ("VOIDED", str(stake))
         assert refund(unseeded, day, wallet) == stake
     vouchers = int(plan["stake"]) - sum(stakes.values())
@@ -174,15 +174,15 @@ def test_a_voided_day_has_no_proof_and_the_commands_say_what_it_has(unseeded: Pl
     after_close(unseeded, day, 3)
     assert unseeded.cli("void-plan", "--day", str(day), "--json").code == 0
     void_as_planned(unseeded, day)
-    with unseeded.engine() as engine:
-        seen = doctor(engine.settings, day, tell=lambda _: None, stop=Stop())
+    with unseeded.context() as context:
+        seen = doctor(context.settings, day, report=lambda _: None, cancel=Stop())
     assert "`bo-engine settle`: it notes the void" in seen.facts["next"]
     settled = unseeded.cli("settle", "--day", str(day), "--json")
     (document,) = json.loads(settled.stdout)["days"]
     assert (settled.code, document["status"]) == (0, "VOIDED")
     player = next(iter(stakes_of(unseeded, day)))
-    with unseeded.engine() as engine, pytest.raises(InvalidInput, match="day_voided"):
-        make_proofs(engine.conn, engine.game.deployment, day, player)
+    with unseeded.context() as context, pytest.raises(InvalidInput, match="day_voided"):
+        make_proofs(context.conn, context.game.deployment, day, player)
     shown = unseeded.cli("explain", "--day", str(day), "--wallet", player)
     assert (shown.code, shown.stderr) == (0, "") and "refund(buyer, nonces)" in shown.stdout
     asked = unseeded.cli("doctor", "--day", str(day), "--json")
@@ -199,18 +199,18 @@ def test_the_day_after_a_void_opens_with_its_closing_state_and_settles(unseeded:
     unseeded.sell(following, seed=3)
     after_close(unseeded, day, 3)
     void_as_planned(unseeded, day)
-    with unseeded.engine() as engine:
-        recover_intents(engine)
+    with unseeded.context() as context:
+        recover_intents(context)
     noted(unseeded, day)
     unseeded.bring_seeds(following)
     assert unseeded.settle()[0].status == "WAITING"
     unseeded.pass_challenge()
     assert unseeded.settle()[0].status == "DONE"
-    with unseeded.engine() as engine:
-        before = select_closing_state(engine.conn, unseeded.day)
-        run = select_live_run(engine.conn, following)
+    with unseeded.context() as context:
+        before = select_closing_state(context.conn, unseeded.day)
+        run = select_live_run(context.conn, following)
         assert before is not None and run is not None
-        opened = tuple(pool.opening for pool in select_pool_results(engine.conn, run.run_id))
+        opened = tuple(pool.opening for pool in select_pool_results(context.conn, run.run_id))
     kept = tuple(
         PoolState(Atoms(s.carry_atoms + s.last_rollover_atoms), s.reserve_atoms, Atoms(0), s.streak) for s in before
     )
@@ -228,8 +228,8 @@ def test_a_day_that_waits_for_its_seeds_stops_waiting_when_it_is_voided(unseeded
     assert sorted(path.name for path in folder_of(unseeded, day).iterdir()) == ["affiliates.json", "inputs.json"]
     after_close(unseeded, day, 3)
     void_as_planned(unseeded, day)
-    with unseeded.engine() as engine:
-        refreshed = refresh_seeds(engine)
+    with unseeded.context() as context:
+        refreshed = refresh_seeds(context)
     assert refreshed.requested == [] and refreshed.waiting == []  # no word is paid for that no draw needs
     refuses(unseeded, "day_voided", "affiliates", day=day)
     noted(unseeded, day)
@@ -251,8 +251,8 @@ def test_a_drawn_day_is_voided_by_anyone_after_thirty_days_and_its_vetoed_run_is
     assert void_as_planned(played, day, "gas_safe")["allowed_to"] == "anyone"
     # The engine was down all the time: it knows neither of the veto nor of the void.
     noted(played, day)
-    with played.engine() as engine:
-        assert [run.status for run in select_runs(engine.conn, day)] == ["vetoed"]
+    with played.context() as context:
+        assert [run.status for run in select_runs(context.conn, day)] == ["vetoed"]
     assert audited(played, day)[-2:] == ["settlement_set_aside", "day_voided"]
     check_invariants(played)
 
@@ -270,8 +270,8 @@ def test_a_halted_day_that_is_voided_waits_for_a_person(played: PlayedWorld) -> 
     void_as_planned(played, day)
     (halted,) = played.settle()
     assert (halted.status, halted.exit_code) == ("HALTED", 1)
-    with played.engine() as engine:
-        resume_day(engine, day, by="anna")
+    with played.context() as context:
+        resume_day(context, day, by="anna")
     noted(played, day)
     check_invariants(played)
 
@@ -289,8 +289,8 @@ def test_a_void_needs_neither_tickets_nor_seeds_nor_a_key_and_is_the_same_in_eve
     noted(played, day, SETTLER_PRIVATE_KEY="")
     assert rows(played, "SELECT count(*) FROM tickets") == [(0,)]
     assert (folder_of(played, day) / "voided.json").read_bytes() == file
-    with played.engine() as engine:
-        recover_intents(engine)
+    with played.context() as context:
+        recover_intents(context)
     check_invariants(played, knows_all_sends=False)
 
 
@@ -321,10 +321,11 @@ def test_a_commit_of_ours_in_flight_is_adopted_as_spent(unseeded: PlayedWorld, d
     noted(unseeded, empty)
     (waiting,) = unseeded.settle(following)
     assert waiting.run_status == "committed"
-    with unseeded.engine() as engine:
-        resume_transactions(engine, tx_id=None, dry_run=False)
+    with unseeded.context() as context:
+        resume_transactions(context, tx_id=None, dry_run=False)
     assert [state for state, _ in attempts(unseeded, day=empty)] == ["REVERTED"]
-    assert rows(unseeded, f"SELECT DISTINCT status FROM chain_transactions WHERE day_id = {empty}") == [("ADOPTED",)]  # noqa: S608
+    found = f"SELECT DISTINCT status FROM chain_transactions WHERE subject = 'day {empty}'"  # noqa: S608
+    assert rows(unseeded, found) == [("ADOPTED",)]
     unseeded.pass_challenge()
     check_invariants(unseeded)
 
@@ -336,11 +337,11 @@ def test_the_file_of_a_voided_day_comes_back_and_a_changed_one_is_seen(unseeded:
     path = folder_of(unseeded, day) / "voided.json"
     file = path.read_bytes()
     found: list[Any] = []
-    with unseeded.engine() as engine:
+    with unseeded.context() as context:
         for change in (lambda: None, path.unlink, lambda: path.write_bytes(b"{}")):
             change()
-            found.append(dict(artifact_states(engine.conn, engine.artifacts_dir, day)))
-            restore_artifacts(engine, day)
+            found.append(dict(artifact_states(context.conn, context.artifacts_dir, day)))
+            restore_artifacts(context, day)
             assert path.read_bytes() == file
     assert found == [{"voided.json": "ok"}, {"voided.json": "missing"}, {"voided.json": "changed"}]
 
@@ -371,6 +372,6 @@ def test_a_void_by_other_rules_than_ours_halts_the_day(
     row = pipeline(unseeded, day)
     assert row is not None and (row.status, row.error_code) == ("HALTED", "void_differs")
     monkeypatch.undo()
-    with unseeded.engine() as engine:
-        resume_day(engine, day, by="anna")
+    with unseeded.context() as context:
+        resume_day(context, day, by="anna")
     noted(unseeded, day)

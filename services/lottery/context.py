@@ -1,10 +1,11 @@
-"""What a command works with: the database, the chain, the rulesets, the folder of the day's files."""
+"""LotteryContext: a RunContext with the lottery's contracts, its rulesets and the folder of the day's files."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from bo_engine.errors import InvalidInput, InvariantBroken, UsageError, require_input
 from bo_engine.settings import Settings
@@ -17,28 +18,34 @@ from io_layer.lottery.artifact_files import day_folder
 from io_layer.lottery.contracts.game import DayOnChain, GameChain, open_game
 from io_layer.lottery.stores.pipeline import select_day
 from io_layer.lottery.stores.runs import select_closing_state
-from io_layer.postgres.connection import Conn, connect
-from io_layer.rpc.connect import open_chain
+from io_layer.postgres.connection import connect
+from io_layer.rpc.reader import ChainReader
 from services.lottery.backends import check_backends
+from services.lottery.policy import LotteryPolicy
 from services.lottery.rulesets import load_rulesets, require_ruleset
 from services.running.cancel import Stop
-from services.running.installation import require_own_database
+from services.running.context import RunContext, chain_opener
+from services.running.installation import claim_database, require_own_database
 
 EMPTY_STATE = PoolState(Atoms(0), Atoms(0), Atoms(0), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """One command's connections. ``tell`` takes a line of the story for the person who watches; ``stop`` knows whether
-    somebody has asked the command to end."""
+@dataclass(frozen=True, kw_only=True)
+class LotteryContext(RunContext):
+    """What a run of the lottery works with. ``game`` is what its contracts say, read through ``chain``."""
 
-    settings: Settings
-    conn: Conn
     game: GameChain
     rulesets: Mapping[Hash32, Ruleset]
-    artifacts_dir: Path
-    tell: Callable[[str], None]
-    stop: Stop = field(default_factory=Stop)
+
+    @property
+    def policy(self) -> LotteryPolicy:
+        """What the shared folders must know of the lottery."""
+        return LotteryPolicy(self)
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Where the copies of the day's files lie."""
+        return self.settings.artifacts_dir
 
     def read_closed_day(self, day_id: DayId) -> DayOnChain:
         """The day's facts at a final block.
@@ -98,38 +105,52 @@ class Engine:
         return states if states is None or before == day_id else closing_of_void(states)
 
 
+def lottery_of(run: RunContext) -> LotteryContext:
+    """The lottery on a run's connection; under a lease the database belongs to this installation from here on.
+
+    Raises: as ``open_lottery``.
+    """
+    context = LotteryContext(**vars(run), **_opened(run.settings, run.open_chain))
+    require_own_database(run.conn, run.settings)
+    if context.lease is not None:
+        claim_database(context)
+    return context
+
+
 @contextmanager
-def open_engine(
+def open_lottery(
     settings: Settings,
     *,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     name: str = "bo-engine",
-    stop: Stop | None = None,
+    cancel: Stop | None = None,
     for_display: bool = False,
-    conn: Conn | None = None,
-) -> Iterator[Engine]:
-    """Connect to the database and to both RPC endpoints, and check each. ``for_display``: for a command that only
-    shows, one endpoint that answers is enough. ``conn``: a connection that is open already, and stays so.
+) -> Iterator[LotteryContext]:
+    """Connect to both RPC endpoints and to the database, and check each. ``for_display``: for a command that only
+    shows, one endpoint that answers is enough.
 
     Raises: InvariantBroken ``wrong_backend``; UsageError for anything that the settings get wrong; Unavailable for what
     does not answer.
     """
+    cancel = cancel or Stop()
+    open_chain = chain_opener(settings, cancel, for_display=for_display)
+    parts = _opened(settings, open_chain)
+    with connect(settings.database_url, application_name=name) as conn:
+        require_own_database(conn, settings)
+        yield LotteryContext(settings=settings, conn=conn, report=report, cancel=cancel, open_chain=open_chain, **parts)
+
+
+class _Parts(TypedDict):
+    game: GameChain
+    rulesets: Mapping[Hash32, Ruleset]
+
+
+def _opened(settings: Settings, open_chain: Callable[[], ChainReader]) -> _Parts:
     check_backends()
-    stop = stop or Stop()
     rulesets = load_rulesets(settings.ruleset_files)
-    chain = open_chain(
-        settings.rpc_url,
-        settings.rpc_fallback_url,
-        chain_id=settings.chain_id,
-        says_local=settings.is_local,
-        for_display=for_display,
-        wait=stop.wait,
-    )
-    game = open_game(chain, settings.settlement_address)
+    game = open_game(open_chain(), settings.settlement_address)
     _require_present_ruleset(game, rulesets)
-    with nullcontext(conn) if conn else connect(settings.database_url, application_name=name) as opened:
-        require_own_database(opened, settings)
-        yield Engine(settings, opened, game, rulesets, settings.artifacts_dir, tell, stop)
+    return {"game": game, "rulesets": rulesets}
 
 
 def _require_present_ruleset(game: GameChain, rulesets: Mapping[Hash32, Ruleset]) -> None:
