@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from services.running.context import RunContext
-    from services.transactions.policy import Wording
+    from services.running.policy import Wording
 
 _ID = typer.Option("--id", min=1, help="The transaction's number, as `tx list` shows it.", metavar="N")
 _COLUMNS = ("id", "purpose", "status", "nonce", "state", "attempts", "block")

@@ -24,9 +24,9 @@ def watch_folder(folder: str) -> None:
     _tell({"watch": "folder", "key": folder})
 
 
-def watch_world(root: str) -> None:
-    """Stop the world in this folder when our process ends."""
-    _tell({"watch": "world", "key": root})
+def watch_world(root: str, stopper: str) -> None:
+    """Stop the world in this folder when our process ends: by ``stop_world(root)`` of the module ``stopper``."""
+    _tell({"watch": "world", "key": root, "value": stopper})
 
 
 def forget(key: str) -> None:

@@ -4,6 +4,7 @@ Run as ``python -m local_world.guard_process``.
 """
 
 import contextlib
+import importlib
 import json
 import shutil
 import signal
@@ -30,19 +31,17 @@ def main() -> None:
         for kind in ("world", "process", "folder")
     }
     for message in by_kind["world"]:
-        _stop_world(Path(str(message["key"])))
+        _stop_world(Path(str(message["key"])), str(message["value"]))
     for message in by_kind["process"]:
         end(Started(**message["value"]))  # type: ignore[arg-type]
     for message in by_kind["folder"]:
         shutil.rmtree(str(message["key"]), ignore_errors=True)
 
 
-def _stop_world(root: Path) -> None:
+def _stop_world(root: Path, stopper: str) -> None:
     # Imported late: most owners have no world, and a guard should cost next to nothing.
-    from local_world.lottery.world import World
-
     with contextlib.suppress(EngineError, OSError, ValueError, KeyError):
-        World.load(root).stop()
+        importlib.import_module(stopper).stop_world(root)
 
 
 if __name__ == "__main__":

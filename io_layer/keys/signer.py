@@ -1,6 +1,6 @@
 """The SETTLER's key: signs what the engine may send, nothing else, and never shows itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from eth_account import Account
@@ -11,7 +11,6 @@ from eth_utils.address import to_checksum_address
 from bo_engine.errors import UsageError, require_input
 from bo_engine.settings import Settings
 from bo_engine.units import Hash32, Wallet, parse_wallet
-from core.lottery.documents.manifest import Manifest, manifest_message
 from io_layer.keys.key_file import open_keystore, read_private
 
 MAX_FEE_PER_GAS_WEI: Final = 100 * 10**9
@@ -25,12 +24,14 @@ Allowed: TypeAlias = frozenset[tuple[Wallet, bytes]]
 
 
 class Signer:
-    """Signs EIP-1559 transactions on one chain to allowed (contract, selector) pairs, value 0, under fee caps."""
+    """Signs EIP-1559 transactions on one chain to allowed (contract, selector) pairs, value 0, under fee caps; and
+    messages with an allowed title."""
 
-    def __init__(self, account: LocalAccount, *, chain_id: int, allowed: Allowed) -> None:
+    def __init__(self, account: LocalAccount, *, chain_id: int, allowed: Allowed, titles: Sequence[bytes] = ()) -> None:
         self._account = account
-        self._chain_id = chain_id
         self._allowed = allowed
+        self._titles = tuple(titles)
+        self.chain_id = chain_id
         self.address: Wallet = parse_wallet(account.address)
 
     def __repr__(self) -> str:
@@ -46,7 +47,7 @@ class Signer:
         numbers = [transaction[name] for name in FIELDS - {"to", "data"}]
         # Not isinstance: True would pass for 1.
         _require(all(type(number) is int and number >= 0 for number in numbers), "a field that is no whole number")
-        _require(transaction["type"] == 2 and transaction["chainId"] == self._chain_id, "another chain or type")
+        _require(transaction["type"] == 2 and transaction["chainId"] == self.chain_id, "another chain or type")
         to, data = transaction["to"], transaction["data"]
         is_known = isinstance(to, str) and isinstance(data, bytes) and (to, data[:4]) in self._allowed
         _require(is_known, "another contract or function than the engine's own")
@@ -57,28 +58,24 @@ class Signer:
         signed = self._account.sign_transaction({**transaction, "to": to_checksum_address(to)})
         return bytes(signed.raw_transaction), Hash32(bytes(signed.hash))
 
-    def sign_manifest(self, manifest: Manifest) -> bytes:
-        """r, s and v of a day's manifest: deterministic (RFC 6979), so the same manifest gives the same bytes.
+    def sign_message(self, message: bytes) -> bytes:
+        """r, s and v of a message under EIP-191, deterministic (RFC 6979).
 
-        Only a manifest, never bytes of the caller's choice: what is signed begins with EIP-191's prefix and the
-        manifest's own title, so no transaction and no permit can be made of it.
-        Raises: InvalidInput ``signer_refused`` for one of another chain or signer, ``bad_manifest``.
+        Only a message that begins with a title of ``titles``, each of which ends its line: with EIP-191's own prefix
+        no transaction and no permit can be made of it. Raises: InvalidInput ``signer_refused``.
         """
-        _require(isinstance(manifest, Manifest), "anything that is no manifest")
-        _require(manifest.deployment.chain_id == self._chain_id, "a manifest of another chain")
-        _require(manifest.signer == self.address, "a manifest in another's name")
-        signed = self._account.sign_message(encode_defunct(primitive=manifest_message(manifest)))
-        return bytes(signed.signature)
+        _require(any(message.startswith(title) for title in self._titles), "a message without a title of the engine's")
+        return bytes(self._account.sign_message(encode_defunct(primitive=message)).signature)
 
 
-def manifest_signer(manifest: Manifest, signature: bytes) -> Wallet:
-    """Who has signed the manifest. Raises: ValueError for a signature that is none, or has a second spelling (s in the
-    upper half, v other than 27 and 28)."""
+def recovered_signer(message: bytes, signature: bytes) -> Wallet:
+    """Who has signed the message under EIP-191. Raises: ValueError for a signature that is none, or has a second
+    spelling (s in the upper half, v other than 27 and 28)."""
     s = int.from_bytes(signature[32:64], "big")
     if len(signature) != 65 or signature[64] not in (27, 28) or s > _HALF_ORDER:
         raise ValueError("not r, s in the lower half, and v of 27 or 28")
     try:
-        found = Account.recover_message(encode_defunct(primitive=manifest_message(manifest)), signature=signature)
+        found = Account.recover_message(encode_defunct(primitive=message), signature=signature)
     except Exception as error:  # eth_keys has exceptions of its own, which are no ValueErrors
         raise ValueError("no key has made this signature") from error
     return parse_wallet(found)
@@ -88,12 +85,15 @@ def _require(holds: bool, what: str) -> None:
     require_input(holds, "signer_refused", f"the engine's key does not sign {what}")
 
 
-def load_signer(settings: Settings, *, is_local: bool, chain_id: int, allowed: Allowed) -> Signer:
-    """The signer from the keystore file, or from a plain key on a local chain; it signs what is ``allowed`` only.
+def load_signer(
+    settings: Settings, *, is_local: bool, chain_id: int, allowed: Allowed, titles: Sequence[bytes] = ()
+) -> Signer:
+    """The signer from the keystore file, or from a plain key on a local chain; it signs what is ``allowed`` only,
+    and messages with one of the ``titles``.
 
     Raises: UsageError ``missing_setting``, ``plain_key``, ``key_file_exposed``, ``bad_keystore``.
     """
-    return Signer(_load_account(settings, is_local=is_local), chain_id=chain_id, allowed=allowed)
+    return Signer(_load_account(settings, is_local=is_local), chain_id=chain_id, allowed=allowed, titles=titles)
 
 
 def load_address(settings: Settings, *, is_local: bool) -> Wallet:

@@ -273,7 +273,7 @@ def start_world(
     }
     world = World(root, record)
     world._save()
-    guard.watch_world(str(root))
+    guard.watch_world(str(root), __name__)
     try:
         _start_parts(world, artifacts_dir or root / "artifacts", logs_dir or root / "logs")
         if keep:
@@ -363,6 +363,11 @@ def _deploy(world: World, chain: Chain, ruleset: Ruleset) -> DeployedContracts:
         challenge_period_s=parameters["challenge_period_s"],
         **{name: wallets[name] for name in _RECEIVERS},
     )
+
+
+def stop_world(root: Path) -> None:
+    """What the guard calls when the owner of a world has died. Raises: as ``World.load`` and ``World.stop``."""
+    World.load(root).stop()
 
 
 def _new_accounts() -> dict[str, dict[str, str]]:

@@ -23,13 +23,28 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """A job that does its work again and again: every ``step_s`` seconds, for ``lasts_s`` seconds in one run.
+
+    Its lease is short and renewed with each step. The next run that cron starts waits for it up to ``wait_s`` seconds
+    and takes over within a quarter of a second: at once from a run that has ended or died on this machine, after
+    ``ttl_s`` seconds from one that died on another.
+    """
+
+    step_s: float
+    lasts_s: int = 60
+    ttl_s: int = 15
+    wait_s: int = 59
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job: its name, the folder of its log, when cron starts it (five fields), what it does, and how.
 
     ``look_first`` asks for what must be seen in every run, idle or not; what it returns tells the alarm as the database
     stands then, and the run ends with that. ``is_idle`` may look into the database to say that there is surely nothing
     to do. ``work`` runs under the job's lease and writes in ``RunContext.transaction`` only. ``plan`` is its dry run
-    and holds no lease.
+    and holds no lease. ``loop``: the work is one step of a run.
     """
 
     name: str
@@ -40,3 +55,4 @@ class Job:
     look_first: "Callable[[RunContext], Callable[[], InvariantBroken | None]] | None" = None
     is_idle: "Callable[[Conn], bool] | None" = None
     plan: "Callable[[RunContext], Done] | None" = None
+    loop: Loop | None = None

@@ -6,8 +6,10 @@ A row of job_runs, a line in the log, metrics, a ping. What tells of a run never
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -28,7 +30,7 @@ from io_layer.files.metrics import write_metrics
 from io_layer.ping import FAIL, START, SUCCESS, Pinger
 from io_layer.postgres.connection import Conn, connect, refuse_writes
 from io_layer.stores.jobs import Ended, count_overruns, finish_run, insert_ended_run, insert_run
-from services.jobs.job import Done, Job
+from services.jobs.job import Done, Job, Loop
 from services.running.cancel import Stop
 from services.running.context import RunContext, run_context
 from services.running.engine_version import engine_version
@@ -73,18 +75,36 @@ def _run(job: Job, context: RunContext, told: "_Told") -> Done | None:
                 raise blind
             told.end_row(conn, _ended(Done(), told.took_ms()))
             return None
-        with held_lease(context, job.name) as leased:
+        with held_lease(context, job.name, **_lease_times(job)) as leased:
             told.begin_row(leased)
             told.pinger.tell(START)
             try:
                 with _alarm_after(alarm, seen):
-                    done = job.work(leased)
+                    done = job.work(leased) if job.loop is None else _loop(job, job.loop, leased)
             except (Exception, KeyboardInterrupt) as error:
                 # Before the lease is given back: whoever takes it next would call this run lost.
                 told.end_row(conn, ended_by(error, told.took_ms()))
                 raise
             told.end_row(conn, _ended(done, told.took_ms()))
             return done
+
+
+def _lease_times(job: Job) -> dict[str, int]:
+    return {} if job.loop is None else {"ttl_s": job.loop.ttl_s, "wait_s": job.loop.wait_s}
+
+
+def _loop(job: Job, loop: Loop, context: RunContext) -> Done:
+    """Step after step, each under a renewed lease; the last one's result with the counts of all. It ends early with a
+    step that does not end with 0."""
+    until = time.monotonic() + loop.lasts_s
+    counts: Counter[str] = Counter()
+    while True:
+        context.renew_lease()
+        done = job.work(context)
+        counts.update(done.counts)
+        if done.exit_code != EXIT_DONE or time.monotonic() + loop.step_s > until:
+            return replace(done, counts=dict(counts))
+        context.cancel.wait(loop.step_s)
 
 
 def _look_first(job: Job, context: RunContext) -> tuple[Callable[[], InvariantBroken | None], Unavailable | None]:
@@ -194,7 +214,8 @@ class _Told:
                 insert_ended_run(
                     conn, self._job.name, host=self._host, pid=self._pid, engine=self._version, ended=ended
                 )
-            if ended.error_code == "lease_held":
+            # A run of a loop that waits for the one before it is no overrun.
+            if ended.error_code == "lease_held" and self._job.loop is None:
                 self._overruns = count_overruns(conn, self._job.name, self._host)
         except Exception as error:
             _LOG.warning("run_not_recorded", extra={"job": self._job.name, "reason": _said(error)})

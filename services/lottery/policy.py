@@ -1,16 +1,17 @@
-"""What the shared folders must know of the lottery (``services/transactions/policy.py``)."""
+"""What the shared folders must know of the lottery (``services/running/policy.py``)."""
 
 from typing import TYPE_CHECKING, Final
 
 from bo_engine.errors import require_invariant
 from bo_engine.units import DayId, Wallet
 from io_layer.lottery.contracts.day_record import COMMITTED, RELEASED, VOIDED
+from io_layer.lottery.manifest_signature import TITLES
 from io_layer.lottery.stores.payments.claims import reopen_claims
 from io_layer.lottery.stores.pipeline import select_day
 from io_layer.rpc.reader import Block
 from io_layer.stores.journal import JournalTx
 from services.lottery.wording import RELEASE, REQUEST_SEED, SIGNED, WORDING, LotteryWording
-from services.transactions.policy import Events, Function
+from services.running.policy import Events, Function
 from services.transactions.show import function_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class LotteryPolicy:
 
     job = JOB
     signed: tuple[Function, ...] = SIGNED
+    titles = TITLES
     explaining = (
         Events("SettlementV4", ("DayCommitted", "DayReleased"), "day"),
         Events("VRFReceiver", ("SeedRequested",), "day"),

@@ -5,7 +5,7 @@ from typing import Final
 
 from bo_engine.units import DayId, hex_of
 from io_layer.stores.journal import JournalTx
-from services.transactions.policy import Function
+from services.running.policy import Function
 
 COMMIT: Final = Function("SettlementV4", "commitMerkleSettlement")
 RELEASE: Final = Function("SettlementV4", "release")
@@ -24,7 +24,7 @@ def subject_of(day_id: DayId) -> str:
 
 
 class LotteryWording:
-    """See ``services.transactions.policy.Wording``."""
+    """See ``services.running.policy.Wording``."""
 
     functions = (*SIGNED, TAKE_OFFICE)
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from bo_engine.errors import Stopped
 
-_LOOK_S: Final = 0.25
+#: How often a wait looks whether it is over.
+POLL_S: Final = 0.25
 _ONE_WISH_S: Final = 1.0
 
 
@@ -53,7 +54,7 @@ class Stop:
         deadline = time.monotonic() + wait_s
         self.check()
         while (left_s := deadline - time.monotonic()) > 0:
-            time.sleep(min(left_s, _LOOK_S))
+            time.sleep(min(left_s, POLL_S))
             self.check()
 
     @contextmanager

@@ -18,7 +18,7 @@ from services.running.halted import job_halted
 
 if TYPE_CHECKING:
     from io_layer.rpc.reader import ChainReader
-    from services.transactions.policy import Policy
+    from services.running.policy import Policy
 
 
 class HeldLease(NamedTuple):

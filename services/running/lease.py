@@ -2,16 +2,18 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from bo_engine.errors import EngineError
+from bo_engine.errors import EngineError, Unavailable
 from bo_engine.log import get_logger
 from io_layer.postgres.connection import Conn
 from io_layer.stores.leases import Holder, acquire_lease, release_lease, select_lease
+from services.running.cancel import POLL_S
 from services.running.context import HeldLease, RunContext
 from services.running.halted import require_not_halted
 
@@ -25,11 +27,12 @@ C = TypeVar("C", bound=RunContext)
 
 
 @contextmanager
-def held_lease(context: C, job: str, *, ttl_s: int = TTL_S) -> Iterator[C]:
+def held_lease(context: C, job: str, *, ttl_s: int = TTL_S, wait_s: int = 0) -> Iterator[C]:
     """Take the job's lease and yield the context with it; give it back at the end.
 
     The lease of a process of this machine that is dead is taken over at once; any other, also one of before a reboot,
-    when it expires. Raises: Unavailable ``lease_held``, naming the holder; Stopped; Halted ``job_halted``.
+    when it expires. ``wait_s``: so long it is asked for again and again while another run has it.
+    Raises: Unavailable ``lease_held``, naming the holder; Stopped; Halted ``job_halted``.
     """
     conn = context.conn
     require_not_halted(conn, job)
@@ -37,12 +40,23 @@ def held_lease(context: C, job: str, *, ttl_s: int = TTL_S) -> Iterator[C]:
     holder = Holder(name=f"{socket.gethostname()} process {pid}", host=host, pid=pid, pid_started=_started(pid) or 0)
     # From before it is taken until after it is given back, so that no wish to end comes between.
     with context.cancel.working():
-        token = acquire_lease(conn, job, holder, ttl_s, dead_token=_dead_token(conn, job, host))
-        lease = HeldLease(job, token, ttl_s)
+        lease = HeldLease(job, _awaited(context, job, holder, ttl_s, time.monotonic() + wait_s), ttl_s)
         try:
             yield replace(context, lease=lease)
         finally:
             _give_back(conn, lease)
+
+
+def _awaited(context: RunContext, job: str, holder: Holder, ttl_s: int, deadline: float) -> int:
+    """The token, once the lease is free. Raises: as ``held_lease``."""
+    while True:
+        try:
+            dead_token = _dead_token(context.conn, job, holder.host)
+            return acquire_lease(context.conn, job, holder, ttl_s, dead_token=dead_token)
+        except Unavailable as error:
+            if error.code != "lease_held" or time.monotonic() >= deadline:
+                raise
+        context.cancel.wait(POLL_S)
 
 
 def this_machine() -> str:

@@ -40,10 +40,10 @@ from io_layer.stores.journal import (
 from io_layer.stores.journal import Purpose as StoredPurpose
 from services.chain.reorg_guard import remember_final_block, require_final_blocks
 from services.running.context import RunContext
+from services.running.policy import Function
 from services.transactions.fee_bump import bump_reason, raised_fees, require_under_cap
 from services.transactions.follow import Purpose, current_attempt, follow, follow_stored, stored_purpose
 from services.transactions.foreign_nonces import require_known_nonces
-from services.transactions.policy import Function
 
 
 def send_once(
@@ -164,7 +164,13 @@ def signer_of(context: RunContext, functions: Sequence[Function]) -> Signer:
     allowed = frozenset(
         (context.policy.address_of(contract), codec(contract).selector(function)) for contract, function in functions
     )
-    return load_signer(context.settings, is_local=chain.is_local, chain_id=chain.chain_id, allowed=allowed)
+    return load_signer(
+        context.settings,
+        is_local=chain.is_local,
+        chain_id=chain.chain_id,
+        allowed=allowed,
+        titles=context.policy.titles,
+    )
 
 
 def _simulate(

@@ -16,8 +16,8 @@ from io_layer.stores.journal import (
     select_transactions,
 )
 from services.running.context import RunContext
+from services.running.policy import Function, Wording
 from services.transactions.follow import current_attempt
-from services.transactions.policy import Function, Wording
 
 
 def function_of(wording: Wording, stored: JournalTx) -> Function | None:

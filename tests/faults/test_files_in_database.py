@@ -14,6 +14,7 @@ from bo_engine.errors import EXIT_DONE, EXIT_FAILED, InvariantBroken
 from core.lottery.documents.checksums import DETERMINISTIC_FILES
 from core.lottery.documents.manifest import Manifest, render_manifest
 from io_layer.keys.signer import Signer
+from io_layer.lottery.manifest_signature import TITLES, sign_manifest
 from io_layer.lottery.stores.artifacts import CHUNK_BYTES
 from io_layer.lottery.stores.run_digest import select_run_digest
 from io_layer.lottery.stores.runs import select_live_run
@@ -274,13 +275,13 @@ def signed_by(signer: Signer, played: PlayedWorld, **files: bytes) -> bytes:
     sha256s |= {name.replace("__", "."): digest for name, digest in files.items()}
     with played.context() as context:
         manifest = Manifest(played.day, context.game.deployment, sha256s, signer.address)  # type: ignore[arg-type]
-    return b"".join(render_manifest(manifest, signer.sign_manifest(manifest)))
+    return b"".join(render_manifest(manifest, sign_manifest(signer, manifest)))
 
 
 def in_a_strangers_name(played: PlayedWorld) -> bytes:
     """All right but for who has signed it."""
     chain_id = json.loads(stored_file(played, "manifest.json"))["chain_id"]
-    return signed_by(Signer(_STRANGER, chain_id=chain_id, allowed=frozenset()), played)
+    return signed_by(Signer(_STRANGER, chain_id=chain_id, allowed=frozenset(), titles=TITLES), played)
 
 
 def in_the_settlers_name(played: PlayedWorld) -> bytes:
@@ -303,7 +304,9 @@ def of_other_files(played: PlayedWorld) -> bytes:
     """Signed by the SETTLER, but of another inputs.json."""
     settler = Account.from_key(played.env["SETTLER_PRIVATE_KEY"])
     chain_id = json.loads(stored_file(played, "manifest.json"))["chain_id"]
-    return signed_by(Signer(settler, chain_id=chain_id, allowed=frozenset()), played, inputs__json=bytes(32))
+    return signed_by(
+        Signer(settler, chain_id=chain_id, allowed=frozenset(), titles=TITLES), played, inputs__json=bytes(32)
+    )
 
 
 MANIFESTS: tuple[Callable[[PlayedWorld], bytes], ...] = (

@@ -41,6 +41,7 @@ from core.lottery.settle import settle_day
 from core.lottery.tickets import bonus_tips, stake_of
 from core.lottery.tips import mask_of, pack_masks
 from io_layer.keys.signer import Signer
+from io_layer.lottery.manifest_signature import TITLES, sign_manifest
 from tests.support.beacon import own_network, sign_round
 from tests.support.days import wallet
 
@@ -124,9 +125,9 @@ def with_sums(files: dict[str, bytes], day: DayId, deployment: Deployment) -> di
     sums = {name: sha256_of(files[name]) for name in DETERMINISTIC_FILES}
     checksums = b"".join(render_checksums(day_id=day, sha256s=sums))
     account = Account.from_key(KEY)
-    signer = Signer(account, chain_id=deployment.chain_id, allowed=frozenset())
+    signer = Signer(account, chain_id=deployment.chain_id, allowed=frozenset(), titles=TITLES)
     manifest = Manifest(day, deployment, sums, signer.address)
-    signed = b"".join(render_manifest(manifest, signer.sign_manifest(manifest)))
+    signed = b"".join(render_manifest(manifest, sign_manifest(signer, manifest)))
     return {**files, "checksums.json": checksums, "manifest.json": signed}
 
 

@@ -30,7 +30,6 @@ from io_layer.lottery.stores.runs import select_live_run
 from services.chain.reorg_guard import remember_final_block, require_final_blocks
 from services.lottery.context import LotteryContext, require_writable
 from services.lottery.days.due_days import first_unsettled_day
-from services.lottery.display.refresh_stats import refresh_stats
 from services.lottery.policy import JOB
 from services.lottery.settlement.day import Opened, check_day, open_day, seeds_of_day
 from services.lottery.settlement.files.artifacts import mirror_artifacts
@@ -51,6 +50,7 @@ from services.lottery.settlement.steps.commit_day import (
 from services.lottery.settlement.steps.compute_day import compute_day, compute_stored, refuse_other_result
 from services.lottery.settlement.steps.export_affiliates import export_affiliates
 from services.lottery.settlement.steps.export_day import export_day
+from services.lottery.settlement.steps.refresh_stats import refresh_stats
 from services.lottery.settlement.voids.note_void import note_void
 from services.running.engine_version import engine_version
 from services.running.lease import held_lease

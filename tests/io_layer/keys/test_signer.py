@@ -19,6 +19,7 @@ from core.lottery.documents.checksums import DETERMINISTIC_FILES
 from core.lottery.documents.manifest import Manifest, manifest_message, render_manifest
 from core.lottery.model import Deployment
 from io_layer.keys.signer import FIELDS, MAX_FEE_PER_GAS_WEI, MAX_GAS_LIMIT, Signer, load_signer
+from io_layer.lottery.manifest_signature import TITLES, sign_manifest
 from verifier.signatures import signed_hash, signer_of
 
 KEY = "0x" + "4c" * 32
@@ -41,7 +42,7 @@ GOOD: dict[str, Any] = {
 @pytest.fixture
 def signer() -> Signer:
     """A signer of three functions."""
-    return Signer(Account.from_key(KEY), chain_id=421_614, allowed=ALLOWED)
+    return Signer(Account.from_key(KEY), chain_id=421_614, allowed=ALLOWED, titles=TITLES)
 
 
 def signs(signer: Signer, transaction: dict[str, Any]) -> bool:
@@ -147,7 +148,7 @@ def test_the_key_shows_nowhere(signer: Signer) -> None:
 
 def load(**values: str) -> Signer:
     """The signer of these settings, off a local chain."""
-    return load_signer(Settings(values), is_local=False, chain_id=421_614, allowed=ALLOWED)
+    return load_signer(Settings(values), is_local=False, chain_id=421_614, allowed=ALLOWED, titles=TITLES)
 
 
 @pytest.fixture(scope="module")
@@ -229,8 +230,8 @@ def manifest_of(by: Signer, **changed: Any) -> Manifest:
 
 def test_a_manifest_is_signed_the_same_each_time_and_by_the_key_it_names(signer: Signer) -> None:
     manifest = manifest_of(signer)
-    signature = signer.sign_manifest(manifest)
-    assert signer.sign_manifest(manifest) == signature
+    signature = sign_manifest(signer, manifest)
+    assert sign_manifest(signer, manifest) == signature
     message = encode_defunct(primitive=manifest_message(manifest))
     assert parse_wallet(Account.recover_message(message, signature=signature)) == signer.address
     # The verifier reads the file with another ECDSA and its own idea of what was signed.
@@ -261,12 +262,12 @@ def test_what_is_signed_for_a_manifest_is_no_transaction(signer: Signer) -> None
 )
 def test_nothing_but_a_whole_manifest_of_its_own_is_signed(signer: Signer, change: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as caught:
-        signer.sign_manifest(manifest_of(signer, **change))
+        sign_manifest(signer, manifest_of(signer, **change))
     assert caught.value.code in ("signer_refused", "bad_manifest")
 
 
 @pytest.mark.parametrize("thing", [b"BO-ENGINE/MANIFEST/1\n{}", {"day_id": 1}, None, "text"])
 def test_bytes_of_the_callers_choice_are_not_signed_as_a_manifest(signer: Signer, thing: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
-        signer.sign_manifest(thing)
+        sign_manifest(signer, thing)
     assert caught.value.code == "signer_refused"

@@ -23,9 +23,9 @@ from core.lottery.documents.merkle_dumps import (
 )
 from core.lottery.documents.settlement_result import render_settlement_result
 from core.lottery.model import DayResult
-from io_layer.keys.signer import manifest_signer
 from io_layer.lottery.contracts.commits import read_commit_sender
 from io_layer.lottery.contracts.day_record import COMMITTED, RELEASED
+from io_layer.lottery.manifest_signature import manifest_signer
 from io_layer.lottery.stores.artifacts import (
     CHUNK_BYTES,
     StoredArtifact,

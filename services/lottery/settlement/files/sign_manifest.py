@@ -7,6 +7,7 @@ from bo_engine.errors import UsageError
 from bo_engine.units import Hash32
 from core.lottery.documents.checksums import DETERMINISTIC_FILES
 from core.lottery.documents.manifest import Manifest, render_manifest
+from io_layer.lottery.manifest_signature import sign_manifest
 from io_layer.lottery.stores.artifacts import put_artifact, select_artifact
 from io_layer.lottery.stores.runs import Run
 from services.lottery.context import LotteryContext
@@ -35,6 +36,6 @@ def ensure_manifest(context: LotteryContext, run: Run, sha256s: Mapping[str, Has
     files = {name: sha256s[name] for name in DETERMINISTIC_FILES}
     manifest = Manifest(run.day_id, context.game.deployment, files, signer.address)
     with context.transaction():
-        signature = signer.sign_manifest(manifest)
+        signature = sign_manifest(signer, manifest)
         put_artifact(context.conn, run.day_id, run.run_id, MANIFEST, render_manifest(manifest, signature))
     return SIGNED

@@ -15,7 +15,7 @@ from io_layer.stores.audit import insert_audit
 from io_layer.stores.journal import mark_adopted, select_attempts, select_open_transactions
 from services.chain.reorg_guard import remember_final_block
 from services.lottery.context import LotteryContext
-from services.lottery.display.update_pot_sizes import read_pot_sizes
+from services.lottery.days.pots import read_pot_sizes
 from services.lottery.settlement.files.artifacts import mirror_artifacts, remove_copies
 from services.lottery.wording import subject_of
 from services.transactions.follow import current_attempt, follow_stored

@@ -51,6 +51,10 @@ class Policy(Protocol):
         """What its key signs in the daily run."""
 
     @property
+    def titles(self) -> Sequence[bytes]:
+        """How the messages begin that its key signs."""
+
+    @property
     def explaining(self) -> Sequence[Events]:
         """Events that each explain a transaction of our key which the journal does not know."""
 

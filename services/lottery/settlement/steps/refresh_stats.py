@@ -5,7 +5,7 @@ from typing import Any
 from io_layer.lottery.stores.pipeline import finish_step
 from io_layer.lottery.stores.stats import refresh_global_stats, upsert_pot_sizes
 from services.lottery.context import LotteryContext
-from services.lottery.display.update_pot_sizes import read_pot_sizes
+from services.lottery.days.pots import read_pot_sizes
 from services.lottery.settlement.day import Opened
 
 
