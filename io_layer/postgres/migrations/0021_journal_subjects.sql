@@ -3,8 +3,8 @@
 
 -- Generated first and an ordinary column then: so every row gets its subject, and no guard sees a change.
 ALTER TABLE chain_transactions
-    ADD COLUMN subject text NOT NULL GENERATED ALWAYS AS ('day ' || day_id::bigint::text) STORED;
-ALTER TABLE chain_transactions ALTER COLUMN subject DROP EXPRESSION;
+    ADD COLUMN IF NOT EXISTS subject text NOT NULL GENERATED ALWAYS AS ('day ' || day_id::bigint::text) STORED;
+ALTER TABLE chain_transactions ALTER COLUMN subject DROP EXPRESSION IF EXISTS;
 
 CREATE OR REPLACE FUNCTION chain_transactions_guard() RETURNS trigger LANGUAGE plpgsql
     SET search_path = public, pg_temp AS $$
@@ -31,8 +31,9 @@ BEGIN
 END $$;
 
 ALTER TABLE chain_transactions
-    DROP CONSTRAINT chain_transactions_one_per_purpose,
-    DROP COLUMN day_id,
+    DROP CONSTRAINT IF EXISTS chain_transactions_one_per_purpose,
+    DROP CONSTRAINT IF EXISTS chain_transactions_subject,
+    DROP COLUMN IF EXISTS day_id,
     ADD CONSTRAINT chain_transactions_one_per_purpose UNIQUE (chain_id, contract, selector, subject, round),
     ADD CONSTRAINT chain_transactions_subject CHECK (subject ~ '^[a-z][a-zA-Z0-9 :.-]{0,120}$');
 COMMENT ON COLUMN chain_transactions.subject IS 'What the purpose is about, in its product''s words: `day 20778`.';

@@ -1,8 +1,13 @@
 """The journal: one row per purpose, one purpose per nonce, signed bytes for ever."""
 
+import shutil
+from pathlib import Path
+
+import psycopg
 import pytest
 
-from io_layer.postgres.connection import Conn, connect
+from io_layer.postgres import schema
+from io_layer.postgres.connection import Conn, connect, migrate
 from io_layer.stores.journal import (
     Purpose,
     SignedAttempt,
@@ -169,3 +174,55 @@ def test_a_nonce_waits_for_the_one_being_given_out(postgres_url: str, other: Con
         conn.execute("SELECT 1")
         with pytest.raises(Exception, match="database_locked"), other.transaction():
             prepare(other, PURPOSE._replace(round=1), name="other")
+
+
+# -- a database of the version before -------------------------------------------------------------------------------
+
+#: Journal rows as the engine wrote them when a purpose named its day.
+ROWS_WITH_DAYS = """
+    INSERT INTO chain_accounts (chain_id, address, next_nonce) VALUES (421614, '{sender}', 7);
+    INSERT INTO chain_transactions (chain_id, contract, selector, day_id, round, calldata)
+    SELECT 421614, '{contract}', '\\x01020304', 20777 + number, 0, '\\x0102030420736574746c656d656e74'
+      FROM generate_series(0, 4) AS s (number);
+    UPDATE chain_transactions SET status = 'SIGNED' WHERE day_id = 20778;
+    INSERT INTO chain_nonces (chain_id, sender, nonce, tx_id)
+    SELECT 421614, '{sender}', 6, tx_id FROM chain_transactions WHERE day_id = 20778;
+    INSERT INTO chain_transaction_attempts
+           (tx_id, attempt, sender, nonce, gas_limit, max_fee_per_gas, max_priority_fee, raw, tx_hash)
+    SELECT tx_id, 1, '{sender}', 6, 21000, 5, 0, 'raw', sha256('raw') FROM chain_transactions WHERE day_id = 20778;
+    UPDATE chain_transactions SET status = 'FINAL' WHERE day_id = 20779;
+    UPDATE chain_transactions SET status = 'ADOPTED', reason = 'a' WHERE day_id = 20780;
+    UPDATE chain_transactions SET status = 'FAILED', reason = 'b' WHERE day_id = 20781;
+"""
+OLDER = "0021_journal_subjects"
+
+
+def test_open_transactions_of_the_version_before_keep_their_purpose(
+    empty_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in schema.MIGRATIONS.glob("*.sql"):
+        if path.stem < OLDER:
+            shutil.copy2(path, tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", tmp_path)
+        migrate(empty_url)
+        with psycopg.connect(empty_url) as owner:
+            owner.execute(ROWS_WITH_DAYS.format(sender=SENDER, contract=PURPOSE.contract).encode())
+    assert migrate(empty_url)[0] == OLDER
+    with connect(empty_url, application_name="test") as conn, conn.transaction():
+        rows = conn.execute("SELECT subject, status FROM chain_transactions ORDER BY tx_id").fetchall()
+        assert rows == [
+            ("day 20777", "PREPARED"),
+            ("day 20778", "SIGNED"),
+            ("day 20779", "FINAL"),
+            ("day 20780", "ADOPTED"),
+            ("day 20781", "FAILED"),
+        ]
+        # The engine finds what was signed, and takes no second nonce for it.
+        found = insert_transaction(conn, PURPOSE, CALLDATA)
+        assert (found.status, found.subject, len(select_attempts(conn, found.tx_id))) == ("SIGNED", "day 20778", 1)
+        assert allocate_nonce(conn, found.tx_id, CHAIN, SENDER, 6) == 6
+        with refused(conn, "journal_fixed"):
+            conn.execute("UPDATE chain_transactions SET subject = 'day 1' WHERE subject = 'day 20777'")
+        with refused(conn, "chain_transactions_subject"):
+            insert_transaction(conn, PURPOSE._replace(subject="Day 7\nx"), CALLDATA)
