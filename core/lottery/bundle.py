@@ -22,12 +22,12 @@ class SettlementStruct(NamedTuple):
     pool_payout: tuple[int, ...]
     pool_jackpot_payout: tuple[int, ...]
     total_payout: int
-    merkle_root: bytes
+    merkle_root: Hash32
     jackpot_hit: tuple[bool, ...]
     affiliate_total: int
-    affiliate_root: bytes
+    affiliate_root: Hash32
     charity_total: int
-    run_hash: bytes
+    run_hash: Hash32
 
 
 def commit_bundle(

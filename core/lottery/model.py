@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bo_engine.units import Atoms, Bps, DayId, Hash32, PoolId, TicketId, Wallet
+from bo_engine.units import ZERO_HASH, Atoms, Bps, DayId, Hash32, PoolId, TicketId, Wallet
 
 
 class Ticket(NamedTuple):
@@ -21,6 +21,25 @@ class Ticket(NamedTuple):
     affiliate: Wallet | None
     stake_atoms: Atoms
     tips: bytes
+
+
+class PurchasedTicket(NamedTuple):
+    """A ticket with its place on the chain: all that its TicketPurchased event and its block say, and whether that
+    block is final."""
+
+    ticket: Ticket
+    digest: Hash32  # running digest of day and pool after this ticket
+    nonce: bytes  # 16
+    gas_cost_atoms: Atoms
+    tx_hash: Hash32
+    log_index: int
+    block_number: int
+    block_hash: Hash32
+    is_final: bool
+
+    def without_place(self) -> "PurchasedTicket":
+        """What was bought, without where on the chain that stands."""
+        return self._replace(tx_hash=ZERO_HASH, log_index=0, block_number=0, block_hash=ZERO_HASH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +165,6 @@ class VoidedDay:
     stake_atoms: Atoms  # owed to the buyers and, for vouchers, to the promotions account
     closing: tuple[PoolState, ...]
     block_number: int
-    block_hash: str
+    block_hash: Hash32
     block_time_s: int
     tx_hash: Hash32

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, Unavailable, UsageError
 from bo_engine.strict_json import parse_json
-from bo_engine.units import Wallet, hex_of, parse_hash32, parse_wallet
+from bo_engine.units import Hash32, Wallet, hex_of, parse_hash32, parse_wallet
 from core.deployment.terms import DeployTerms, parse_terms, terms_document
 from io_layer.contracts.creation import SignedCreation
 from io_layer.files.folder_sync import sync_folder
@@ -30,11 +30,11 @@ class Record:
     """A deployment that was begun: what for, by whom, from which nonce on, and everything signed so far, by key."""
 
     terms: DeployTerms
-    code_hash: str  # of all creations: an engine whose contracts were rebuilt does not go on with it
+    code_hash: Hash32  # of all creations: an engine whose contracts were rebuilt does not go on with it
     deployer: Wallet
     first_nonce: int
     planned_block: int  # a final block: by its hash the chain is known again
-    block_hash: str
+    block_hash: Hash32
     adopts: bool  # whether contracts stood already when the record was begun, so that the block tells nothing else
     signed: dict[str, list[SignedCreation]] = field(default_factory=dict)
     finished: dict[str, Any] | None = None
@@ -109,11 +109,11 @@ def _document(record: Record) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "terms": terms_document(record.terms),
-        "code_hash": record.code_hash,
+        "code_hash": hex_of(record.code_hash),
         "deployer": record.deployer,
         "first_nonce": record.first_nonce,
         "planned_block": record.planned_block,
-        "block_hash": record.block_hash,
+        "block_hash": hex_of(record.block_hash),
         "adopts": record.adopts,
         "signed": {
             key: [
@@ -152,11 +152,11 @@ def _parse(document: Any) -> Record:
     }
     return Record(
         terms=parse_terms(document["terms"]),
-        code_hash=str(document["code_hash"]),
+        code_hash=parse_hash32(document["code_hash"]),
         deployer=parse_wallet(document["deployer"]),
         first_nonce=int(document["first_nonce"]),
         planned_block=int(document["planned_block"]),
-        block_hash=str(document["block_hash"]),
+        block_hash=parse_hash32(document["block_hash"]),
         adopts=bool(document["adopts"]),
         signed=signed,
         finished=document["finished"],

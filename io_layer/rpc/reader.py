@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from bo_engine.errors import InvariantBroken, Unavailable, UsageError, require_invariant
-from bo_engine.units import Wallet, hex_of
+from bo_engine.units import Hash32, Wallet, hex_of
 from io_layer.contracts.codec import codec
 from io_layer.rpc import multicall, wire
 from io_layer.rpc.agreement import agreed
@@ -28,7 +28,7 @@ class Block:
     """A block as both endpoints see it. ``timestamp_s`` is unix time, UTC."""
 
     number: int
-    block_hash: str
+    block_hash: Hash32
     timestamp_s: int
 
 
@@ -223,7 +223,7 @@ class ChainReader:
         return [self._decoded(call, answer) for call, answer in zip(asked, answers, strict=True)]
 
     def _read_alone(self, block: Block, call: Call) -> bytes:
-        question = [{"to": call.address, "data": hex_of(call.data)}, {"blockHash": block.block_hash}]
+        question = [{"to": call.address, "data": hex_of(call.data)}, {"blockHash": hex_of(block.block_hash)}]
         found = agreed(call, self.ask_each(lambda one: self._value_or_revert(one, "eth_call", question, wire.data)))
         if isinstance(found, RpcRefused):
             raise _reverts(call)
@@ -237,7 +237,7 @@ class ChainReader:
         if not self._has_multicall:
             return None
         data = multicall.aggregate_data([(call.address, call.data) for call in calls])
-        question = [{"to": multicall.ADDRESS, "data": hex_of(data)}, {"blockHash": block.block_hash}]
+        question = [{"to": multicall.ADDRESS, "data": hex_of(data)}, {"blockHash": hex_of(block.block_hash)}]
         decode = multicall.outcomes(len(calls))
 
         def ask(endpoint: RpcEndpoint) -> tuple[bytes | None, ...]:
@@ -315,11 +315,13 @@ class ChainReader:
 
     def read_code(self, address: Wallet, block: Block) -> bytes:
         """The bytecode at an address."""
-        return self.request_both("eth_getCode", [address, {"blockHash": block.block_hash}], wire.data)
+        return self.request_both("eth_getCode", [address, {"blockHash": hex_of(block.block_hash)}], wire.data)
 
     def read_final_nonce(self, block: Block, wallet: Wallet) -> int:
         """How many transactions of the wallet stand at or below a final block."""
-        return self.request_both("eth_getTransactionCount", [wallet, {"blockHash": block.block_hash}], wire.count)
+        return self.request_both(
+            "eth_getTransactionCount", [wallet, {"blockHash": hex_of(block.block_hash)}], wire.count
+        )
 
     def _require_finality(self, endpoint: RpcEndpoint, head: Block, final: Block) -> None:
         if final.number < head.number:
@@ -347,7 +349,7 @@ def block_of(answer: object, *, number: int | None = None) -> Block:
     block = wire.fields(answer)
     found = Block(
         number=wire.count(block.get("number")),
-        block_hash=hex_of(wire.hash32(block.get("hash"))),
+        block_hash=wire.hash32(block.get("hash")),
         timestamp_s=wire.count(block.get("timestamp")),
     )
     if number is not None and found.number != number:

@@ -170,7 +170,7 @@ def read_receipt(chain: ChainReader, tx_hash: Hash32, final: Block) -> Receipt |
         raise InvariantBroken(
             "rpc_disagreement", f"the two RPC endpoints tell different receipts of {hex_of(tx_hash)} in a final block"
         )
-    if first != second or hex_of(found.block_hash) != chain.read_block(found.block_number).block_hash:
+    if first != second or found.block_hash != chain.read_block(found.block_number).block_hash:
         raise Unavailable("rpc_out_of_step", "the two RPC endpoints do not know the same receipt yet")
     return found
 

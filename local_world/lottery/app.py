@@ -12,9 +12,9 @@ from uuid import UUID
 from bo_engine.errors import require_invariant
 from bo_engine.keccak import keccak256
 from bo_engine.units import ZERO_WALLET, Atoms, Hash32, Wallet, day_of
-from core.lottery.model import Ticket
+from core.lottery.model import PurchasedTicket, Ticket
 from io_layer.contracts.codec import codec
-from io_layer.lottery.contracts.game import PurchasedTicket, purchased_ticket
+from io_layer.lottery.contracts.game import purchased_ticket
 from io_layer.lottery.stores.intents import Permit, insert_intent, mark_signed, mark_submitted
 from io_layer.postgres.connection import Conn
 from local_world.chain import CHAIN_ID, Chain
@@ -146,4 +146,4 @@ class App:
         require_invariant(succeeded(receipt), "sale_failed", f"{order.buyer.name}: purchase {tx_hash} was reverted")
         topic = codec("GameManager").topic("TicketPurchased")
         (log,) = (log for log in receipt["logs"] if log["topics"][0] == topic)
-        return Sale(order, intent_id, tx_hash, purchased_ticket(log))
+        return Sale(order, intent_id, tx_hash, purchased_ticket(log, is_final=False))

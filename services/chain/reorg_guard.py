@@ -35,7 +35,7 @@ def require_final_blocks(context: RunContext) -> Block:
             if name in scans:
                 continue  # an endpoint lags, and events are not read up to there again
         found = final.block_hash if known.block_number == final.number else _hash_now(context, known, final)
-        if found != hex_of(known.block_hash):
+        if found != known.block_hash:
             raise _changed(context, known, found)
     return final
 
@@ -52,7 +52,7 @@ def _require_height(context: RunContext, known: EventCursor) -> None:
         )
 
 
-def _hash_now(context: RunContext, known: EventCursor, final: Block) -> str:
+def _hash_now(context: RunContext, known: EventCursor, final: Block) -> Hash32:
     try:
         return context.chain.read_block(known.block_number).block_hash
     except Unavailable as error:
@@ -66,15 +66,15 @@ def _hash_now(context: RunContext, known: EventCursor, final: Block) -> str:
         ) from error
 
 
-def _changed(context: RunContext, known: EventCursor, found: str) -> InvariantBroken:
-    was = hex_of(known.block_hash)
-    evidence = {"block_number": known.block_number, "was": was, "is": found, "known_as": known.name}
+def _changed(context: RunContext, known: EventCursor, found: Hash32) -> InvariantBroken:
+    was, now = hex_of(known.block_hash), hex_of(found)
+    evidence = {"block_number": known.block_number, "was": was, "is": now, "known_as": known.name}
     if not has_audit(context.conn, CHANGED, evidence):
         with context.transaction():
             insert_audit(context.conn, actor="engine", action=CHANGED, details=evidence)
     return InvariantBroken(
         CHANGED,
-        f"block {known.block_number} was final as {was}, and is {found} now on both RPC endpoints: the chain has taken "
+        f"block {known.block_number} was final as {was}, and is {now} now on both RPC endpoints: the chain has taken "
         "back what it called final, or the endpoints are on another chain; nothing is sent. Once you know why, "
         "`bo-engine resume --chain --by NAME` (or --day N of a day that it has halted) takes the chain as it is now",
     )
@@ -85,7 +85,7 @@ def remember_final_block(context: RunContext) -> None:
     it asks the chain nothing."""
     newest = context.chain.newest_final
     if newest is not None:
-        move_cursor_on(context.conn, CURSOR, newest.number, Hash32(bytes.fromhex(newest.block_hash[2:])))
+        move_cursor_on(context.conn, CURSOR, newest.number, newest.block_hash)
 
 
 def take_chain_as_it_is(context: RunContext) -> None:

@@ -16,7 +16,7 @@ import abi
 from bo_engine.errors import EngineError, InvalidInput, InvariantBroken, Unavailable, UsageError
 from bo_engine.settings import load_settings
 from bo_engine.strict_json import parse_json
-from bo_engine.units import Hash32, Wallet
+from bo_engine.units import Hash32, Wallet, parse_hash32
 from core.lottery.drand import parse_signature, verify_beacon
 from core.lottery.ruleset import QUICKNET, RULESET_1, Ruleset, parse_ruleset, ruleset_document
 from core.lottery.tips import check_tips, masks_array, unpack_masks
@@ -131,7 +131,7 @@ ODD: dict[str, object] = {
     "a short hash": {**block_at(25), "hash": "0x12"},
 }
 SENDER, TARGET = Wallet("0x" + "aa" * 20), Wallet("0x" + "bb" * 20)
-FINAL = Block(25, str(block_at(25)["hash"]), 1_700_000_025)
+FINAL = Block(25, parse_hash32(block_at(25)["hash"]), 1_700_000_025)
 READS: dict[str, tuple[str, object, Callable[[ChainReader], object]]] = {
     "a height": ("eth_getBlockByNumber", block_at(25), lambda chain: chain.read_block(25)),
     "the code": ("eth_getCode", "0x60", lambda chain: chain.read_code(TARGET, FINAL)),

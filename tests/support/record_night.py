@@ -4,11 +4,11 @@ import random
 from collections.abc import Iterator
 
 from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, Hash32, TicketId, Wallet
-from core.lottery.model import Ticket
+from core.lottery.model import PurchasedTicket, Ticket
 from core.lottery.ruleset import RULESET_1
 from core.lottery.tickets import bonus_tips, next_digest, stake_of
 from core.lottery.tips import mask_of, pack_masks
-from io_layer.lottery.stores.tickets import BATCH_ROWS, TicketRow, insert_tickets
+from io_layer.lottery.stores.tickets import BATCH_ROWS, insert_tickets
 from io_layer.postgres.connection import Conn
 from tests.support.days import DAY, wallet
 
@@ -18,7 +18,7 @@ _NUMBERS = range(1, RULESET_1.number_max + 1)
 
 def fill_day(conn: Conn, tickets: int, players: int) -> None:
     """Store the tickets of the day: two or five paid tips each, in turn through all pools, from random players."""
-    batch: list[TicketRow] = []
+    batch: list[PurchasedTicket] = []
     for row in _rows(tickets, players):
         batch.append(row)
         if len(batch) == BATCH_ROWS:
@@ -28,13 +28,13 @@ def fill_day(conn: Conn, tickets: int, players: int) -> None:
     conn.execute("ANALYZE tickets")
 
 
-def _rows(tickets: int, players: int) -> Iterator[TicketRow]:
+def _rows(tickets: int, players: int) -> Iterator[PurchasedTicket]:
     rng = random.Random(tickets)
     digests = dict.fromkeys(POOL_IDS, ZERO_HASH)
     for number in range(1, tickets + 1):
         ticket = _ticket(rng, number, players)
         digests[ticket.pool_id] = next_digest(digests[ticket.pool_id], ticket)
-        yield TicketRow(
+        yield PurchasedTicket(
             ticket=ticket,
             digest=digests[ticket.pool_id],
             nonce=number.to_bytes(16, "big"),

@@ -31,7 +31,7 @@ def core_file() -> bytes:
             for one in HONEST["closing_state"]
         ),
         block_number=block["number"],
-        block_hash="0x" + block["hash"].hex(),
+        block_hash=Hash32(block["hash"]),
         block_time_s=block["time_s"],
         tx_hash=Hash32(HONEST["tx_hash"]),
     )

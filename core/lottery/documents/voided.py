@@ -22,7 +22,7 @@ def render_voided(voided: VoidedDay, *, chain_id: int, settlement: Wallet) -> It
             "settlement": settlement,
             "stake": str(voided.stake_atoms),
             "closing_state": [state_json(state) for state in voided.closing],
-            "block": {"number": voided.block_number, "hash": voided.block_hash, "time_s": voided.block_time_s},
+            "block": {"number": voided.block_number, "hash": hex_of(voided.block_hash), "time_s": voided.block_time_s},
             "tx_hash": hex_of(voided.tx_hash),
         }
     )

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from bo_engine.units import Atoms, DayId, Hash32, Wallet, parse_wallet
+from bo_engine.units import Atoms, DayId, Wallet, parse_wallet
 from io_layer.contracts.codec import codec
 from io_layer.lottery.contracts.game import GameChain
 from io_layer.lottery.stores.payments.claim_events import ClaimEvent
+from io_layer.rpc import wire
 from io_layer.rpc.reader import Block, Call
 
 PRIZES: Final = "PrizeVault"
@@ -26,7 +27,7 @@ def claim_event(log: dict[str, Any]) -> ClaimEvent:
     """A Claimed log as a value."""
     fields = codec(PRIZES).event("Claimed", log)
     return ClaimEvent(
-        tx_hash=Hash32(bytes.fromhex(log["transactionHash"][2:])),
+        tx_hash=wire.hash32(log["transactionHash"]),
         log_index=int(log["logIndex"], 16),
         vault=Wallet(log["address"]),
         day_id=DayId(fields["dayId"]),
@@ -34,7 +35,7 @@ def claim_event(log: dict[str, Any]) -> ClaimEvent:
         paid_to=parse_wallet(fields["to"]),
         amount_atoms=Atoms(fields["amount"]),
         block_number=int(log["blockNumber"], 16),
-        block_hash=Hash32(bytes.fromhex(log["blockHash"][2:])),
+        block_hash=wire.hash32(log["blockHash"]),
     )
 
 

@@ -21,7 +21,7 @@ from bo_engine.units import (
     parse_wallet,
 )
 from core.lottery.game_constants import GameConstants
-from core.lottery.model import Deployment, PoolDay, PoolState, Ticket
+from core.lottery.model import Deployment, PoolDay, PoolState, PurchasedTicket, Ticket
 from core.lottery.notices import OFFICES
 from io_layer.contracts.code import require_our_code, require_token
 from io_layer.contracts.codec import codec
@@ -86,20 +86,6 @@ class DayOnChain:
     def ticket_count(self) -> int:
         """Tickets of the day over all pools."""
         return sum(pool.ticket_count for pool in self.pools)
-
-
-@dataclass(frozen=True, slots=True)
-class PurchasedTicket:
-    """A TicketPurchased event: the ticket and where the chain keeps it."""
-
-    ticket: Ticket
-    digest: Hash32  # the running digest of its day and pool after this ticket
-    nonce: bytes
-    gas_cost_atoms: Atoms
-    tx_hash: Hash32
-    log_index: int
-    block_number: int
-    block_hash: Hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +305,7 @@ class GameChain:
                 continue
             for log in logs:
                 if log["address"] == self.contracts.game_manager and log["topics"][:1] == [topic]:
-                    found = purchased_ticket(log)
+                    found = purchased_ticket(log, is_final=False)
                     if (found.ticket.buyer, found.nonce) == (buyer, nonce):
                         return found
         if failure is not None:
@@ -348,12 +334,12 @@ class GameChain:
     def read_ticket_pages(
         self, first: int, last: int, day_id: DayId | None = None
     ) -> Iterator[tuple[int, list[PurchasedTicket]]]:
-        """TicketPurchased events in blocks first..last, of one day or of all: (last block, tickets) page by page."""
+        """TicketPurchased events in final blocks first..last, of one day or all: (last block, tickets) page by page."""
         topics: list[object] = [codec("GameManager").topic("TicketPurchased")]
         if day_id is not None:
             topics += [None, hex_of(day_id.to_bytes(32, "big"))]
         for stop, logs in self.chain.read_log_pages(self.contracts.game_manager, topics, first, last):
-            yield stop, [purchased_ticket(log) for log in logs]
+            yield stop, [purchased_ticket(log, is_final=True) for log in logs]
 
     def read_tickets_of_day(self, day_id: DayId, last: Block) -> Iterator[PurchasedTicket]:
         """All tickets of a day, from the chain alone, up to a final block."""
@@ -394,8 +380,8 @@ def open_game(chain: ChainReader, settlement: Wallet) -> GameChain:
     return GameChain(chain, contracts, DayId(first_day), constants)
 
 
-def purchased_ticket(log: dict[str, Any]) -> PurchasedTicket:
-    """A TicketPurchased log as a value."""
+def purchased_ticket(log: dict[str, Any], *, is_final: bool) -> PurchasedTicket:
+    """A TicketPurchased log as the ticket that is stored."""
     fields = codec("GameManager").event("TicketPurchased", log)
     affiliate = parse_wallet(fields["affiliate"])
     return PurchasedTicket(
@@ -413,10 +399,11 @@ def purchased_ticket(log: dict[str, Any]) -> PurchasedTicket:
         digest=Hash32(fields["digest"]),
         nonce=fields["nonce"],
         gas_cost_atoms=Atoms(fields["gasCostUsdt"]),
-        tx_hash=Hash32(bytes.fromhex(log["transactionHash"][2:])),
+        tx_hash=wire.hash32(log["transactionHash"]),
         log_index=int(log["logIndex"], 16),
         block_number=int(log["blockNumber"], 16),
-        block_hash=Hash32(bytes.fromhex(log["blockHash"][2:])),
+        block_hash=wire.hash32(log["blockHash"]),
+        is_final=is_final,
     )
 
 

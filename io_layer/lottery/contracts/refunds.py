@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from bo_engine.units import Atoms, DayId, Hash32, Wallet, parse_wallet
+from bo_engine.units import Atoms, DayId, Wallet, parse_wallet
 from io_layer.contracts.codec import codec
 from io_layer.lottery.contracts.day_record import VOIDED
 from io_layer.lottery.contracts.game import GameChain
 from io_layer.lottery.stores.payments.refund_events import STAKE, VOUCHERS, RefundEvent
+from io_layer.rpc import wire
 from io_layer.rpc.reader import Block, Call
 
 RESERVE: Final = "ReserveVault"
@@ -96,7 +97,7 @@ def stake_refund(log: dict[str, Any]) -> RefundEvent:
     """A Refunded log as a value."""
     fields = codec(RESERVE).event("Refunded", log)
     return RefundEvent(
-        tx_hash=Hash32(bytes.fromhex(log["transactionHash"][2:])),
+        tx_hash=wire.hash32(log["transactionHash"]),
         log_index=int(log["logIndex"], 16),
         kind=STAKE,
         day_id=DayId(fields["dayId"]),
@@ -105,7 +106,7 @@ def stake_refund(log: dict[str, Any]) -> RefundEvent:
         paid_to=parse_wallet(fields["to"]),
         amount_atoms=Atoms(fields["amount"]),
         block_number=int(log["blockNumber"], 16),
-        block_hash=Hash32(bytes.fromhex(log["blockHash"][2:])),
+        block_hash=wire.hash32(log["blockHash"]),
     )
 
 
@@ -113,7 +114,7 @@ def voucher_refund(log: dict[str, Any]) -> RefundEvent:
     """A VouchersRefunded log as a value."""
     fields = codec(RESERVE).event("VouchersRefunded", log)
     return RefundEvent(
-        tx_hash=Hash32(bytes.fromhex(log["transactionHash"][2:])),
+        tx_hash=wire.hash32(log["transactionHash"]),
         log_index=int(log["logIndex"], 16),
         kind=VOUCHERS,
         day_id=DayId(fields["dayId"]),
@@ -122,7 +123,7 @@ def voucher_refund(log: dict[str, Any]) -> RefundEvent:
         paid_to=parse_wallet(fields["to"]),
         amount_atoms=Atoms(fields["amount"]),
         block_number=int(log["blockNumber"], 16),
-        block_hash=Hash32(bytes.fromhex(log["blockHash"][2:])),
+        block_hash=wire.hash32(log["blockHash"]),
     )
 
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from bo_engine.errors import InvariantBroken
-from bo_engine.units import Atoms, DayId, Hash32, Wallet, hex_of, parse_wallet
+from bo_engine.units import Atoms, DayId, Wallet, hex_of, parse_wallet
 from core.lottery.model import PoolState, VoidedDay
 from core.lottery.void import VoidTimes
 from io_layer.contracts.codec import codec
 from io_layer.lottery.contracts.day_record import DayRecord
 from io_layer.lottery.contracts.game import GameChain
+from io_layer.rpc import wire
 from io_layer.rpc.reader import Block
 
 
@@ -59,7 +60,7 @@ def read_voided(game: GameChain, last: Block, day_id: DayId, record: DayRecord) 
         stake_atoms=Atoms(fields["stake"]),
         closing=tuple(PoolState(Atoms(c), Atoms(r), Atoms(o), streak) for c, r, o, streak in fields["closing"]),
         block_number=int(log["blockNumber"], 16),
-        block_hash=log["blockHash"],
+        block_hash=wire.hash32(log["blockHash"]),
         block_time_s=record.released_at_s,
-        tx_hash=Hash32(bytes.fromhex(log["transactionHash"][2:])),
+        tx_hash=wire.hash32(log["transactionHash"]),
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from Crypto.Hash import keccak
 
 from bo_engine.errors import require_input
-from bo_engine.units import Wallet
+from bo_engine.units import Hash32, Wallet
 from io_layer.postgres.connection import Conn
 
 
@@ -44,8 +44,8 @@ class Recount:
     pool_jackpot_payout: tuple[int, ...]
     winner_rows: tuple[tuple[str, int], ...]
     affiliate_rows: tuple[tuple[str, int], ...]
-    winner_root: bytes
-    affiliate_root: bytes
+    winner_root: Hash32
+    affiliate_root: Hash32
 
 
 # One statement, so that all numbers come from one snapshot; it writes nothing, so a dry run may use it.
@@ -184,10 +184,10 @@ def recount_affiliates(
     return tuple(sorted((name, amount) for name, amount in conn.execute(RECOUNT_AFFILIATES, given).fetchall()))
 
 
-def _root(chain_id: int, vault: str, day_id: int, rows: Sequence[tuple[str, int]]) -> bytes:
+def _root(chain_id: int, vault: str, day_id: int, rows: Sequence[tuple[str, int]]) -> Hash32:
     """The root over one leaf per row: leaves in falling order at the end of the array, parents before children."""
     if not rows:
-        return bytes(32)
+        return Hash32(bytes(32))
     domain = keccak256(b"BO-ENGINE/LEAF/1".ljust(32, b"\0") + _word(chain_id) + _word(int(vault, 16)))
     leaves = [
         keccak256(keccak256(domain + _word(day_id) + _word(int(wallet, 16)) + _word(amount))) for wallet, amount in rows
@@ -202,7 +202,7 @@ def _root(chain_id: int, vault: str, day_id: int, rows: Sequence[tuple[str, int]
         left, right = fold(2 * node + 1), fold(2 * node + 2)
         return keccak256(left + right if left < right else right + left)
 
-    return fold(0)
+    return Hash32(fold(0))
 
 
 def _word(value: int) -> bytes:

@@ -246,7 +246,7 @@ def void_day(conn: Conn, voided: VoidedDay) -> bool:
         "day_id": voided.day_id,
         "stake": voided.stake_atoms,
         "block": voided.block_number,
-        "block_hash": bytes.fromhex(voided.block_hash[2:]),
+        "block_hash": voided.block_hash,
         "at_s": voided.block_time_s,
         "tx_hash": voided.tx_hash,
     }

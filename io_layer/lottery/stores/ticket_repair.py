@@ -7,7 +7,8 @@ day is not sealed: a day with an approved run keeps its rows whatever happens.
 from collections.abc import Sequence
 
 from bo_engine.units import DayId, TicketId
-from io_layer.lottery.stores.tickets import TicketRow, select_ticket_rows, ticket_columns
+from core.lottery.model import PurchasedTicket
+from io_layer.lottery.stores.tickets import select_ticket_rows, ticket_columns
 from io_layer.postgres.connection import Conn
 
 SELECT_IDS = "SELECT ticket_id FROM tickets WHERE day_id = %(day_id)s AND is_final ORDER BY ticket_id"
@@ -40,7 +41,7 @@ def delete_wrong_tickets(conn: Conn, ticket_ids: Sequence[TicketId]) -> None:
     conn.execute(SAY_REPAIR, {"on": ""})
 
 
-def select_moved(conn: Conn, rows: Sequence[TicketRow]) -> list[TicketRow]:
+def select_moved(conn: Conn, rows: Sequence[PurchasedTicket]) -> list[PurchasedTicket]:
     """Those of these final rows that are stored as final, with every fact of theirs, in another place on the chain."""
     given = {row.ticket.ticket_id: row for row in rows if row.is_final}
     stored = select_ticket_rows(conn, list(given))
@@ -59,7 +60,7 @@ MOVE = """
 """
 
 
-def move_tickets(conn: Conn, rows: Sequence[TicketRow]) -> None:
+def move_tickets(conn: Conn, rows: Sequence[PurchasedTicket]) -> None:
     """Write down where these tickets stand now, of sealed days too: what was sealed is what was bought, not where."""
     columns = ticket_columns(rows)
     conn.execute(SAY_REPAIR, {"on": "on"})

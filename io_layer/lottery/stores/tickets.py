@@ -10,28 +10,10 @@ from psycopg.rows import args_row
 
 from bo_engine.errors import InvariantBroken
 from bo_engine.units import ZERO_HASH, Atoms, DayId, Hash32, TicketId, Wallet
-from core.lottery.model import PoolDay, Ticket
+from core.lottery.model import PoolDay, PurchasedTicket, Ticket
 from io_layer.postgres.connection import Conn
 
 BATCH_ROWS = 20_000  # rows a round trip of a stream: about 4 MB
-
-
-class TicketRow(NamedTuple):
-    """A ticket with its place on the chain: everything that TicketPurchased and its block say."""
-
-    ticket: Ticket
-    digest: Hash32  # running digest of day and pool after this ticket
-    nonce: bytes  # 16
-    gas_cost_atoms: Atoms
-    tx_hash: Hash32
-    log_index: int
-    block_number: int
-    block_hash: Hash32
-    is_final: bool
-
-    def without_place(self) -> "TicketRow":
-        """What was bought, without where on the chain that stands."""
-        return self._replace(tx_hash=ZERO_HASH, log_index=0, block_number=0, block_hash=ZERO_HASH)
 
 
 class Inserted(NamedTuple):
@@ -69,7 +51,7 @@ SET_FINAL_IDS = """
 """
 
 
-def insert_tickets(conn: Conn, rows: Sequence[TicketRow]) -> Inserted:
+def insert_tickets(conn: Conn, rows: Sequence[PurchasedTicket]) -> Inserted:
     """Store what is new and recognise what is there already; a row seen as final now becomes final.
 
     Run it inside a transaction. Repeating it changes nothing.
@@ -91,7 +73,7 @@ def insert_tickets(conn: Conn, rows: Sequence[TicketRow]) -> Inserted:
     return Inserted(tuple(TicketId(one) for one in sorted(new)), tuple(sorted(finalized)))
 
 
-def select_ticket_rows(conn: Conn, ticket_ids: Sequence[int]) -> list[TicketRow]:
+def select_ticket_rows(conn: Conn, ticket_ids: Sequence[int]) -> list[PurchasedTicket]:
     """The rows with these ids, ascending; ids without a row are left out."""
     with conn.cursor(row_factory=args_row(_ticket_row)) as cur:
         return cur.execute(SELECT_ROWS, {"ticket_ids": list(ticket_ids)}, binary=True).fetchall()
@@ -184,7 +166,7 @@ SELECT_OVERTAKEN = """
 """
 
 
-def select_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) -> list[TicketId]:
+def select_overtaken(conn: Conn, up_to_block: int, rows: Sequence[PurchasedTicket]) -> list[TicketId]:
     """Tickets seen at the head about which the final blocks up to this one, with these purchases, have decided."""
     given = {
         "up_to_block": up_to_block,
@@ -275,11 +257,11 @@ def _as_ticket(cursor: Cursor[Any] | BaseConnection[Any]) -> Callable[[Sequence[
     return Ticket._make
 
 
-def _ticket_row(*values: Any) -> TicketRow:
-    return TicketRow(Ticket(*values[:9]), *values[9:])
+def _ticket_row(*values: Any) -> PurchasedTicket:
+    return PurchasedTicket(Ticket(*values[:9]), *values[9:])
 
 
-def ticket_columns(rows: Sequence[TicketRow]) -> dict[str, list[Any]]:
+def ticket_columns(rows: Sequence[PurchasedTicket]) -> dict[str, list[Any]]:
     """The rows as one array per column, named as the table names them."""
     tickets = [row.ticket for row in rows]
     return {
@@ -303,7 +285,7 @@ def ticket_columns(rows: Sequence[TicketRow]) -> dict[str, list[Any]]:
     }
 
 
-def _check_equal(conn: Conn, rows: Sequence[TicketRow]) -> None:
+def _check_equal(conn: Conn, rows: Sequence[PurchasedTicket]) -> None:
     stored = {row.ticket.ticket_id: row for row in select_ticket_rows(conn, [row.ticket.ticket_id for row in rows])}
     for row in rows:
         twin = stored.get(row.ticket.ticket_id)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from bo_engine.errors import InvariantBroken, Unavailable
-from bo_engine.units import DayId, Hash32, day_end
+from bo_engine.units import DayId, day_end
 from io_layer.lottery.contracts.payments import read_payment_pages
 from io_layer.lottery.stores.payments.claim_payouts import select_explained
 from io_layer.lottery.stores.payments.claims import reopen_claims
@@ -104,7 +104,7 @@ def plan_claim_events(context: LotteryContext) -> dict[str, int]:
 def _scan(context: LotteryContext, final: Block, cursor: EventCursor | None, done: Backfilled) -> None:
     first = context.settings.first_block if cursor is None else cursor.block_number + 1
     for stop, events in read_payment_pages(context.game, first, final.number):
-        block_hash = Hash32(bytes.fromhex(context.chain.read_block(stop).block_hash[2:]))
+        block_hash = context.chain.read_block(stop).block_hash
         days = read_days_of(context.game, final, events)
         context.renew_lease()
         with context.transaction():
@@ -165,7 +165,7 @@ def _bring_back(context: LotteryContext, final: Block, done: Backfilled) -> Diff
     # Nothing of a day can be claimed or refunded before it is over.
     first = context.game.first_block_at(day_end(done.read_again_from), final, context.settings.first_block)
     block = context.chain.read_block(max(first - 1, context.settings.first_block))
-    block_hash = Hash32(bytes.fromhex(block.block_hash[2:]))
+    block_hash = block.block_hash
     with context.transaction():
         move_cursor(context.conn, CLAIMS, select_cursor(context.conn, CLAIMS), block.number, block_hash)
     _scan(context, final, EventCursor(CLAIMS, block.number, block_hash), done)

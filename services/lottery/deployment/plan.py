@@ -139,8 +139,8 @@ def _creations(terms: DeployTerms, at: Mapping[str, Wallet]) -> dict[str, bytes]
     return {key: codec(name).creation(arguments[key]) for key, name in CREATIONS}
 
 
-def _code_hash(terms: DeployTerms, deployer: Wallet, first_nonce: int) -> str:
-    return hex_of(keccak256(b"".join(_creations(terms, creation_addresses(deployer, first_nonce)).values())))
+def _code_hash(terms: DeployTerms, deployer: Wallet, first_nonce: int) -> Hash32:
+    return Hash32(keccak256(b"".join(_creations(terms, creation_addresses(deployer, first_nonce)).values())))
 
 
 def _require_same(

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from bo_engine.errors import Unavailable
+from core.lottery.model import PurchasedTicket
 from io_layer.lottery.stores.intents import bind_intents, insert_adopted, mark_final, select_differing
 from io_layer.lottery.stores.payments.suspense import insert_suspense
 from io_layer.lottery.stores.ticket_repair import move_tickets, select_moved
-from io_layer.lottery.stores.tickets import TicketRow, insert_tickets
+from io_layer.lottery.stores.tickets import insert_tickets
 from io_layer.postgres.connection import Conn
 from io_layer.stores.audit import insert_audit
 
@@ -27,7 +28,7 @@ class Finalized:
     adopted: int = 0  # tickets that no intent knew
 
 
-def finalize_buy_intents(conn: Conn, rows: Sequence[TicketRow]) -> Finalized:
+def finalize_buy_intents(conn: Conn, rows: Sequence[PurchasedTicket]) -> Finalized:
     """Store the tickets that are new, give each its intent, and end the intents whose ticket is final.
 
     Run it inside a transaction. Ticket id, event and nonce are unique keys: a repeat or a race changes nothing. The

@@ -14,7 +14,7 @@ from io_layer.stores.audit import insert_audit
 from services.chain.reorg_guard import require_final_blocks
 from services.lottery.context import LotteryContext
 from services.lottery.purchases.finalize import finalize_buy_intents
-from services.lottery.purchases.track_head import settle_overtaken, ticket_row
+from services.lottery.purchases.track_head import settle_overtaken
 
 
 def rebuild_tickets(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
@@ -28,9 +28,9 @@ def rebuild_tickets(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
     """
     final = require_final_blocks(context)
     rows = []
-    for event in context.game.read_tickets_of_day(day_id, final):
+    for row in context.game.read_tickets_of_day(day_id, final):
         context.cancel.check()
-        rows.append(ticket_row(event, is_final=True))
+        rows.append(row)
     _require_complete(context.game.read_pool_days(final, [day_id])[0], len(rows))
     wanted = {row.ticket.ticket_id: row for row in rows}
     stored_ids = select_ticket_ids(context.conn, day_id)

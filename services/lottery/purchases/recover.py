@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Final
 
 from bo_engine.errors import InvariantBroken, Unavailable
-from bo_engine.units import DayId, Hash32, TicketId, day_end, day_of
-from io_layer.lottery.contracts.game import PurchasedTicket
+from bo_engine.units import DayId, TicketId, day_end, day_of
+from core.lottery.model import PurchasedTicket
 from io_layer.lottery.stores.intents import (
     mark_expired,
     mark_failed,
@@ -28,7 +28,7 @@ from services.lottery.context import LotteryContext
 from services.lottery.days.due_days import first_unsettled_day
 from services.lottery.policy import TICKETS
 from services.lottery.purchases.finalize import Finalized, finalize_buy_intents, match_tickets
-from services.lottery.purchases.track_head import see_purchases, settle_overtaken, ticket_row
+from services.lottery.purchases.track_head import see_purchases, settle_overtaken
 
 CURSOR: Final = TICKETS
 _BATCH: Final = 1000
@@ -115,10 +115,9 @@ def _scan(context: LotteryContext, final: Block, done: Recovered) -> None:
         # An endpoint lags behind what we have read from it before: nothing new is final for both.
         return
     first = context.settings.first_block if cursor is None else cursor.block_number + 1
-    for stop, events in context.game.read_ticket_pages(first, final.number):
-        block_hash = Hash32(bytes.fromhex(context.chain.read_block(stop).block_hash[2:]))
+    for stop, rows in context.game.read_ticket_pages(first, final.number):
+        block_hash = context.chain.read_block(stop).block_hash
         context.renew_lease()
-        rows = [ticket_row(event, is_final=True) for event in events]
         with context.transaction():
             done.tickets_added += settle_overtaken(context.conn, stop, rows)
             done.add(finalize_buy_intents(context.conn, rows))
@@ -151,8 +150,7 @@ def _bring_back(context: LotteryContext, final: Block, done: Recovered) -> None:
         sold = sum(pool.ticket_count for pool in pools)
         if count_final_tickets(context.conn, day_id) >= sold:
             continue
-        for batch in _batches(context.game.read_tickets_of_day(day_id, final)):
-            rows = [ticket_row(event, is_final=True) for event in batch]
+        for rows in _batches(context.game.read_tickets_of_day(day_id, final)):
             with context.transaction():
                 done.tickets_added += settle_overtaken(context.conn, 0, rows)
                 done.add(finalize_buy_intents(context.conn, rows))

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from bo_engine.errors import Unavailable
-from io_layer.lottery.contracts.game import PurchasedTicket
+from core.lottery.model import PurchasedTicket
 from io_layer.lottery.stores.intents import Intent, move_back, select_intents
 from io_layer.lottery.stores.tickets import (
-    TicketRow,
     delete_not_final,
     select_highest_ticket,
     select_overtaken,
@@ -42,11 +41,7 @@ def see_purchases(context: LotteryContext) -> int:
         except Unavailable:
             return 0
     final_tickets = select_highest_ticket(context.conn)
-    rows = [
-        ticket_row(event, is_final=False)
-        for event in found
-        if event is not None and event.ticket.ticket_id > final_tickets
-    ]
+    rows = [one for one in found if one is not None and one.ticket.ticket_id > final_tickets]
     shown = select_ticket_rows(context.conn, [one.ticket_id for one in intents if one.ticket_id is not None])
     if shown != sorted(rows, key=lambda row: row.ticket.ticket_id):
         stale = [row.ticket.ticket_id for row in shown if row not in rows]
@@ -61,7 +56,7 @@ def _at_head(context: LotteryContext, intent: Intent) -> PurchasedTicket | None:
     return context.game.read_purchase_at_head(intent.tx_hash, intent.buyer, intent.nonce) if intent.tx_hash else None
 
 
-def settle_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) -> int:
+def settle_overtaken(conn: Conn, up_to_block: int, rows: Sequence[PurchasedTicket]) -> int:
     """What final blocks have decided about tickets seen at the head, before the final purchases are stored: those that
     stand there as they were seen become final, the others go. How many became final.
 
@@ -74,18 +69,3 @@ def settle_overtaken(conn: Conn, up_to_block: int, rows: Sequence[TicketRow]) ->
         move_back(conn, gone)
         delete_not_final(conn, gone)
     return set_these_final(conn, stands) if stands else 0
-
-
-def ticket_row(event: PurchasedTicket, *, is_final: bool) -> TicketRow:
-    """The event as the row that stands for it."""
-    return TicketRow(
-        ticket=event.ticket,
-        digest=event.digest,
-        nonce=event.nonce,
-        gas_cost_atoms=event.gas_cost_atoms,
-        tx_hash=event.tx_hash,
-        log_index=event.log_index,
-        block_number=event.block_number,
-        block_hash=event.block_hash,
-        is_final=is_final,
-    )

@@ -99,7 +99,7 @@ def _endpoints(context: LotteryContext) -> dict[str, str]:
     for endpoint in context.chain.endpoints:
         try:
             block = context.chain.read_final_block_of(endpoint)
-            views[f"rpc_{endpoint.name}"] = f"final block {block.number} {block.block_hash}"
+            views[f"rpc_{endpoint.name}"] = f"final block {block.number} {hex_of(block.block_hash)}"
         except EngineError as error:
             views[f"rpc_{endpoint.name}"] = error.message
     return views

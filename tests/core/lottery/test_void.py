@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import given
 
 from bo_engine.errors import InvalidInput
-from bo_engine.units import MAX_UINT256, Atoms, DayId
+from bo_engine.units import MAX_UINT256, Atoms, DayId, Hash32
 from core.lottery.documents.voided import render_voided
 from core.lottery.model import PoolState, VoidedDay
 from core.lottery.void import VoidTimes, closing_of_void, void_times, why_not_voidable
@@ -23,7 +23,7 @@ VOIDED = VoidedDay(
     stake_atoms=Atoms(8_500_000),
     closing=tuple(PoolState(Atoms(79), Atoms(80), Atoms(0), streak) for streak in range(5)),
     block_number=1_234,
-    block_hash="0x" + "ab" * 32,
+    block_hash=Hash32(b"\xab" * 32),
     block_time_s=CLOSE + 7 * A_DAY,
     tx_hash=b"\xcd" * 32,  # type: ignore[arg-type]
 )
@@ -121,7 +121,7 @@ def test_another_fact_gives_other_bytes() -> None:
         "stake_atoms": Atoms(1),
         "closing": VOIDED.closing[::-1],
         "block_number": 1,
-        "block_hash": "0x" + "00" * 32,
+        "block_hash": bytes(32),
         "block_time_s": 1,
         "tx_hash": bytes(32),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bo_engine.units import Hash32, Wallet
+from bo_engine.units import Hash32, Wallet, hex_of
 from io_layer.lottery.contracts.game import purchased_ticket
 from io_layer.rpc import wire
 from io_layer.rpc.connect import open_chain
@@ -57,7 +57,7 @@ def chain() -> Iterator[ChainReader]:
 def test_a_block_has_its_own_height_and_time_and_not_the_parent_chains(chain: ChainReader) -> None:
     block = block_of(FINAL)
     assert (block.number, block.timestamp_s) == (int(FINAL["number"], 16), int(FINAL["timestamp"], 16))
-    assert block.block_hash == FINAL["hash"]
+    assert hex_of(block.block_hash) == FINAL["hash"]
     assert block.number != int(FINAL["l1BlockNumber"], 16)
 
 
@@ -88,7 +88,7 @@ def test_the_gas_estimate_holds_the_parent_chains_part_and_there_is_no_tip(chain
 def test_a_purchase_is_read_from_a_log_whatever_stands_beside_it() -> None:
     for source in (vector("logs"), vector("receipt_purchase")["logs"]):
         (log,) = wire.logs(source)
-        found = purchased_ticket(log)
+        found = purchased_ticket(log, is_final=True)
         assert (found.ticket.ticket_id, found.ticket.day_id, found.ticket.paid_tips) == (90_001, 20_370, 2)
         assert found.block_number == int(FINAL["number"], 16)
         assert "blockTimestamp" not in log  # two clients of different age must not seem to disagree

@@ -9,7 +9,7 @@ import pytest
 
 import io_layer.rpc.reader
 from bo_engine.errors import EngineError, InvariantBroken, Unavailable, UsageError
-from bo_engine.units import Wallet
+from bo_engine.units import Wallet, parse_hash32
 from io_layer.rpc import wire
 from io_layer.rpc.connect import open_chain
 from io_layer.rpc.endpoint import RpcRefused
@@ -123,7 +123,7 @@ def test_what_is_no_block_is_an_endpoint_that_fails(opened: Opened, block: objec
 
 # -- money and display -------------------------------------------------------------------------------------------------
 
-BLOCK = Block(25, str(block_at(25)["hash"]), 1_700_000_025)
+BLOCK = Block(25, parse_hash32(block_at(25)["hash"]), 1_700_000_025)
 
 
 def test_money_is_what_both_say(opened: Opened) -> None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 
 from bo_engine.errors import InvariantBroken, Unavailable
-from bo_engine.units import Hash32, Wallet
+from bo_engine.units import Hash32, Wallet, parse_hash32
 from io_layer.rpc.connect import open_chain
 from io_layer.rpc.reader import Block, ChainReader
 from io_layer.rpc.sender import (
@@ -22,7 +22,7 @@ from tests.support.scripted_node import Answers, Down, Refusal, block_at, chain_
 
 TX = Hash32(b"\x11" * 32)
 ME, THEM = Wallet("0x" + "aa" * 20), Wallet("0x" + "bb" * 20)
-FINAL = Block(25, str(block_at(25)["hash"]), 1_700_000_025)
+FINAL = Block(25, parse_hash32(block_at(25)["hash"]), 1_700_000_025)
 Opened = Callable[[Answers, Answers], ChainReader]
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from bo_engine.errors import Unavailable
 from bo_engine.settings import Settings
-from bo_engine.units import Hash32, Wallet, day_of, parse_wallet
+from bo_engine.units import Hash32, Wallet, day_of, hex_of, parse_wallet
 from core.lottery.ruleset import Ruleset
 from io_layer.keys.signer import load_address
 from io_layer.lottery.deployment_file import read_record, read_terms, record_path
@@ -107,7 +107,7 @@ def check_endpoints(lines: Checklist, chain: ChainReader, urls: tuple[str, str])
             if lag_s > _LONG_LAG_S:
                 lines.add(f"{name}'s finality", False, f"{lag_s} s", "over an hour behind", otherwise="warning")
     block = chain.read_final_block()
-    lines.add("endpoints agree", True, f"on block {block.number} {block.block_hash}")
+    lines.add("endpoints agree", True, f"on block {block.number} {hex_of(block.block_hash)}")
     hosts = [urlsplit(url).hostname for url in urls]
     if not chain.is_local and hosts[0] == hosts[1]:
         lines.add("two providers", False, "one host", "one provider's fault would be both's", otherwise="warning")

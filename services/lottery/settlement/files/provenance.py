@@ -22,7 +22,7 @@ def render_provenance(
         {
             "schema": "bo-engine/provenance/2",
             "day_id": facts.day_id,
-            "observed_block": {"number": facts.block.number, "hash": facts.block.block_hash},
+            "observed_block": {"number": facts.block.number, "hash": hex_of(facts.block.block_hash)},
             "vrf_request_id": str(facts.vrf_request_id),
             "vrf_requested_block": facts.vrf_requested_block,
             "committed_at_s": record.committed_at_s,

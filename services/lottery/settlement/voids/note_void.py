@@ -41,7 +41,7 @@ def note_void(context: LotteryContext, facts: DayOnChain) -> None:
         details = {
             "stake": str(voided.stake_atoms),
             "block": voided.block_number,
-            "block_hash": voided.block_hash,
+            "block_hash": hex_of(voided.block_hash),
             "tx_hash": hex_of(voided.tx_hash),
         }
         insert_audit(context.conn, actor="engine", action="day_voided", day_id=day_id, details=details)

@@ -14,14 +14,14 @@ from bo_engine.units import POOL_IDS, ZERO_HASH, Atoms, Bps, DayId, Hash32, Tick
 from core.lottery.affiliates import referred_stakes
 from core.lottery.documents.merkle_dumps import affiliate_tree, winner_tree
 from core.lottery.documents.voided import NAME, render_voided
-from core.lottery.model import DayResult, PoolState, Ticket, VoidedDay
+from core.lottery.model import DayResult, PoolState, PurchasedTicket, Ticket, VoidedDay
 from core.lottery.ruleset import RULESET_1
 from core.lottery.tickets import bonus_tips, next_digest
 from io_layer.lottery.stores.artifacts import put_artifact
 from io_layer.lottery.stores.inputs import insert_day_inputs
 from io_layer.lottery.stores.pipeline import insert_day, void_day
 from io_layer.lottery.stores.runs import NewRun, insert_run
-from io_layer.lottery.stores.tickets import TicketRow, insert_tickets, select_pool_totals
+from io_layer.lottery.stores.tickets import insert_tickets, select_pool_totals
 from io_layer.postgres.connection import Conn
 from tests.support.days import DAY, DEPLOYMENT, Day, seeds_for, ticket, wallet
 
@@ -39,14 +39,14 @@ def plain_ticket(ticket_id: int, pool_id: int = 0, player: int = 100) -> Ticket:
     return ticket(ticket_id, pool_id, wallet(player), [SIX], paid=1)
 
 
-def chain_rows(tickets: Sequence[Ticket], *, is_final: bool = True) -> list[TicketRow]:
+def chain_rows(tickets: Sequence[Ticket], *, is_final: bool = True) -> list[PurchasedTicket]:
     """The tickets with the digests and places that a chain would give them."""
     digests = dict.fromkeys(POOL_IDS, ZERO_HASH)
     rows = []
     for one in tickets:
         digests[one.pool_id] = next_digest(digests[one.pool_id], one)
         rows.append(
-            TicketRow(
+            PurchasedTicket(
                 ticket=one,
                 digest=digests[one.pool_id],
                 nonce=one.ticket_id.to_bytes(16, "big"),
