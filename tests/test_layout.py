@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ NOT_BUILT_YET: set[str] = set()
 ACROSS_PACKAGES = {"bench", "faults", "fuzz", "invariants"}
 CODE = {".py", ".sol", ".sql", ".js"}
 MAX_CODE_LINES = 600
+MAX_MODULES = 12
 
 # Where money passes. `core`, `merkle`, `abi` and `bo_engine` also know no duration and no folder.
 PURE = ("bo_engine", "core", "merkle", "abi")
@@ -117,6 +119,14 @@ def test_tests_mirror_the_packages_and_are_none() -> None:
     assert list((ROOT / "tests").rglob("__init__.py")) == []
     folders = {path.parts[1] for path in walked() if path.parts[0] == "tests" and len(path.parts) > 2}
     assert folders <= {*PACKAGES, "contracts", "support", "vectors", *ACROSS_PACKAGES}
+
+
+def test_no_folder_holds_more_modules_than_one_can_take_in() -> None:
+    counts = Counter(
+        str(path.parent) for path in walked() if path.parts[0] in ("io_layer", "services") and path.suffix == ".py"
+    )
+    # Without __init__.py.
+    assert {folder: count - 1 for folder, count in counts.items() if count - 1 > MAX_MODULES} == {}
 
 
 def test_no_file_of_code_is_longer_than_one_can_read() -> None:
