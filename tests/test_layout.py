@@ -43,7 +43,7 @@ MONEY = (*PURE, "io_layer", "services", "workers", "watchdog", "cli", "local_wor
 DURATIONS_IN = {
     *("io_layer/rpc/breaker.py", "io_layer/rpc/endpoint.py", "io_layer/rpc/http_body.py"),
     *("io_layer/lottery/drand.py", "io_layer/lottery/contracts/head.py", "services/running/cancel.py"),
-    "services/jobs/job.py",
+    *("services/jobs/job.py", "services/running/lease.py"),
     "services/lottery/deployment/take_office.py",
     "services/lottery/settlement/steps/commit_day.py",
 }

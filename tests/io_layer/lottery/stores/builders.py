@@ -92,7 +92,7 @@ def store_run(conn: Conn, result: DayResult, run_name: str = "run") -> int:
 def voided_day(day_id: DayId = DAY) -> VoidedDay:
     """The void of a day as the chain would report it."""
     closing = tuple(PoolState(Atoms(10 + pool), Atoms(20), Atoms(0), pool) for pool in range(5))
-    return VoidedDay(day_id, Atoms(1_000), closing, 77, "0x" + "ab" * 32, (day_id + 8) * 86_400, hash_of("void"))
+    return VoidedDay(day_id, Atoms(1_000), closing, 77, Hash32(b"\xab" * 32), (day_id + 8) * 86_400, hash_of("void"))
 
 
 def store_void(conn: Conn, voided: VoidedDay) -> None:
