@@ -7,7 +7,7 @@ from typing import Any
 from bo_engine.errors import EngineError, Stopped
 from bo_engine.settings import Settings
 from bo_engine.units import DayId, day_end, hex_of
-from io_layer.lottery.contracts.day_record import ON_CHAIN
+from io_layer.lottery.contracts.day_record import ON_CHAIN, VOIDED
 from io_layer.lottery.stores.pipeline import STEPS, DayStatus, PipelineDay, select_day
 from io_layer.lottery.stores.runs import select_live_run
 from io_layer.lottery.stores.seeds import select_seeds
@@ -145,7 +145,7 @@ def _next(
         return f"`bo-engine db rebuild-tickets --day {day_id}`, then `bo-engine resume --day {day_id} --by NAME`"
     if row is not None and row.status == DayStatus.HALTED:
         return f"look at the reason; then `bo-engine resume --day {day_id} --by NAME`"
-    if facts.get("on_chain") == "voided":
+    if facts.get("on_chain") == ON_CHAIN[VOIDED]:
         return "`bo-engine settle`: it notes the void"
     if facts.get("closed") is False:
         return "wait: the day is not closed"

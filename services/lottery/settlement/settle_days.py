@@ -150,7 +150,7 @@ def run_one_step(context: LotteryContext, step: str, day_id: DayId, *, by: str |
 
     Raises: InvalidInput ``step_missing`` when an earlier step is not done; as ``settle_days``.
     """
-    name = _step_name(step)
+    name = step_named(step)
     require_writable(context.artifacts_dir, day_id)
     with held_lease(context, JOB) as context:
         row = select_day(context.conn, day_id)
@@ -341,7 +341,8 @@ def _void_facts(row: PipelineDay | None) -> dict[str, Any]:
     return {"void_tx": hex_of(row.void_tx), "void_block": row.void_block, "stake": str(row.void_stake_atoms)}
 
 
-def _step_name(step: str) -> Step:
+def step_named(step: str) -> Step:
+    """The step by the name that its command has. Raises: UsageError ``bad_step``."""
     names: dict[str, Step] = {
         "export": Step.EXPORT,
         "affiliates": Step.AFFILIATE,
