@@ -81,6 +81,7 @@ def deploy(
 def check(file: OptionalFile = None, json: JsonOption = False) -> int:
     """Check a whole installation line by line: code, wiring, roles, game, token, VRF, ether, key, endpoints, relays,
     database. Reads only; exit 0 only if all that is required holds."""
+    from services.deployment.checklist import Verdict
     from services.lottery.deployment.checks.contracts import check_contracts
 
     lines = check_contracts(loaded_settings(), file)
@@ -88,9 +89,10 @@ def check(file: OptionalFile = None, json: JsonOption = False) -> int:
         print_json({"checks": lines.document(), "exit_code": lines.exit_code})
     else:
         _print_lines(lines.document())
-        counts = (
-            f"{len(lines.of('wrong'))} wrong, {len(lines.of('unknown'))} unknown, {len(lines.of('warning'))} warnings"
+        wrong, unknown, warnings = (
+            len(lines.of(verdict)) for verdict in (Verdict.WRONG, Verdict.UNKNOWN, Verdict.WARNING)
         )
+        counts = f"{wrong} wrong, {unknown} unknown, {warnings} warnings"
         print_facts(
             "Installation", {"verdict": "in order" if lines.exit_code == EXIT_DONE else "not in order", "": counts}
         )

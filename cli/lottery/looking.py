@@ -72,6 +72,7 @@ def doctor(day: OneDay, json: JsonOption = False) -> int:
 def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     """Show a wallet's way from tickets over matches and shares to its leaf, and from players to its commission; of a
     voided day the stakes that it gets back. Reads only."""
+    from io_layer.lottery.stores.pipeline import DayStatus
     from services.lottery.settlement.explain import explain as account_for
 
     day_id, address = parse_day(day), ask_wallet(wallet)
@@ -80,7 +81,7 @@ def explain(day: OneDay, wallet: WalletOption, json: JsonOption = False) -> int:
     if json:
         print_json(facts)
         return EXIT_DONE
-    if facts.get("status") == "VOIDED":
+    if facts.get("status") == DayStatus.VOIDED:
         _print_refund(day, facts)
         return EXIT_DONE
     rows = [

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal
+from enum import StrEnum
+from typing import Final
 
 from bo_engine.errors import UsageError
 from bo_engine.units import Wallet
@@ -17,6 +18,14 @@ _DAY_S: Final = 86_400
 _HOUR_S: Final = 3_600
 
 
+class WindowState(StrEnum):
+    """Whether something can come into force: not yet, now, or never again."""
+
+    WAITS = "waits"
+    DUE = "due"
+    EXPIRED = "expired"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """When something can come into force: both ends in unix seconds, inclusive."""
@@ -24,19 +33,19 @@ class Window:
     not_before_s: int
     not_after_s: int
 
-    def state_at(self, now_s: int) -> Literal["waits", "due", "expired"]:
+    def state_at(self, now_s: int) -> WindowState:
         """Whether it can come into force now."""
         if now_s < self.not_before_s:
-            return "waits"
-        return "due" if now_s <= self.not_after_s else "expired"
+            return WindowState.WAITS
+        return WindowState.DUE if now_s <= self.not_after_s else WindowState.EXPIRED
 
     def in_words(self, now_s: int) -> str:
         """The window with its countdown, for people: times in UTC, durations rounded down to minutes."""
         state = self.state_at(now_s)
-        if state == "waits":
+        if state == WindowState.WAITS:
             begins = f"from {utc(self.not_before_s)}, in {duration(self.not_before_s - now_s)}"
             return f"{begins}, to {utc(self.not_after_s)}"
-        if state == "due":
+        if state == WindowState.DUE:
             return f"now, for {duration(self.not_after_s - now_s)}, to {utc(self.not_after_s)}"
         return f"never: expired at {utc(self.not_after_s)}"
 
@@ -80,12 +89,22 @@ def duration(seconds: int) -> str:
     return f"{seconds // 60} min"
 
 
+class SalesState(StrEnum):
+    """Whether tickets are sold, or why not."""
+
+    OPEN = "open"
+    NOT_BEGUN = "not begun"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True)
 class Sales:
     """Whether tickets are sold on a day (rule 7.2). ``oldest_open``: the first day that is neither settled nor voided;
     ``stops``: the last day on which tickets are sold while it stays open."""
 
-    state: Literal["open", "not begun", "paused", "stopped", "ended"]
+    state: SalesState
     words: str
     oldest_open: int
     stops: int
@@ -95,15 +114,15 @@ def sales_on(today: int, *, first: int, oldest_open: int, last: int, is_paused: 
     """What GameManager allows on ``today``, from the days that it names; all are day ids."""
     stops = oldest_open + MAX_LAG_DAYS
 
-    def said(state: Literal["open", "not begun", "paused", "stopped", "ended"], words: str) -> Sales:
+    def said(state: SalesState, words: str) -> Sales:
         return Sales(state, words, oldest_open, stops)
 
     if is_paused:
-        return said("paused", "paused by GUARDIAN")
+        return said(SalesState.PAUSED, "paused by GUARDIAN")
     if today > last:
-        return said("ended", f"day {last} was the last")
+        return said(SalesState.ENDED, f"day {last} was the last")
     if today > stops:
-        return said("stopped", f"stopped: day {oldest_open} is not settled, today is {today}")
+        return said(SalesState.STOPPED, f"stopped: day {oldest_open} is not settled, today is {today}")
     if today < first:
-        return said("not begun", f"from day {first} on")
-    return said("open", f"open, while day {oldest_open} is the oldest open one until day {stops}")
+        return said(SalesState.NOT_BEGUN, f"from day {first} on")
+    return said(SalesState.OPEN, f"open, while day {oldest_open} is the oldest open one until day {stops}")

@@ -1,6 +1,7 @@
 """The transaction journal: nothing is broadcast that was not stored before. Each move is a compare-and-set."""
 
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from psycopg.rows import args_row
 
@@ -8,6 +9,29 @@ from bo_engine.errors import InvariantBroken, require_invariant
 from bo_engine.redaction import told
 from bo_engine.units import Hash32, Wallet
 from io_layer.postgres.connection import Conn
+
+
+class TransactionStatus(StrEnum):
+    """How far a purpose has come. FINAL and ADOPTED are for ever: the chain shows its effect."""
+
+    PREPARED = "PREPARED"
+    SIGNED = "SIGNED"
+    BROADCAST = "BROADCAST"
+    MINED = "MINED"
+    FINAL = "FINAL"
+    FAILED = "FAILED"
+    ADOPTED = "ADOPTED"
+
+
+class AttemptState(StrEnum):
+    """What became of one signed transaction. REVERTED and DROPPED ones are spent without effect."""
+
+    SIGNED = "SIGNED"
+    BROADCAST = "BROADCAST"
+    MINED = "MINED"
+    FINAL = "FINAL"
+    REVERTED = "REVERTED"
+    DROPPED = "DROPPED"
 
 
 class Purpose(NamedTuple):
@@ -29,9 +53,14 @@ class JournalTx(NamedTuple):
     selector: bytes
     subject: str
     round: int
-    status: str  # PREPARED SIGNED BROADCAST MINED FINAL FAILED ADOPTED
+    status: TransactionStatus
     calldata: bytes
     reason: str | None
+
+
+def _journal_tx(*columns: Any) -> JournalTx:
+    row = JournalTx(*columns)
+    return row._replace(status=TransactionStatus(row.status))
 
 
 class Attempt(NamedTuple):
@@ -46,10 +75,15 @@ class Attempt(NamedTuple):
     max_priority_fee: int
     raw: bytes
     tx_hash: Hash32
-    state: str  # SIGNED BROADCAST MINED FINAL REVERTED DROPPED
+    state: AttemptState
     block_number: int | None
     block_hash: Hash32 | None
     broadcast_block: int | None  # the final block when it was first sent
+
+
+def _attempt(*columns: Any) -> Attempt:
+    row = Attempt(*columns)
+    return row._replace(state=AttemptState(row.state))
 
 
 class SignedAttempt(NamedTuple):
@@ -108,13 +142,13 @@ LOCK_TRANSACTION = SELECT_TRANSACTION + " FOR UPDATE"
 
 def select_transaction(conn: Conn, purpose: Purpose) -> JournalTx | None:
     """The row of this purpose, or None."""
-    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
+    with conn.cursor(row_factory=args_row(_journal_tx)) as cur:
         return cur.execute(SELECT_TRANSACTION, purpose._asdict()).fetchone()
 
 
 def lock_transaction(conn: Conn, purpose: Purpose) -> JournalTx | None:
     """The same, locked until the transaction ends."""
-    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
+    with conn.cursor(row_factory=args_row(_journal_tx)) as cur:
         return cur.execute(LOCK_TRANSACTION, purpose._asdict()).fetchone()
 
 
@@ -146,7 +180,7 @@ SELECT_ALL = """
 
 def select_transactions(conn: Conn) -> list[JournalTx]:
     """All purposes, oldest first."""
-    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
+    with conn.cursor(row_factory=args_row(_journal_tx)) as cur:
         return cur.execute(SELECT_ALL).fetchall()
 
 
@@ -158,7 +192,7 @@ SELECT_NUMBERED = """
 
 def select_numbered(conn: Conn, tx_id: int) -> JournalTx | None:
     """The purpose of that number, or None."""
-    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
+    with conn.cursor(row_factory=args_row(_journal_tx)) as cur:
         return cur.execute(SELECT_NUMBERED, {"tx_id": tx_id}).fetchone()
 
 
@@ -170,7 +204,7 @@ SELECT_OPEN = """
 
 def select_open_transactions(conn: Conn) -> list[JournalTx]:
     """Purposes that are not finished, oldest first."""
-    with conn.cursor(row_factory=args_row(JournalTx)) as cur:
+    with conn.cursor(row_factory=args_row(_journal_tx)) as cur:
         return cur.execute(SELECT_OPEN).fetchall()
 
 
@@ -284,7 +318,7 @@ SELECT_ATTEMPTS = """
 
 def select_attempts(conn: Conn, tx_id: int) -> list[Attempt]:
     """The signed transactions of a purpose, first to last."""
-    with conn.cursor(row_factory=args_row(Attempt)) as cur:
+    with conn.cursor(row_factory=args_row(_attempt)) as cur:
         return cur.execute(SELECT_ATTEMPTS, {"tx_id": tx_id}).fetchall()
 
 

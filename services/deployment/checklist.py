@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal
+from enum import StrEnum
+from typing import Any, Final
 
 from bo_engine.errors import (
     EXIT_DONE,
@@ -16,11 +17,19 @@ from bo_engine.errors import (
     Unavailable,
 )
 
-#: ``warning`` and ``not asked`` keep nothing from being in order; ``unknown`` does: something did not answer.
-Verdict = Literal["ok", "wrong", "warning", "unknown", "not asked"]
 _ENDPOINTS_AT_FAULT: Final = ("rpc_disagreement", "chain_changed")
 #: When the contract, or whatever stands in its place, does not answer as ours.
 _TODO_READ: Final = "see the line of the contracts' code"
+
+
+class Verdict(StrEnum):
+    """What a line says. Only WRONG and UNKNOWN, when something did not answer, keep a checklist from being in order."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+    NOT_ASKED = "not asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +48,14 @@ class Checklist:
 
     lines: list[Check] = field(default_factory=list)
 
-    def add(self, name: str, holds: bool, found: object, todo: str = "", *, otherwise: Verdict = "wrong") -> bool:
+    def add(self, name: str, holds: bool, found: object, todo: str = "", *, otherwise: Verdict = Verdict.WRONG) -> bool:
         """A line that is ok if it holds; ``todo`` is shown only if it does not."""
-        self.lines.append(Check(name, "ok", str(found)) if holds else Check(name, otherwise, str(found), todo))
+        self.lines.append(Check(name, Verdict.OK, str(found)) if holds else Check(name, otherwise, str(found), todo))
         return holds
 
     def skip(self, name: str, why: str) -> None:
         """A line that was not looked at."""
-        self.lines.append(Check(name, "not asked", why))
+        self.lines.append(Check(name, Verdict.NOT_ASKED, why))
 
     @contextmanager
     def asking(self, name: str) -> Iterator[None]:
@@ -56,16 +65,16 @@ class Checklist:
         except Stopped:
             raise
         except Unavailable as error:
-            self.lines.append(Check(name, "unknown", error.message, "ask again when it answers"))
+            self.lines.append(Check(name, Verdict.UNKNOWN, error.message, "ask again when it answers"))
         except InvariantBroken as error:
             # Two endpoints that contradict each other say nothing of what was asked.
-            told: Verdict = "unknown" if error.code in _ENDPOINTS_AT_FAULT else "wrong"
+            told = Verdict.UNKNOWN if error.code in _ENDPOINTS_AT_FAULT else Verdict.WRONG
             self.lines.append(Check(name, told, error.message))
         except InvalidInput as error:
             todo = _TODO_READ if error.code == "contract_unexpected" else ""
-            self.lines.append(Check(name, "wrong", error.message, todo))
+            self.lines.append(Check(name, Verdict.WRONG, error.message, todo))
         except EngineError as error:
-            self.lines.append(Check(name, "wrong", error.message))
+            self.lines.append(Check(name, Verdict.WRONG, error.message))
 
     def of(self, verdict: Verdict) -> list[Check]:
         """The lines with that verdict."""
@@ -74,7 +83,7 @@ class Checklist:
     @property
     def exit_code(self) -> int:
         """0 only if all that is required holds; 75 if nothing is known to be wrong but not all is known."""
-        return EXIT_FAILED if self.of("wrong") else EXIT_LATER if self.of("unknown") else EXIT_DONE
+        return EXIT_FAILED if self.of(Verdict.WRONG) else EXIT_LATER if self.of(Verdict.UNKNOWN) else EXIT_DONE
 
     def document(self) -> list[dict[str, Any]]:
         """The lines for machines."""

@@ -16,7 +16,7 @@ from core.lottery.ruleset import Ruleset
 from core.lottery.void import closing_of_void
 from io_layer.lottery.artifact_files import day_folder
 from io_layer.lottery.contracts.game import DayOnChain, GameChain, open_game
-from io_layer.lottery.stores.pipeline import select_day
+from io_layer.lottery.stores.pipeline import DayStatus, select_day
 from io_layer.lottery.stores.runs import select_closing_state
 from io_layer.postgres.connection import connect
 from io_layer.rpc.reader import ChainReader
@@ -96,7 +96,7 @@ class LotteryContext(RunContext):
     def _state_after(self, day_id: DayId) -> tuple[PoolState, ...] | None:
         """The state that a day left; None if it has not ended here. Voided days in a row leave what one does."""
         before = day_id
-        while (row := select_day(self.conn, before)) is not None and row.status == "VOIDED":
+        while (row := select_day(self.conn, before)) is not None and row.status == DayStatus.VOIDED:
             before = DayId(before - 1)
         if before < self.game.first_day:
             states: tuple[PoolState, ...] | None = (EMPTY_STATE,) * 5

@@ -7,7 +7,7 @@ from bo_engine.units import DayId, Wallet
 from io_layer.lottery.contracts.day_record import COMMITTED, RELEASED, VOIDED
 from io_layer.lottery.manifest_signature import TITLES
 from io_layer.lottery.stores.payments.claims import reopen_claims
-from io_layer.lottery.stores.pipeline import select_day
+from io_layer.lottery.stores.pipeline import DayStatus, select_day
 from io_layer.rpc.reader import Block
 from io_layer.stores.journal import JournalTx
 from services.lottery.wording import RELEASE, REQUEST_SEED, SIGNED, WORDING, LotteryWording
@@ -70,7 +70,7 @@ class LotteryPolicy:
     def closed_because(self, stored: JournalTx) -> str | None:
         """That of a voided day is closed."""
         day = select_day(self._context.conn, _day_of(stored))
-        return "its day is voided" if day is not None and day.status == "VOIDED" else None
+        return "its day is voided" if day is not None and day.status == DayStatus.VOIDED else None
 
     def read_again(self) -> None:
         """The vaults may have paid a claim in a block that is gone, before the event was read."""

@@ -15,7 +15,9 @@ from io_layer.rpc.sender import Receipt, read_receipt
 from io_layer.stores.audit import insert_audit
 from io_layer.stores.journal import (
     Attempt,
+    AttemptState,
     JournalTx,
+    TransactionStatus,
     mark_adopted,
     mark_broadcast,
     mark_dropped,
@@ -31,7 +33,7 @@ from io_layer.stores.journal import Purpose as StoredPurpose
 from services.running.context import RunContext
 
 _LOG = get_logger("journal")
-_SPENT = ("REVERTED", "DROPPED")
+_SPENT = (AttemptState.REVERTED, AttemptState.DROPPED)
 _TRIES = 2  # transactions that may fail on the chain before a person must look
 
 
@@ -59,7 +61,7 @@ def stored_purpose(context: RunContext, purpose: Purpose) -> StoredPurpose:
 
 def current_attempt(attempts: Sequence[Attempt]) -> Attempt | None:
     """The attempt that counts: the one on the chain, else the newest that may still be mined, else None."""
-    for state in ("FINAL", "MINED"):
+    for state in (AttemptState.FINAL, AttemptState.MINED):
         for attempt in attempts:
             if attempt.state == state:
                 return attempt
@@ -74,14 +76,14 @@ def follow(context: RunContext, purpose: Purpose) -> None:
     then may the purpose be prepared again.
     """
     stored = select_transaction(context.conn, stored_purpose(context, purpose))
-    if stored is not None and stored.status not in ("FINAL", "ADOPTED"):
+    if stored is not None and stored.status not in (TransactionStatus.FINAL, TransactionStatus.ADOPTED):
         follow_stored(context, stored, context.chain.read_final_block())
 
 
 def follow_stored(context: RunContext, stored: JournalTx, final: Block) -> None:
     """The same for a journal row, at a final block."""
     attempts = select_attempts(context.conn, stored.tx_id)
-    open_ones = [attempt for attempt in attempts if attempt.state not in ("FINAL", *_SPENT)]
+    open_ones = [attempt for attempt in attempts if attempt.state not in (AttemptState.FINAL, *_SPENT)]
     if not open_ones:
         return
     chain = context.chain
@@ -114,7 +116,7 @@ def _mark(
     if receipt is None:
         if is_spent:
             mark_dropped(conn, tx_id, number)
-        elif attempt.state == "MINED":
+        elif attempt.state == AttemptState.MINED:
             # Its block was dropped, and the transaction may be lost with it: it is to be sent again.
             mark_broadcast(conn, tx_id, number, final.number)
         return
@@ -129,12 +131,12 @@ def _open_again(context: RunContext, stored: JournalTx) -> None:
     """A purpose whose attempts are all spent may take a new nonce, but not again and again without a person; one that
     its product has closed takes none."""
     attempts = select_attempts(context.conn, stored.tx_id)
-    reverted = sum(1 for attempt in attempts if attempt.state == "REVERTED")
+    reverted = sum(1 for attempt in attempts if attempt.state == AttemptState.REVERTED)
     is_spent = all(attempt.state in _SPENT for attempt in attempts)
     closed = context.policy.closed_because(stored)
     if is_spent and closed is not None:
         mark_adopted(context.conn, stored.tx_id, closed)
-    elif is_spent and attempts[-1].state == "REVERTED" and reverted % _TRIES == 0:
+    elif is_spent and attempts[-1].state == AttemptState.REVERTED and reverted % _TRIES == 0:
         mark_failed(context.conn, stored.tx_id, f"{reverted} transactions of it failed on the chain")
     else:
         prepare_again(context.conn, stored.tx_id, "every earlier transaction is finally spent without effect")
@@ -145,7 +147,7 @@ def _taken_by_others(
 ) -> list[Attempt]:
     """One attempt of each nonce that is finally spent and by none of ours."""
     ours = {attempt.nonce for attempt, receipt in seen if receipt is not None}
-    ours |= {attempt.nonce for attempt in attempts if attempt.state in ("FINAL", "REVERTED")}
+    ours |= {attempt.nonce for attempt in attempts if attempt.state in (AttemptState.FINAL, AttemptState.REVERTED)}
     gone = {
         (attempt.sender, attempt.nonce): attempt
         for attempt, receipt in seen
@@ -163,7 +165,7 @@ def close_purpose(context: RunContext, purpose: Purpose) -> Hash32 | None:
     follow(context, purpose)
     stored = select_transaction(context.conn, stored_purpose(context, purpose))
     found = select_attempts(context.conn, stored.tx_id) if stored else []
-    ours = [attempt.tx_hash for attempt in found if attempt.state == "FINAL"]
+    ours = [attempt.tx_hash for attempt in found if attempt.state == AttemptState.FINAL]
     if stored is not None and not ours and all(attempt.state in _SPENT for attempt in found):
         with context.transaction():
             mark_adopted(context.conn, stored.tx_id, "the chain shows the effect of another sender's transaction")

@@ -10,7 +10,9 @@ from io_layer.rpc.reader import Block
 from io_layer.rpc.sender import Broadcast
 from io_layer.stores.audit import insert_audit
 from io_layer.stores.journal import (
+    AttemptState,
     JournalTx,
+    TransactionStatus,
     mark_adopted,
     prepare_failed,
     select_attempts,
@@ -24,7 +26,7 @@ from services.transactions.follow import current_attempt, follow_stored
 from services.transactions.send import checked_signer, deliver
 from services.transactions.show import summary, transaction_of
 
-_FINISHED = ("FINAL", "ADOPTED")
+_FINISHED = (TransactionStatus.FINAL, TransactionStatus.ADOPTED)
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ def _signer(context: RunContext) -> Signer | None:
 def _resume(context: RunContext, signer: Signer | None, stored: JournalTx) -> dict[str, Any]:
     if stored.status in _FINISHED:
         return _told(context, stored, "nothing: it is finished")
-    if stored.status == "FAILED":
+    if stored.status == TransactionStatus.FAILED:
         with context.transaction():
             prepare_failed(context.conn, "tried anew by `tx resume`", tx_id=stored.tx_id)
             details = {"tx_id": stored.tx_id, "reason": stored.reason}
@@ -94,7 +96,7 @@ def _resume(context: RunContext, signer: Signer | None, stored: JournalTx) -> di
     before = current_attempt(select_attempts(context.conn, stored.tx_id))
     if before is None:
         return _told(context, stored, _close_if_done(context, stored, final))
-    if before.state in ("MINED", "FINAL"):
+    if before.state in (AttemptState.MINED, AttemptState.FINAL):
         return _told(context, stored, "nothing: it is mined")
     try:
         after = deliver(context, signer, stored)
@@ -113,11 +115,11 @@ def _close_if_done(context: RunContext, stored: JournalTx, final: Block) -> str:
 
 def _would(context: RunContext, stored: JournalTx, final: Block) -> dict[str, Any]:
     attempt = current_attempt(select_attempts(context.conn, stored.tx_id))
-    if stored.status == "FAILED":
+    if stored.status == TransactionStatus.FAILED:
         plan = "prepare it anew"
     elif attempt is None and context.policy.is_done(stored, final):
         plan = "close it: another transaction has brought its effect"
-    elif attempt is None or attempt.state in ("MINED", "FINAL") or stored.status in _FINISHED:
+    elif attempt is None or attempt.state in (AttemptState.MINED, AttemptState.FINAL) or stored.status in _FINISHED:
         plan = "follow it"
     else:
         reason = bump_reason(context.chain, attempt, Broadcast.ACCEPTED, final)
@@ -129,5 +131,5 @@ def _told(context: RunContext, stored: JournalTx, did: str) -> dict[str, Any]:
     now = transaction_of(context.conn, stored.tx_id)
     attempts = select_attempts(context.conn, stored.tx_id)
     live = current_attempt(attempts)
-    waits = live is not None and live.state != "FINAL"
+    waits = live is not None and live.state != AttemptState.FINAL
     return {**summary(context.policy.wording, now, attempts), "did": did, "waits": waits}

@@ -26,8 +26,10 @@ from io_layer.rpc.sender import (
 )
 from io_layer.stores.journal import (
     Attempt,
+    AttemptState,
     JournalTx,
     SignedAttempt,
+    TransactionStatus,
     allocate_nonce,
     insert_attempt,
     insert_transaction,
@@ -91,7 +93,7 @@ def send_with(
                 "signed must come back from a backup, or the day is voided (docs/operations.md)",
             )
         return deliver(context, signer, stored).tx_hash
-    if stored is not None and stored.status == "FAILED":
+    if stored is not None and stored.status == TransactionStatus.FAILED:
         raise InvariantBroken(
             "reverted_again",
             f"{purpose.function} of {purpose.subject}: {stored.reason}, although each passed its simulation; look "
@@ -123,17 +125,17 @@ def deliver(context: RunContext, signer: Signer | None, stored: JournalTx) -> At
     if attempt is None:
         raise InvariantBroken("journal_lost", f"transaction {stored.tx_id} has nothing left to send")
     final = context.chain.read_final_block()
-    if attempt.state == "FINAL" and read_receipt(context.chain, attempt.tx_hash, final) is None:
+    if attempt.state == AttemptState.FINAL and read_receipt(context.chain, attempt.tx_hash, final) is None:
         # The chain took back a final block, and a person let the day go on: the same bytes can still do no harm.
         context.report(f"{hex_of(attempt.tx_hash)} was final and is gone from the chain: it is sent again")
         _require_undamaged(attempt)
         with context.transaction():
             pass  # whoever has lost the lease sends nothing
         broadcast(context.chain, attempt.raw)
-    if attempt.state in ("MINED", "FINAL"):
+    if attempt.state in (AttemptState.MINED, AttemptState.FINAL):
         return attempt
     while True:
-        is_first = attempt.state == "SIGNED"
+        is_first = attempt.state == AttemptState.SIGNED
         outcome = _broadcast(context, stored.tx_id, attempt, final)
         if is_first and outcome in (Broadcast.ACCEPTED, Broadcast.UNKNOWN):
             return attempt
@@ -216,7 +218,7 @@ def _affordable_fees(
     """Raises: Unavailable ``fee_above_cap``, ``settler_unfunded``; no nonce is taken yet."""
     read = read_fees(context.chain, signer.address, purpose.address, calldata)
     require_under_cap(read.base_fee)
-    failed = [attempt.gas_limit for attempt in earlier if attempt.state == "REVERTED"]
+    failed = [attempt.gas_limit for attempt in earlier if attempt.state == AttemptState.REVERTED]
     # What ran out of gas once must not be sent with as little again.
     gas_limit = min(max([read.gas_limit, *(gas + gas // 2 for gas in failed)]), MAX_GAS_LIMIT)
     max_fee = min(read.max_fee_per_gas, MAX_FEE_PER_GAS_WEI)

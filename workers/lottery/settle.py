@@ -23,6 +23,7 @@ def settle_one(day: DayId) -> Job:
 
 
 def _work(run: "RunContext", day: DayId | None = None) -> Done:
+    from io_layer.lottery.stores.pipeline import DayStatus
     from services.lottery.context import lottery_of
     from services.lottery.settlement.settle_days import settle_due
 
@@ -32,10 +33,11 @@ def _work(run: "RunContext", day: DayId | None = None) -> Done:
     code = max((outcome.exit_code for outcome in outcomes), default=EXIT_DONE)
     document = {"days": [outcome.document() for outcome in outcomes], "rpc_calls": calls, "exit_code": code}
     statuses = [outcome.status for outcome in outcomes]
-    counts = {name.lower(): statuses.count(name) for name in ("DONE", "VOIDED", "WAITING", "HALTED")}
+    told = (DayStatus.DONE, DayStatus.VOIDED, DayStatus.WAITING, DayStatus.HALTED)
+    counts = {status.lower(): statuses.count(status) for status in told}
     counts = {"days": len(outcomes), **counts}
     for one in outcomes:
-        if one.status == "HALTED":
+        if one.status == DayStatus.HALTED:
             message = (
                 f"day {one.day_id} is HALTED: {one.reason}; look, then `bo-engine resume --day {one.day_id} --by NAME`"
             )

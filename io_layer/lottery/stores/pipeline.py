@@ -1,7 +1,8 @@
 """Where each day stands: one row a day, one flag a step. Each move is a compare-and-set and says if it happened."""
 
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
 
 from psycopg.rows import args_row
 
@@ -10,16 +11,39 @@ from bo_engine.units import Atoms, DayId, Hash32
 from core.lottery.model import VoidedDay
 from io_layer.postgres.connection import Conn
 
-Step = Literal["export", "affiliate", "compute", "approve", "commit", "stats"]
-STEPS: Final[tuple[Step, ...]] = ("export", "affiliate", "compute", "approve", "commit", "stats")
-ENDED: Final = frozenset({"DONE", "VOIDED"})  # for ever
+
+class Step(StrEnum):
+    """The steps of a day, in their order; the value is the name of the flag in the database, without ``_ok``."""
+
+    EXPORT = "export"
+    AFFILIATE = "affiliate"
+    COMPUTE = "compute"
+    APPROVE = "approve"
+    COMMIT = "commit"
+    STATS = "stats"
+
+
+class DayStatus(StrEnum):
+    """Where a day stands."""
+
+    NEW = "NEW"  # it has no row yet, so the database never holds this one
+    RUNNING = "RUNNING"
+    WAITING = "WAITING"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    HALTED = "HALTED"
+    VOIDED = "VOIDED"
+
+
+STEPS: Final = tuple(Step)
+ENDED: Final = frozenset({DayStatus.DONE, DayStatus.VOIDED})  # for ever
 
 
 class PipelineDay(NamedTuple):
     """One row of settlement_pipeline_runs."""
 
     day_id: DayId
-    status: str  # RUNNING WAITING DONE FAILED HALTED VOIDED
+    status: DayStatus
     reason: str | None
     error_code: str | None
     not_before: int | None  # chain timestamp
@@ -47,6 +71,11 @@ class PipelineDay(NamedTuple):
         return next((step for step in STEPS if not self.is_done(step)), None)
 
 
+def _pipeline_day(*columns: Any) -> PipelineDay:
+    row = PipelineDay(*columns)
+    return row._replace(status=DayStatus(row.status))
+
+
 INSERT_DAY = """
     INSERT INTO settlement_pipeline_runs (day_id, status, reason) VALUES (%(day_id)s, 'WAITING', 'new')
         ON CONFLICT (day_id) DO NOTHING
@@ -67,7 +96,7 @@ SELECT_DAY = """
 
 def select_day(conn: Conn, day_id: DayId) -> PipelineDay | None:
     """The day's row, or None."""
-    with conn.cursor(row_factory=args_row(PipelineDay)) as cur:
+    with conn.cursor(row_factory=args_row(_pipeline_day)) as cur:
         return cur.execute(SELECT_DAY, {"day_id": day_id}).fetchone()
 
 
@@ -98,24 +127,24 @@ def start_day(conn: Conn, day_id: DayId, engine: str | None = None) -> bool:
 
 # One constant per step, so that no SQL text is put together from parts.
 FINISH_STEP: Final[dict[Step, str]] = {
-    "export": """UPDATE settlement_pipeline_runs
+    Step.EXPORT: """UPDATE settlement_pipeline_runs
                     SET export_ok = true, failed_step = NULL, failed_code = NULL, failed_at = '{}'
                   WHERE day_id = %(day_id)s AND NOT export_ok AND status = 'RUNNING'""",
-    "affiliate": """UPDATE settlement_pipeline_runs
+    Step.AFFILIATE: """UPDATE settlement_pipeline_runs
                        SET affiliate_ok = true, failed_step = NULL, failed_code = NULL, failed_at = '{}'
                      WHERE day_id = %(day_id)s AND export_ok AND NOT affiliate_ok AND status = 'RUNNING'""",
-    "compute": """UPDATE settlement_pipeline_runs
+    Step.COMPUTE: """UPDATE settlement_pipeline_runs
                      SET compute_ok = true, run_id = %(run_id)s,
                          failed_step = NULL, failed_code = NULL, failed_at = '{}'
                    WHERE day_id = %(day_id)s AND affiliate_ok AND NOT compute_ok AND status = 'RUNNING'""",
-    "approve": """UPDATE settlement_pipeline_runs
+    Step.APPROVE: """UPDATE settlement_pipeline_runs
                      SET approve_ok = true, approved_by = %(approved_by)s,
                          failed_step = NULL, failed_code = NULL, failed_at = '{}'
                    WHERE day_id = %(day_id)s AND compute_ok AND NOT approve_ok AND status = 'RUNNING'""",
-    "commit": """UPDATE settlement_pipeline_runs
+    Step.COMMIT: """UPDATE settlement_pipeline_runs
                     SET commit_ok = true, failed_step = NULL, failed_code = NULL, failed_at = '{}'
                   WHERE day_id = %(day_id)s AND approve_ok AND NOT commit_ok AND status = 'RUNNING'""",
-    "stats": """UPDATE settlement_pipeline_runs
+    Step.STATS: """UPDATE settlement_pipeline_runs
                    SET stats_ok = true, failed_step = NULL, failed_code = NULL, failed_at = '{}'
                  WHERE day_id = %(day_id)s AND commit_ok AND NOT stats_ok AND status = 'RUNNING'""",
 }
@@ -193,21 +222,21 @@ def resume_day(conn: Conn, day_id: DayId, by: str) -> bool:
 
 # Later flags imply earlier ones, so going back to a step clears it and everything behind it.
 REWIND_DAY: Final[dict[Step, str]] = {
-    "export": """UPDATE settlement_pipeline_runs SET export_ok = false, affiliate_ok = false, compute_ok = false,
+    Step.EXPORT: """UPDATE settlement_pipeline_runs SET export_ok = false, affiliate_ok = false, compute_ok = false,
                         approve_ok = false, commit_ok = false, stats_ok = false, run_id = NULL, approved_by = NULL
                   WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
-    "affiliate": """UPDATE settlement_pipeline_runs SET affiliate_ok = false, compute_ok = false, approve_ok = false,
+    Step.AFFILIATE: """UPDATE settlement_pipeline_runs SET affiliate_ok = false, compute_ok = false, approve_ok = false,
                            commit_ok = false, stats_ok = false, run_id = NULL, approved_by = NULL
                      WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
-    "compute": """UPDATE settlement_pipeline_runs SET compute_ok = false, approve_ok = false, commit_ok = false,
+    Step.COMPUTE: """UPDATE settlement_pipeline_runs SET compute_ok = false, approve_ok = false, commit_ok = false,
                          stats_ok = false, run_id = NULL, approved_by = NULL
                    WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
-    "approve": """UPDATE settlement_pipeline_runs SET approve_ok = false, commit_ok = false, stats_ok = false,
+    Step.APPROVE: """UPDATE settlement_pipeline_runs SET approve_ok = false, commit_ok = false, stats_ok = false,
                          approved_by = NULL
                    WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
-    "commit": """UPDATE settlement_pipeline_runs SET commit_ok = false, stats_ok = false
+    Step.COMMIT: """UPDATE settlement_pipeline_runs SET commit_ok = false, stats_ok = false
                   WHERE day_id = %(day_id)s AND NOT commit_ok AND status NOT IN ('DONE', 'VOIDED')""",
-    "stats": """UPDATE settlement_pipeline_runs SET stats_ok = false
+    Step.STATS: """UPDATE settlement_pipeline_runs SET stats_ok = false
                  WHERE day_id = %(day_id)s AND status NOT IN ('DONE', 'VOIDED')""",
 }
 

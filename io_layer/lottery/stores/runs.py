@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal, NamedTuple
 
 from psycopg.rows import args_row
@@ -13,6 +14,17 @@ from core.lottery.model import DayResult, Payout, PoolDay, PoolResult, PoolState
 from io_layer.postgres.connection import Conn
 
 Kind = Literal["winner", "affiliate"]
+
+
+class RunStatus(StrEnum):
+    """How far a run has come. Of a day only one is neither superseded nor vetoed."""
+
+    DRY_RUN = "dry_run"
+    SUPERSEDED = "superseded"
+    APPROVED = "approved"
+    COMMITTED = "committed"
+    SETTLED = "settled"
+    VETOED = "vetoed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,7 @@ class Run(NamedTuple):
     run_id: int
     day_id: DayId
     run_hash: Hash32
-    status: str  # dry_run superseded approved committed settled vetoed
+    status: RunStatus
     ruleset_hash: Hash32
     total_payout_atoms: Atoms
     affiliate_total_atoms: Atoms
@@ -50,6 +62,11 @@ class Run(NamedTuple):
     winner_count: int
     affiliate_count: int
     approved_by: str | None
+
+
+def _run(*columns: Any) -> Run:
+    row = Run(*columns)
+    return row._replace(status=RunStatus(row.status))
 
 
 SUPERSEDE_RUNS = """
@@ -175,7 +192,7 @@ SELECT_RUNS = """
 
 def select_runs(conn: Conn, day_id: DayId) -> list[Run]:
     """All runs of the day, oldest first, superseded and vetoed ones included."""
-    with conn.cursor(row_factory=args_row(Run)) as cur:
+    with conn.cursor(row_factory=args_row(_run)) as cur:
         return cur.execute(SELECT_RUNS, {"day_id": day_id}).fetchall()
 
 
@@ -189,7 +206,7 @@ SELECT_LIVE_RUN = """
 
 def select_live_run(conn: Conn, day_id: DayId) -> Run | None:
     """The day's one run that is neither superseded nor vetoed, or None."""
-    with conn.cursor(row_factory=args_row(Run)) as cur:
+    with conn.cursor(row_factory=args_row(_run)) as cur:
         return cur.execute(SELECT_LIVE_RUN, {"day_id": day_id}).fetchone()
 
 
@@ -203,7 +220,7 @@ SELECT_OPEN_RUNS = """
 
 def select_open_runs(conn: Conn, day_id: DayId) -> list[Run]:
     """Computed runs that are not committed yet (dry_run, approved): what the gates look at."""
-    with conn.cursor(row_factory=args_row(Run)) as cur:
+    with conn.cursor(row_factory=args_row(_run)) as cur:
         return cur.execute(SELECT_OPEN_RUNS, {"day_id": day_id}).fetchall()
 
 

@@ -8,7 +8,13 @@ from typing import Any, Final, Literal, NamedTuple
 
 from bo_engine.errors import Unavailable
 from io_layer.lottery.contracts.claims import is_claimed_at_a_head, read_claimed, vaults_of
-from io_layer.lottery.stores.payments.claims import PendingClaim, decide_claim, put_claims_behind, select_pending
+from io_layer.lottery.stores.payments.claims import (
+    ClaimStatus,
+    PendingClaim,
+    decide_claim,
+    put_claims_behind,
+    select_pending,
+)
 from io_layer.rpc.reader import Block
 from io_layer.rpc.sender import read_receipt
 from services.chain.reorg_guard import remember_final_block, require_final_blocks
@@ -16,15 +22,13 @@ from services.lottery.context import LotteryContext
 
 _BATCH: Final = 1000
 _RENEW_EVERY: Final = 50
-PAID: Final = "PAID"
-RELEASED: Final = "RELEASED"
 
 
 class Decision(NamedTuple):
     """What the chain says of a pending claim; ``reason`` when it is released."""
 
     claim: PendingClaim
-    status: Literal["PAID", "RELEASED"]
+    status: Literal[ClaimStatus.PAID, ClaimStatus.RELEASED]
     reason: str | None = None
 
 
@@ -50,9 +54,11 @@ def plan_pending_claims(context: LotteryContext) -> dict[str, Any]:
     pending = select_pending(context.conn, _BATCH)
     decisions = list(_decide(context, final, pending, lambda: None))
     return {
-        "paid": [one.claim.claim_id for one in decisions if one.status == PAID],
+        "paid": [one.claim.claim_id for one in decisions if one.status == ClaimStatus.PAID],
         "released": [
-            {"claim_id": one.claim.claim_id, "reason": one.reason} for one in decisions if one.status == RELEASED
+            {"claim_id": one.claim.claim_id, "reason": one.reason}
+            for one in decisions
+            if one.status == ClaimStatus.RELEASED
         ],
         "pending": len(pending) - len(decisions),
     }
@@ -66,11 +72,11 @@ def _decide(
     ours = [one for one in pending if one.vault in vaults]
     for claim in pending:
         if claim.vault not in vaults:
-            yield Decision(claim, RELEASED, f"{claim.vault} is no claim vault of this installation")
+            yield Decision(claim, ClaimStatus.RELEASED, f"{claim.vault} is no claim vault of this installation")
     claimed = read_claimed(context.game, final, [(one.vault, one.day_id, one.account) for one in ours])
     for claim, is_claimed in zip(ours, claimed, strict=True):
         if is_claimed:
-            yield Decision(claim, PAID)
+            yield Decision(claim, ClaimStatus.PAID)
     for place, claim in enumerate(one for one, is_claimed in zip(ours, claimed, strict=True) if not is_claimed):
         context.cancel.check()
         if place % _RENEW_EVERY == 0:
@@ -82,7 +88,7 @@ def _decide(
                 return  # a thousand of them would outlive the lease; the next run goes on
             continue
         if reason is not None:
-            yield Decision(claim, RELEASED, reason)
+            yield Decision(claim, ClaimStatus.RELEASED, reason)
 
 
 def _why_unpaid(context: LotteryContext, final: Block, claim: PendingClaim) -> str | None:

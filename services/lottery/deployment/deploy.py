@@ -26,7 +26,7 @@ from io_layer.rpc.sender import (
     read_pending_nonce,
     read_receipt,
 )
-from services.deployment.checklist import Check, Checklist
+from services.deployment.checklist import Check, Checklist, Verdict
 from services.lottery.deployment.checks.contracts import check_installation
 from services.lottery.deployment.checks.deployment import Installation, check_code
 from services.lottery.deployment.plan import FEE_ROOM, Plan
@@ -51,7 +51,7 @@ class Deployed:
 
 def require_plan_holds(plan: Plan) -> None:
     """Raises: InvalidInput ``deployment_refused`` naming the first line that does not hold; Unavailable."""
-    wrong, unknown = plan.lines.of("wrong"), plan.lines.of("unknown")
+    wrong, unknown = plan.lines.of(Verdict.WRONG), plan.lines.of(Verdict.UNKNOWN)
     if wrong:
         first, more = wrong[0], len(wrong) - 1
         rest = f"; and {more} more: look at --dry-run" if more else ""
@@ -214,9 +214,9 @@ def _finish(plan: Plan, block: Block) -> Deployed:
     lines = Checklist()
     if check_code(lines, here):
         check_installation(lines, here, plan.rulesets)
-    if lines.of("unknown"):
-        raise Unavailable("rpc_unusable", f"{lines.of('unknown')[0].name}: {lines.of('unknown')[0].found}")
-    wrong = [line for line in lines.of("wrong") if line.name not in LEFT_TO_OTHERS]
+    if lines.of(Verdict.UNKNOWN):
+        raise Unavailable("rpc_unusable", f"{lines.of(Verdict.UNKNOWN)[0].name}: {lines.of(Verdict.UNKNOWN)[0].found}")
+    wrong = [line for line in lines.of(Verdict.WRONG) if line.name not in LEFT_TO_OTHERS]
     if wrong:
         findings = [f"{line.name}: {line.found}; {line.todo}" for line in wrong]
         raise InvariantBroken("deploy_failed", "the contracts do not stand as planned: use none of them", findings)
@@ -231,7 +231,7 @@ def _finish(plan: Plan, block: Block) -> Deployed:
         write_record(plan.path, replace(plan.record, finished=document))
     else:
         env = dict(plan.record.finished["env"])
-    return Deployed(addresses, env, [line for line in lines.lines if line.verdict in ("wrong", "warning")])
+    return Deployed(addresses, env, [line for line in lines.lines if line.verdict in (Verdict.WRONG, Verdict.WARNING)])
 
 
 def _first_block(plan: Plan, block: Block) -> int:

@@ -22,7 +22,7 @@ from io_layer.lottery.deployment_file import Record, read_record, record_path
 from io_layer.rpc.connect import open_chain
 from io_layer.rpc.reader import Block, Call, ChainReader
 from io_layer.rpc.sender import read_balance_wei, read_base_fees, read_head_nonces, read_pending_nonce
-from services.deployment.checklist import Checklist
+from services.deployment.checklist import Checklist, Verdict
 from services.lottery.deployment.checks.contracts import check_endpoints
 from services.lottery.deployment.checks.deployment import Installation, check_constants
 from services.lottery.deployment.checks.surroundings import check_key_hash
@@ -225,7 +225,7 @@ def _check_terms(lines: Checklist, here: Installation, terms: DeployTerms, rules
         said = f"{terms.vrf.coordinator}{'' if has_code else ': no contract'}"
         if lines.add("VRF coordinator", has_code, said, "look up its address at Chainlink"):
             # OWNER can announce another one, but 48 hours pass before it is in force.
-            check_key_hash(lines, here, terms.vrf, otherwise="warning")
+            check_key_hash(lines, here, terms.vrf, otherwise=Verdict.WARNING)
 
 
 def _check_first_day(lines: Checklist, here: Installation, terms: DeployTerms, *, stands: bool) -> None:
@@ -248,15 +248,17 @@ def _check_accounts(lines: Checklist, here: Installation, terms: DeployTerms, re
     lines.add("accounts", not mixed, ", ".join(mixed) or "none is a contract of the game", "name another account")
     gains = [name for name, wallet in people.items() if wallet == terms.money.heir and name not in ("heir", "charity")]
     todo = "whoever can let a draw lapse must not gain by it: name a charity of its own"
-    lines.add("heir", not gains, ", ".join([terms.money.heir, *gains]), todo, otherwise="warning")
+    lines.add("heir", not gains, ", ".join([terms.money.heir, *gains]), todo, otherwise=Verdict.WARNING)
     with lines.asking("OWNER is a multisig"):
         is_multisig = here.chain.is_local or bool(here.chain.read_code(terms.roles.owner, here.block))
         said = "a contract or a local chain" if is_multisig else "a single key"
-        lines.add("OWNER is a multisig", is_multisig, said, "it names all others: use a multisig", otherwise="warning")
+        lines.add(
+            "OWNER is a multisig", is_multisig, said, "it names all others: use a multisig", otherwise=Verdict.WARNING
+        )
     with lines.asking("SETTLER's key is fresh"):
         sent = here.chain.read_final_nonce(here.block, terms.roles.settler)
         todo = "what it has sent is unknown to an empty database and halts the first day: take a fresh key"
-        lines.add("SETTLER's key is fresh", sent == 0, f"{sent} transactions", todo, otherwise="warning")
+        lines.add("SETTLER's key is fresh", sent == 0, f"{sent} transactions", todo, otherwise=Verdict.WARNING)
 
 
 def _estimate(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, UsageError
 from bo_engine.units import ZERO_WALLET, day_of
-from core.lottery.notices import KEY_OFFICES, OFFICES, Office, office_number, sales_on
+from core.lottery.notices import KEY_OFFICES, OFFICES, Office, WindowState, office_number, sales_on
 from services.lottery.deployment.calls import Call, Desk, typed_wallet
 
 _POWERS: Final = {
@@ -67,8 +67,8 @@ def name_holder(desk: Desk, office: str, text: str) -> list[Call]:
     if taken:
         raise InvalidInput("role_taken", f"--name: {account} is {taken[0].upper()} already; name another account")
     naming, now_s = desk.offices[office].naming, desk.block.timestamp_s
-    if naming is not None and naming.account == account and naming.window.state_at(now_s) != "expired":
-        is_due = naming.window.state_at(now_s) == "due"
+    if naming is not None and naming.account == account and naming.window.state_at(now_s) != WindowState.EXPIRED:
+        is_due = naming.window.state_at(now_s) == WindowState.DUE
         when = "" if is_due else f"named already: {naming.window.in_words(now_s)}"
         return [desk.call(account, "Roles", "takeOffice", number, later=when)]
     return [

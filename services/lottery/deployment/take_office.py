@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from bo_engine.errors import InvalidInput, Unavailable, UsageError
 from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, hex_of
-from core.lottery.notices import Naming, office_number
+from core.lottery.notices import Naming, WindowState, office_number
 from io_layer.keys.signer import load_address
 from io_layer.lottery.contracts.day_record import COMMITTED
 from io_layer.lottery.contracts.roles import read_offices
@@ -101,9 +101,9 @@ def _require_due(plan: OfficePlan) -> None:
             f"{plan.address}` prints the call",
         )
     state, window = naming.window.state_at(now_s), naming.window.in_words(now_s)
-    if state == "waits":
+    if state == WindowState.WAITS:
         raise Unavailable("notice_runs", f"{plan.address} can take the office {window}")
-    if state == "expired":
+    if state == WindowState.EXPIRED:
         raise InvalidInput("naming_expired", f"{plan.address} can take the office {window}; OWNER names it again")
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from bo_engine.errors import EngineError, Stopped
 from bo_engine.settings import Settings
 from bo_engine.units import DayId, day_end, hex_of
-from io_layer.lottery.contracts.day_record import ON_CHAIN
-from io_layer.lottery.stores.pipeline import PipelineDay, select_day
+from io_layer.lottery.contracts.day_record import ON_CHAIN, VOIDED
+from io_layer.lottery.stores.pipeline import STEPS, DayStatus, PipelineDay, select_day
 from io_layer.lottery.stores.runs import select_live_run
 from io_layer.lottery.stores.seeds import select_seeds
 from io_layer.lottery.stores.tickets import select_pool_totals
@@ -46,7 +46,7 @@ def doctor(settings: Settings, day_id: DayId, *, report: Callable[[str], None], 
         try:
             context = lottery_of(run_context(settings, conn, report=report, cancel=cancel, for_display=True))
             seen.facts.update(_endpoints(context))
-            seen.facts.update(_chain(context, day_id, is_halted=row is not None and row.status == "HALTED"))
+            seen.facts.update(_chain(context, day_id, is_halted=row is not None and row.status == DayStatus.HALTED))
             states |= stored_states(context, day_id)
             seen.facts["files"] = _files(states)
             seen.facts["next"] = _next(context, row, states, seen.facts, day_id)
@@ -80,8 +80,7 @@ def _files(states: dict[str, str]) -> str | None:
 
 
 def _steps(row: PipelineDay | None) -> str:
-    steps = ("export", "affiliate", "compute", "approve", "commit", "stats")
-    done = [step for step in steps if row is not None and getattr(row, f"{step}_ok")]
+    done = [step for step in STEPS if row is not None and row.is_done(step)]
     return ", ".join(done) or "none"
 
 
@@ -133,20 +132,20 @@ def _next(
         return f"nothing: the day lies before the contract's first day {context.game.first_day}"
     run = computed_run(context.conn, day_id)
     if run is not None and any(name == "rows" or state.startswith(CHANGED) for name, state in states.items()):
-        if row is not None and row.status not in ("HALTED", "DONE"):
+        if row is not None and row.status not in (DayStatus.HALTED, DayStatus.DONE):
             return "`bo-engine settle`: it halts the day, because its rows or files were changed in the database"
         return f"find out who changed the database; then {way_out(run) if 'rows' in states else files_way_out(run)}"
     if any(state != "ok" for state in states.values()):
         return f"find out who changed the files; then `bo-engine artifacts restore --day {day_id}`"
-    if row is not None and row.status == "DONE":
+    if row is not None and row.status == DayStatus.DONE:
         return "nothing: the day is settled"
-    if row is not None and row.status == "VOIDED":
+    if row is not None and row.status == DayStatus.VOIDED:
         return "nothing: the day is voided; `refund(buyer, nonces)` pays its stakes back, without a proof"
-    if row is not None and row.status == "HALTED" and "first_difference" in facts:
+    if row is not None and row.status == DayStatus.HALTED and "first_difference" in facts:
         return f"`bo-engine db rebuild-tickets --day {day_id}`, then `bo-engine resume --day {day_id} --by NAME`"
-    if row is not None and row.status == "HALTED":
+    if row is not None and row.status == DayStatus.HALTED:
         return f"look at the reason; then `bo-engine resume --day {day_id} --by NAME`"
-    if facts.get("on_chain") == "voided":
+    if facts.get("on_chain") == ON_CHAIN[VOIDED]:
         return "`bo-engine settle`: it notes the void"
     if facts.get("closed") is False:
         return "wait: the day is not closed"

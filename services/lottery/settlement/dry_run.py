@@ -1,10 +1,11 @@
 """What a run would do, without a write anywhere: no row, no lease, no file, no signature."""
 
-from typing import Any
+from typing import Any, Final
 
 from bo_engine.errors import Unavailable
 from bo_engine.units import DayId, hex_of
 from io_layer.lottery.contracts.day_record import ON_CHAIN, VOIDED
+from io_layer.lottery.stores.pipeline import Step
 from io_layer.lottery.stores.runs import select_live_run, select_open_runs
 from io_layer.postgres.connection import read_only
 from services.lottery.context import LotteryContext, require_writable
@@ -18,9 +19,11 @@ from services.lottery.settlement.day import (
     sha256_of,
 )
 from services.lottery.settlement.gates.gates import check_gates
-from services.lottery.settlement.settle_days import due_days
+from services.lottery.settlement.settle_days import due_days, step_named
 from services.lottery.settlement.steps.approve_day import documents
 from services.lottery.settlement.steps.compute_day import compute_in_memory, facts_of
+
+_SETTLE: Final = "settle"  # all steps at once
 
 
 def dry_run_days(context: LotteryContext, *, day: DayId | None) -> tuple[list[dict[str, Any]], str | None]:
@@ -33,7 +36,7 @@ def dry_run_days(context: LotteryContext, *, day: DayId | None) -> tuple[list[di
     if not due:
         return [], None
     try:
-        return [dry_run_step(context, "settle", due[0])], None
+        return [dry_run_step(context, _SETTLE, due[0])], None
     except Unavailable as error:
         if day is not None:
             raise
@@ -42,31 +45,32 @@ def dry_run_days(context: LotteryContext, *, day: DayId | None) -> tuple[list[di
 
 def dry_run_step(context: LotteryContext, step: str, day_id: DayId) -> dict[str, Any]:
     """What the step would find. Raises: as the step itself."""
+    name = None if step == _SETTLE else step_named(step)
     with read_only(context.conn):
         facts: dict[str, Any] = {"day_id": day_id, "dry_run": True}
         found = context.read_closed_day(day_id)
-        if step == "settle" and found.record.status == VOIDED:
+        if name is None and found.record.status == VOIDED:
             return {**facts, "on_chain": ON_CHAIN[VOIDED]}
         opened = check_day(context, found)
-        if step == "export":
+        if name == Step.EXPORT:
             return {
                 **facts,
                 "tickets": opened.facts.ticket_count,
                 "tips": opened.facts.tip_count,
                 "inputs_sha256": hex_of(sha256_of(inputs_document(context, opened))),
             }
-        if step == "affiliates":
+        if name == Step.AFFILIATE:
             referred = referred_of_day(context, opened, rates_in_force(context, opened))
             digest = sha256_of(affiliates_document(context, opened, referred))
             return {**facts, "referred_players": len(referred), "affiliates_sha256": hex_of(digest)}
         computed = compute_in_memory(context, opened)
         check_sold([pool.sold for pool in computed.result.pools], opened)
         facts.update(facts_of(computed))
-        if step in ("approve", "settle") and select_open_runs(context.conn, day_id):
+        if name in (None, Step.APPROVE) and select_open_runs(context.conn, day_id):
             findings = check_gates(context, opened)
             facts["findings"] = documents(findings)
             facts["gates_hold"] = all(finding.holds or finding.is_warning for finding in findings)
-        if step in ("commit", "settle"):
+        if name in (None, Step.COMMIT):
             run = select_live_run(context.conn, day_id)
             facts["settlement_hash"] = hex_of(computed.settlement_hash)
             facts["run_status"] = run.status if run else None

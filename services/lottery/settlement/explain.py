@@ -9,7 +9,7 @@ from core.lottery.model import PoolResult
 from core.lottery.tickets import own_stake_of
 from core.lottery.tips import mask_of, numbers_of, unpack_masks
 from io_layer.lottery.stores.artifacts import select_artifact, stream_artifact
-from io_layer.lottery.stores.pipeline import select_day
+from io_layer.lottery.stores.pipeline import DayStatus, select_day
 from io_layer.lottery.stores.runs import Kind, Run, select_live_run, select_pool_results
 from io_layer.lottery.stores.tickets import select_ticket_rows, select_tickets_of
 from io_layer.postgres.connection import Conn
@@ -25,7 +25,7 @@ def explain(context: LotteryContext, day_id: DayId, wallet: Wallet) -> dict[str,
     Raises: InvalidInput ``no_run``.
     """
     row = select_day(context.conn, day_id)
-    if row is not None and row.status == "VOIDED":
+    if row is not None and row.status == DayStatus.VOIDED:
         return _explain_refund(context.conn, day_id, wallet)
     run = select_live_run(context.conn, day_id)
     if run is None:
@@ -95,7 +95,7 @@ def _explain_refund(conn: Conn, day_id: DayId, wallet: Wallet) -> dict[str, Any]
     return {
         "day_id": day_id,
         "wallet": wallet,
-        "status": "VOIDED",
+        "status": DayStatus.VOIDED,
         "refunds": [
             {
                 "ticket_id": ticket.ticket_id,

@@ -20,7 +20,16 @@ from bo_engine.errors import (
 from bo_engine.log import get_logger
 from bo_engine.units import DayId
 from io_layer.lottery.contracts.game import SUSPENDED
-from io_layer.lottery.stores.pipeline import STEPS, PipelineDay, fail_day, halt_day, insert_day, select_day, wait_day
+from io_layer.lottery.stores.pipeline import (
+    STEPS,
+    DayStatus,
+    PipelineDay,
+    fail_day,
+    halt_day,
+    insert_day,
+    select_day,
+    wait_day,
+)
 from services.lottery.context import LotteryContext
 
 POISON_AFTER: Final = 3  # equal failures of a day in a row
@@ -71,12 +80,12 @@ def _write_down(context: LotteryContext, day_id: DayId, error: BaseException) ->
             wait_day(context.conn, day_id, error.message, error_code=error.code)
     elif isinstance(error, Stopped | KeyboardInterrupt):
         ended = error if isinstance(error, Stopped) else INTERRUPTED
-        if row.status == "RUNNING":
+        if row.status == DayStatus.RUNNING:
             with _told_anyway(context):
                 wait_day(context.conn, day_id, ended.message, error_code=ended.code)
     elif isinstance(error, EngineError):
         # A day that has FAILED and is refused for the same reason has failed again, though no step began.
-        if row.status == "RUNNING" or (row.status == "FAILED" and row.error_code == error.code):
+        if row.status == DayStatus.RUNNING or (row.status == DayStatus.FAILED and row.error_code == error.code):
             _fail(context, row, error.code, error.message)
     elif isinstance(error, MemoryError):
         _fail(context, row, OUT_OF_MEMORY.code, OUT_OF_MEMORY.message)

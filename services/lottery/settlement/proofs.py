@@ -7,7 +7,7 @@ from bo_engine.errors import InvalidInput, InvariantBroken, require_input
 from bo_engine.units import DayId, Hash32, Wallet, hex_of
 from core.lottery.documents.merkle_dumps import affiliate_domain, winner_domain
 from core.lottery.model import Deployment
-from io_layer.lottery.stores.pipeline import select_day
+from io_layer.lottery.stores.pipeline import DayStatus, select_day
 from io_layer.lottery.stores.runs import Kind, Run, select_live_run, select_payout, select_tree
 from io_layer.postgres.connection import Conn
 from merkle.leaf import leaf_hash
@@ -44,7 +44,7 @@ def make_proofs(conn: Conn, deployment: Deployment, day_id: DayId, wallet: Walle
     """
     row = select_day(conn, day_id)
     require_input(
-        row is None or row.status != "VOIDED",
+        row is None or row.status != DayStatus.VOIDED,
         "day_voided",
         f"day {day_id} was voided: there are no prizes, and a refund needs no proof; `bo-engine explain --day {day_id} "
         f"--wallet {wallet}` lists what the wallet gets back",

@@ -5,8 +5,8 @@ from typing import Final
 from bo_engine.log import get_logger
 from bo_engine.units import DayId
 from io_layer.lottery.stores.artifacts import delete_inputs_artifacts
-from io_layer.lottery.stores.pipeline import PipelineDay, rewind_day, select_day, wait_day
-from io_layer.lottery.stores.runs import Run, select_live_run, supersede_run
+from io_layer.lottery.stores.pipeline import PipelineDay, Step, rewind_day, select_day, wait_day
+from io_layer.lottery.stores.runs import Run, RunStatus, select_live_run, supersede_run
 from io_layer.postgres.connection import Conn
 from io_layer.stores.audit import insert_audit
 from services.lottery.context import LotteryContext
@@ -21,7 +21,7 @@ _LOG = get_logger("settle")
 
 def may_begin_anew(run: Run | None) -> bool:
     """Whether nothing of the day is on the chain by our hand yet."""
-    return run is None or run.status in ("dry_run", "approved")
+    return run is None or run.status in (RunStatus.DRY_RUN, RunStatus.APPROVED)
 
 
 def begin_anew(conn: Conn, day_id: DayId, run: Run | None) -> None:
@@ -32,7 +32,7 @@ def begin_anew(conn: Conn, day_id: DayId, run: Run | None) -> None:
     if run is not None:
         supersede_run(conn, run.run_id)
     delete_inputs_artifacts(conn, day_id)
-    rewind_day(conn, day_id, "export")
+    rewind_day(conn, day_id, Step.EXPORT)
 
 
 def take_over_day(context: LotteryContext, row: PipelineDay | None) -> PipelineDay | None:

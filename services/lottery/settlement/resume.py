@@ -4,9 +4,9 @@ from typing import Any
 
 from bo_engine.errors import InvalidInput, require_input
 from bo_engine.units import DayId
+from io_layer.lottery.stores.pipeline import DayStatus, select_day
 from io_layer.lottery.stores.pipeline import resume_day as resume_row
-from io_layer.lottery.stores.pipeline import select_day
-from io_layer.lottery.stores.runs import mark_vetoed, select_live_run
+from io_layer.lottery.stores.runs import RunStatus, mark_vetoed, select_live_run
 from io_layer.stores.audit import insert_audit
 from io_layer.stores.journal import prepare_failed
 from services.chain.reorg_guard import AHEAD, CHANGED, take_chain_as_it_is
@@ -29,13 +29,13 @@ def resume_day(context: LotteryContext, day_id: DayId, *, by: str) -> dict[str, 
         row = select_day(context.conn, day_id)
         status = row.status if row else "unknown"
         require_input(
-            status == "HALTED", "day_not_halted", f"day {day_id} is {status}; only a HALTED day can be resumed"
+            status == DayStatus.HALTED, "day_not_halted", f"day {day_id} is {status}; only a HALTED day can be resumed"
         )
         run = select_live_run(context.conn, day_id)
         record = context.game.read_record(context.chain.read_final_block(), day_id)
         # Halted for another reason, the day has not been looked at since its commit was taken back; the person has.
         is_taken_back = (
-            run is not None and run.status == "committed" and is_unknown_takeback(context.conn, record, day_id)
+            run is not None and run.status == RunStatus.COMMITTED and is_unknown_takeback(context.conn, record, day_id)
         )
         nonces = known_nonces(context)
         begins_anew = may_begin_anew(run) or is_taken_back
@@ -60,4 +60,4 @@ def resume_day(context: LotteryContext, day_id: DayId, *, by: str) -> dict[str, 
                 known |= nonces
             insert_audit(context.conn, actor=by, action=RESUMED, day_id=day_id, details={**details, **known})
     taken = {"nonces_taken_as_known": nonces["taken_as_known"]} if details["error_code"] == UNKNOWN else {}
-    return {"day_id": day_id, "status": "WAITING", "resumed_by": by, "was": details["error_code"], **taken}
+    return {"day_id": day_id, "status": DayStatus.WAITING, "resumed_by": by, "was": details["error_code"], **taken}

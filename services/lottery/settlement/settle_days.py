@@ -18,6 +18,7 @@ from io_layer.lottery.contracts.day_record import COMMITTED, RELEASED, VOIDED
 from io_layer.lottery.stores.pipeline import (
     ENDED,
     STEPS,
+    DayStatus,
     PipelineDay,
     Step,
     finish_day,
@@ -26,7 +27,7 @@ from io_layer.lottery.stores.pipeline import (
     start_day,
     wait_day,
 )
-from io_layer.lottery.stores.runs import select_live_run
+from io_layer.lottery.stores.runs import RunStatus, select_live_run
 from services.chain.reorg_guard import remember_final_block, require_final_blocks
 from services.lottery.context import LotteryContext, require_writable
 from services.lottery.days.due_days import first_unsettled_day
@@ -66,12 +67,12 @@ class DayOutcome:
     """Where a day stands after a run, and the exit code that this means."""
 
     day_id: DayId
-    status: str  # DONE VOIDED WAITING FAILED HALTED RUNNING
+    status: DayStatus
     exit_code: int = EXIT_DONE
     reason: str | None = None
     not_before: int | None = None
     run_hash: str | None = None
-    run_status: str | None = None
+    run_status: RunStatus | None = None
     commit_tx: str | None = None
     release_tx: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
@@ -149,33 +150,33 @@ def run_one_step(context: LotteryContext, step: str, day_id: DayId, *, by: str |
 
     Raises: InvalidInput ``step_missing`` when an earlier step is not done; as ``settle_days``.
     """
-    name = _step_name(step)
+    name = step_named(step)
     require_writable(context.artifacts_dir, day_id)
     with held_lease(context, JOB) as context:
         row = select_day(context.conn, day_id)
         _require_not_voided(row)
         _require_earlier_steps(row, name, day_id)
-        if row is not None and row.status == "DONE":
+        if row is not None and row.status == DayStatus.DONE:
             return _done_again(context, row, name)
         _require_not_halted(row, day_id)
         began, row = row, take_over_day(context, row)
-        if row is not began and name != "export":
+        if row is not began and name != Step.EXPORT:
             raise InvalidInput(
                 ENGINE_CHANGED,
                 f"day {day_id} was begun by another version of the engine ({began.engine if began else None}) and "
                 f"begins anew with this one: `bo-engine settle` brings it back to {name}; if this comes again, two "
                 "hosts run different versions: bring both to the same",
             )
-        if row is not None and row.is_done(name) and name in ("approve", "commit", "stats"):
+        if row is not None and row.is_done(name) and name in (Step.APPROVE, Step.COMMIT, Step.STATS):
             # Done for good: looking at it again would ask questions that only an open run can answer.
             return _outcome(context, day_id, EXIT_DONE)
 
         def work() -> DayOutcome:
             require_final_blocks(context)
             opened = open_day(context, day_id)
-            if name == "compute":
+            if name == Step.COMPUTE:
                 seeds_of_day(context, opened)
-            if name == "commit":
+            if name == Step.COMMIT:
                 refuse_taken_back(context, day_id, opened.facts.record)
                 _require_key(context, opened)
             if row is not None:
@@ -183,7 +184,7 @@ def run_one_step(context: LotteryContext, step: str, day_id: DayId, *, by: str |
             return _run(context, opened, name, by)
 
         outcome = guarded(context, day_id, work)
-        if outcome.status == "RUNNING":
+        if outcome.status == DayStatus.RUNNING:
             _rest(context, outcome, row if row is not None and row.is_done(name) else None)
         return outcome
 
@@ -191,7 +192,7 @@ def run_one_step(context: LotteryContext, step: str, day_id: DayId, *, by: str |
 def _rest(context: LotteryContext, outcome: DayOutcome, repeated: PipelineDay | None) -> None:
     """After a step by hand the day waits for the next one, or is done; after a repeat (``repeated`` is the row before)
     it waits for what it waited for."""
-    if repeated is not None and repeated.status == "WAITING" and repeated.reason is not None:
+    if repeated is not None and repeated.status == DayStatus.WAITING and repeated.reason is not None:
         with context.transaction():
             wait_day(
                 context.conn,
@@ -200,7 +201,7 @@ def _rest(context: LotteryContext, outcome: DayOutcome, repeated: PipelineDay | 
                 not_before=repeated.not_before,
                 error_code=repeated.error_code,
             )
-        outcome.status, outcome.reason, outcome.not_before = "WAITING", repeated.reason, repeated.not_before
+        outcome.status, outcome.reason, outcome.not_before = DayStatus.WAITING, repeated.reason, repeated.not_before
         return
     row = select_day(context.conn, outcome.day_id)
     following = row.next_step() if row else None
@@ -209,13 +210,13 @@ def _rest(context: LotteryContext, outcome: DayOutcome, repeated: PipelineDay | 
             finish_day(context.conn, outcome.day_id)
         else:
             wait_day(context.conn, outcome.day_id, f"{following} is next")
-    outcome.status = "DONE" if following is None else "WAITING"
+    outcome.status = DayStatus.DONE if following is None else DayStatus.WAITING
     outcome.reason = None if following is None else f"{following} is next"
 
 
 def _settle_day(context: LotteryContext, day_id: DayId) -> DayOutcome:
     row = select_day(context.conn, day_id)
-    if row is not None and row.status == "HALTED":
+    if row is not None and row.status == DayStatus.HALTED:
         return _outcome(context, day_id, EXIT_FAILED)
     challenge = _challenge_of(context, row)
     if challenge is not None:
@@ -244,7 +245,7 @@ def _settle_day(context: LotteryContext, day_id: DayId) -> DayOutcome:
             if done is not None and done.is_done(step):
                 continue
             outcome = _run(context, opened, step, None)
-            if outcome.status != "RUNNING":
+            if outcome.status != DayStatus.RUNNING:
                 return outcome
             manifest.update({name: text for name, text in outcome.facts.items() if name == "manifest"})
         with context.transaction():
@@ -268,7 +269,7 @@ def _run(context: LotteryContext, opened: Opened, step: Step, by: str | None) ->
         if not start_day(context.conn, day_id, engine_version()):
             raise InvalidInput("day_not_startable", f"day {day_id} is DONE, VOIDED or HALTED")
     context.report(f"day {day_id}: {step}")
-    if step == "approve":
+    if step == Step.APPROVE:
         result: dict[str, Any] | NotDue = approve_day(context, opened, by=by)
     else:
         result = _WORK[step](context, opened)
@@ -299,7 +300,7 @@ def _require_key(context: LotteryContext, opened: Opened) -> None:
 def _challenge_of(context: LotteryContext, row: PipelineDay | None) -> DayOutcome | None:
     """The day as it waits for its challenge period; None when there is work: the period is over, or what stands there
     is not our commit any more (vetoed, or another one since), which must not be found out only when it ends."""
-    if row is None or row.status != "WAITING" or row.not_before is None:
+    if row is None or row.status != DayStatus.WAITING or row.not_before is None:
         return None
     block = context.chain.read_final_block()
     record = context.game.read_record(block, row.day_id)
@@ -321,7 +322,7 @@ def _outcome(context: LotteryContext, day_id: DayId, exit_code: int) -> DayOutco
     release_tx = transaction_hash(context, release_purpose(context, day_id, takebacks))
     return DayOutcome(
         day_id=day_id,
-        status=row.status if row else "NEW",
+        status=row.status if row else DayStatus.NEW,
         exit_code=exit_code,
         reason=row.reason if row else None,
         not_before=row.not_before if row else None,
@@ -340,14 +341,15 @@ def _void_facts(row: PipelineDay | None) -> dict[str, Any]:
     return {"void_tx": hex_of(row.void_tx), "void_block": row.void_block, "stake": str(row.void_stake_atoms)}
 
 
-def _step_name(step: str) -> Step:
+def step_named(step: str) -> Step:
+    """The step by the name that its command has. Raises: UsageError ``bad_step``."""
     names: dict[str, Step] = {
-        "export": "export",
-        "affiliates": "affiliate",
-        "compute": "compute",
-        "approve": "approve",
-        "commit": "commit",
-        "stats": "stats",
+        "export": Step.EXPORT,
+        "affiliates": Step.AFFILIATE,
+        "compute": Step.COMPUTE,
+        "approve": Step.APPROVE,
+        "commit": Step.COMMIT,
+        "stats": Step.STATS,
     }
     if step not in names:
         raise UsageError("bad_step", f"there is no step {step}")
@@ -361,12 +363,12 @@ def _require_earlier_steps(row: PipelineDay | None, step: Step, day_id: DayId) -
 
 
 def _require_not_voided(row: PipelineDay | None) -> None:
-    if row is not None and row.status == "VOIDED":
+    if row is not None and row.status == DayStatus.VOIDED:
         raise InvalidInput("day_voided", f"day {row.day_id} is VOIDED: it has no steps; nothing was changed")
 
 
 def _require_not_halted(row: PipelineDay | None, day_id: DayId) -> None:
-    if row is not None and row.status == "HALTED":
+    if row is not None and row.status == DayStatus.HALTED:
         raise InvalidInput(
             "day_halted",
             f"day {day_id} is HALTED ({row.error_code}): {row.reason}; look, then `bo-engine resume --day {day_id} "
@@ -377,10 +379,10 @@ def _require_not_halted(row: PipelineDay | None, day_id: DayId) -> None:
 def _done_again(context: LotteryContext, row: PipelineDay, step: Step) -> DayOutcome:
     """A settled day changes no more. Compute computes it again and compares; missing files are brought back."""
     facts: dict[str, Any] = {}
-    if step == "compute":
+    if step == Step.COMPUTE:
         live = select_live_run(context.conn, row.day_id)
         refuse_other_result(live, compute_stored(context, open_day(context, row.day_id)))
-    if step == "commit" and (run := select_live_run(context.conn, row.day_id)) is not None:
+    if step == Step.COMMIT and (run := select_live_run(context.conn, row.day_id)) is not None:
         # A day that was released without our key has no manifest yet.
         facts["manifest"] = ensure_manifest(context, run, require_files(context, run))
     mirror_artifacts(context, row.day_id)
@@ -390,9 +392,9 @@ def _done_again(context: LotteryContext, row: PipelineDay, step: Step) -> DayOut
 
 
 _WORK: Final[dict[Step, Callable[[LotteryContext, Opened], dict[str, Any] | NotDue]]] = {
-    "export": export_day,
-    "affiliate": export_affiliates,
-    "compute": compute_day,
-    "commit": commit_day,
-    "stats": refresh_stats,
+    Step.EXPORT: export_day,
+    Step.AFFILIATE: export_affiliates,
+    Step.COMPUTE: compute_day,
+    Step.COMMIT: commit_day,
+    Step.STATS: refresh_stats,
 }

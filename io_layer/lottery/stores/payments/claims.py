@@ -1,6 +1,7 @@
 """The App's claims: PENDING until the chain has decided, PAID or RELEASED then."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
 from psycopg.rows import args_row
@@ -11,6 +12,14 @@ from io_layer.postgres.connection import Conn
 
 #: So long after the App wrote it a claim that nothing on the chain explains is released.
 STALE_S: Final = 3_600
+
+
+class ClaimStatus(StrEnum):
+    """Where the App's claim stands. RELEASED: the App may offer it again."""
+
+    PENDING = "PENDING"
+    PAID = "PAID"
+    RELEASED = "RELEASED"
 
 
 class PendingClaim(NamedTuple):
@@ -54,7 +63,9 @@ DECIDE = """
 """
 
 
-def decide_claim(conn: Conn, claim: PendingClaim, status: Literal["PAID", "RELEASED"], reason: str | None) -> bool:
+def decide_claim(
+    conn: Conn, claim: PendingClaim, status: Literal[ClaimStatus.PAID, ClaimStatus.RELEASED], reason: str | None
+) -> bool:
     """PENDING -> PAID or RELEASED, as it was read; False when somebody was faster or holds it locked."""
     given = {"claim_id": claim.claim_id, "tx_hash": claim.tx_hash, "status": status}
     return conn.execute(DECIDE, {**given, "reason": told(reason) if reason else None}).rowcount == 1

@@ -16,7 +16,7 @@ from io_layer.postgres.connection import migration_status
 from io_layer.rpc import wire
 from io_layer.rpc.connect import open_chain
 from io_layer.rpc.reader import Block, ChainReader, block_of
-from services.deployment.checklist import Checklist
+from services.deployment.checklist import Checklist, Verdict
 from services.lottery.deployment.checks.deployment import (
     Installation,
     check_code,
@@ -105,12 +105,12 @@ def check_endpoints(lines: Checklist, chain: ChainReader, urls: tuple[str, str])
             )
             lines.add(name, True, f"{said} ({lag_s} s)")
             if lag_s > _LONG_LAG_S:
-                lines.add(f"{name}'s finality", False, f"{lag_s} s", "over an hour behind", otherwise="warning")
+                lines.add(f"{name}'s finality", False, f"{lag_s} s", "over an hour behind", otherwise=Verdict.WARNING)
     block = chain.read_final_block()
     lines.add("endpoints agree", True, f"on block {block.number} {hex_of(block.block_hash)}")
     hosts = [urlsplit(url).hostname for url in urls]
     if not chain.is_local and hosts[0] == hosts[1]:
-        lines.add("two providers", False, "one host", "one provider's fault would be both's", otherwise="warning")
+        lines.add("two providers", False, "one host", "one provider's fault would be both's", otherwise=Verdict.WARNING)
     return block
 
 
@@ -154,7 +154,7 @@ def _check_relays(lines: Checklist, settings: Settings, rulesets: Mapping[Hash32
         found = "; ".join([f"{working} of {len(settings.drand_urls)} relays serve {network}", *said])
         lines.add("drand", working > 0, found, "set DRAND_URLS to relays of this network")
         if 0 < working < len(settings.drand_urls):
-            lines.add("all relays", False, found, "the others have to do", otherwise="warning")
+            lines.add("all relays", False, found, "the others have to do", otherwise=Verdict.WARNING)
 
 
 def _check_database(lines: Checklist, settings: Settings) -> None:

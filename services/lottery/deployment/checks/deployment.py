@@ -9,13 +9,13 @@ from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, hex_of, 
 from core.deployment.creations import CREATIONS, WIRING_ORDER
 from core.deployment.terms import DeployTerms
 from core.lottery.game_constants import GameConstants, differences
-from core.lottery.notices import Office
+from core.lottery.notices import Office, WindowState
 from core.lottery.ruleset import Ruleset
 from io_layer.lottery.contracts.constants import read_constants
 from io_layer.lottery.contracts.roles import read_offices
 from io_layer.rpc.reader import Block, Call, ChainReader
 from merkle.leaf import leaf_domain
-from services.deployment.checklist import Checklist
+from services.deployment.checklist import Checklist, Verdict
 
 CONTRACT_NAMES: Final = dict(CREATIONS)
 #: Contract, its getter, and whom it must name.
@@ -134,7 +134,7 @@ def _check_owner(lines: Checklist, here: Installation, owner: Wallet) -> None:
     with lines.asking("OWNER is a multisig"):
         is_multisig = here.chain.is_local or is_contract(here, owner)
         said = "a contract or a local chain" if is_multisig else "a single key"
-        lines.add("OWNER is a multisig", is_multisig, said, "name a multisig as OWNER", otherwise="warning")
+        lines.add("OWNER is a multisig", is_multisig, said, "name a multisig as OWNER", otherwise=Verdict.WARNING)
 
 
 def _check_namings(lines: Checklist, here: Installation, offices: Mapping[str, Office]) -> None:
@@ -147,7 +147,9 @@ def _check_namings(lines: Checklist, here: Installation, offices: Mapping[str, O
         found = f"{office.naming.account} can take the office {window.in_words(now_s)}"
         by = "OWNER cancels it" if name == "guardian" else "GUARDIAN or OWNER cancels it"
         todo = f"is it meant? {by}: `contracts roles --cancel-naming {name}`"
-        lines.add(f"naming of {name}", window.state_at(now_s) == "expired", found, todo, otherwise="warning")
+        lines.add(
+            f"naming of {name}", window.state_at(now_s) == WindowState.EXPIRED, found, todo, otherwise=Verdict.WARNING
+        )
     if not is_any:
         lines.add("namings", True, "none")
 
@@ -181,7 +183,9 @@ def check_terms(lines: Checklist, here: Installation, rulesets: Mapping[Hash32, 
             "challenge period", period == wanted_s, f"{period} s", f"expected {wanted_s} s; fixed for good: deploy anew"
         )
         if not here.chain.is_local and period < SHORT_CHALLENGE_S:
-            lines.add("time to veto", False, f"{period} s", "short for people: 7200 s is usual", otherwise="warning")
+            lines.add(
+                "time to veto", False, f"{period} s", "short for people: 7200 s is usual", otherwise=Verdict.WARNING
+            )
     ruleset: Ruleset | None = None
     with lines.asking("ruleset"):
         first = DayId(here.read("game_manager", "firstDay"))

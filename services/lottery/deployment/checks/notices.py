@@ -4,7 +4,7 @@ tickets are sold and our own accounts are paid where they should."""
 from collections.abc import Mapping
 
 from bo_engine.units import ZERO_WALLET, DayId, Hash32, Wallet, day_of, day_start, hex_of, parse_wallet
-from core.lottery.notices import duration, sales_on
+from core.lottery.notices import SalesState, WindowState, duration, sales_on
 from core.lottery.ruleset import Ruleset
 from io_layer.lottery.contracts.notices import read_announcements
 from services.deployment.checklist import Checklist, Verdict
@@ -19,8 +19,8 @@ def check_announcements(lines: Checklist, here: Installation) -> None:
         for name, one in found.items():
             said = f"{one.value}, {one.window.in_words(now_s)}"
             todo = f"is it meant? GUARDIAN or OWNER cancels it: `contracts roles --cancel {name}`"
-            is_over = one.window.state_at(now_s) == "expired"
-            lines.add(f"announced {name}", is_over, said, todo, otherwise="warning")
+            is_over = one.window.state_at(now_s) == WindowState.EXPIRED
+            lines.add(f"announced {name}", is_over, said, todo, otherwise=Verdict.WARNING)
         if not found:
             lines.add("announcements", True, "none")
 
@@ -38,7 +38,7 @@ def check_waiting_ruleset(lines: Checklist, here: Installation, rulesets: Mappin
             lines.add("waiting ruleset", False, said, "unknown here: add its file to RULESET_FILES before that day")
             return
         todo = "is it meant? GUARDIAN or OWNER cancels it: `contracts roles --cancel-ruleset`"
-        lines.add("waiting ruleset", False, said, todo, otherwise="warning")
+        lines.add("waiting ruleset", False, said, todo, otherwise=Verdict.WARNING)
 
 
 def check_end(lines: Checklist, here: Installation) -> None:
@@ -56,7 +56,7 @@ def check_end(lines: Checklist, here: Installation) -> None:
         said = f"announced {why}: day {last_day} is the last, in {left} days; the pools go to {parse_wallet(receiver)}"
         by = "OWNER" if is_abandoned else "GUARDIAN or OWNER"
         todo = f"is it meant? {by} cancels it: `contracts roles --cancel-end`"
-        lines.add("end of the game", False, said, todo, otherwise="warning")
+        lines.add("end of the game", False, said, todo, otherwise=Verdict.WARNING)
 
 
 def check_sales(lines: Checklist, here: Installation) -> None:
@@ -66,11 +66,13 @@ def check_sales(lines: Checklist, here: Installation) -> None:
         today, first = day_of(here.block.timestamp_s), int(here.read("game_manager", "firstDay"))
         sales = sales_on(today, first=first, oldest_open=next_day, last=last_day, is_paused=is_paused)
         way_out = {
-            "paused": "`contracts roles --unpause purchases`",
-            "stopped": f"settle day {next_day}: sales resume by themselves",
+            SalesState.PAUSED: "`contracts roles --unpause purchases`",
+            SalesState.STOPPED: f"settle day {next_day}: sales resume by themselves",
         }.get(sales.state, "")
-        verdict: Verdict = "warning" if sales.state in ("paused", "ended") else "wrong"
-        lines.add("sales", sales.state in ("open", "not begun"), sales.words, way_out, otherwise=verdict)
+        verdict = Verdict.WARNING if sales.state in (SalesState.PAUSED, SalesState.ENDED) else Verdict.WRONG
+        lines.add(
+            "sales", sales.state in (SalesState.OPEN, SalesState.NOT_BEGUN), sales.words, way_out, otherwise=verdict
+        )
 
 
 def check_payees(lines: Checklist, here: Installation, holders: Mapping[str, Wallet]) -> None:
@@ -89,4 +91,6 @@ def check_payees(lines: Checklist, here: Installation, holders: Mapping[str, Wal
             if parse_wallet(payee) != ZERO_WALLET
         ]
         todo = "is it meant? The account itself takes it back: setPayee(0) of the ReserveVault"
-        lines.add("payees", not set_, ", ".join(set_) or "none of our accounts has one", todo, otherwise="warning")
+        lines.add(
+            "payees", not set_, ", ".join(set_) or "none of our accounts has one", todo, otherwise=Verdict.WARNING
+        )

@@ -9,6 +9,7 @@ from bo_engine.errors import UsageError
 from bo_engine.keccak import keccak256
 from bo_engine.units import ZERO_WALLET, Hash32, Wallet, hex_of, parse_wallet, usdt
 from core.deployment.terms import MAX_LAG_DAYS, VrfTerms
+from core.lottery.notices import WindowState
 from io_layer.contracts.code import USDT_DECIMALS
 from io_layer.contracts.codec import codec
 from io_layer.lottery.contracts.notices import charity_word, read_charity_announcement, vrf_config_in_words
@@ -53,7 +54,7 @@ def check_vrf(lines: Checklist, here: Installation) -> None:
         _check_subscription(lines, here, found)
 
 
-def check_key_hash(lines: Checklist, here: Installation, vrf: VrfTerms, *, otherwise: Verdict = "wrong") -> None:
+def check_key_hash(lines: Checklist, here: Installation, vrf: VrfTerms, *, otherwise: Verdict = Verdict.WRONG) -> None:
     """The coordinator knows the key hash: a request with another reverts."""
     with lines.asking("VRF key hash"):
         call = Call("TestCoordinator", vrf.coordinator, "s_provingKeys", (vrf.key_hash,))
@@ -90,7 +91,7 @@ def _check_subscription(lines: Checklist, here: Installation, vrf: VrfTerms) -> 
         if juels < enough:
             todo = _how_to_fund(here, vrf, number, enough - juels)
             said = f"{said}; less than {_ENOUGH_DAYS} requests"
-            lines.add("VRF balance lasts", False, said, todo, otherwise="warning")
+            lines.add("VRF balance lasts", False, said, todo, otherwise=Verdict.WARNING)
 
 
 def _outstanding(here: Installation) -> int:
@@ -137,7 +138,7 @@ def check_promotions(lines: Checklist, here: Installation, promotions: Wallet | 
         budget = min(allowance, balance)
         said = f"allows {_in_usdt(allowance)}, holds {_in_usdt(balance)}"
         todo = f"vouchers cannot be paid: promotions calls approve({vault}, amount) at the USDT, and holds that much"
-        lines.add("promotions budget", budget > 0, said, todo, otherwise="warning")
+        lines.add("promotions budget", budget > 0, said, todo, otherwise=Verdict.WARNING)
 
 
 def check_charity(lines: Checklist, here: Installation) -> None:
@@ -152,8 +153,8 @@ def check_charity(lines: Checklist, here: Installation) -> None:
             return
         found = read_charity_announcement(here.chain, here.block, vault, money.charity)
         now_s, speaks = here.block.timestamp_s, codec("CharityVault")
-        state = "expired" if found is None else found.window.state_at(now_s)
-        if found is None or state == "expired":
+        state = WindowState.EXPIRED if found is None else found.window.state_at(now_s)
+        if found is None or state == WindowState.EXPIRED:
             data = speaks.call_data("announceCharity", (money.charity, money.charity_name))
             todo = f"OWNER calls announceCharity at {vault}: {hex_of(data)}; 48 h later anyone executes it"
             lines.add("charity", False, f"{money.charity} is neither registered nor announced", todo)
@@ -161,7 +162,7 @@ def check_charity(lines: Checklist, here: Installation) -> None:
         data = speaks.call_data("execute", (charity_word(money.charity),))
         todo = f"anyone calls execute at {vault}: {hex_of(data)}"
         lines.add("charity", False, f"{found.value} is announced", f"{found.window.in_words(now_s)} {todo}",
-                  otherwise="warning")  # fmt: skip
+                  otherwise=Verdict.WARNING)  # fmt: skip
 
 
 def check_ether(lines: Checklist, here: Installation, settler: Wallet | None) -> None:
@@ -173,7 +174,9 @@ def check_ether(lines: Checklist, here: Installation, settler: Wallet | None) ->
         days = wei // (DAILY_GAS * max(*read_base_fees(here.chain), 1))
         said = f"{_in_ether(wei)} ETH, about {days} days" if days < 100_000 else f"{_in_ether(wei)} ETH"
         if lines.add("SETTLER's ether", days > 0, said, f"send ether to {settler}") and days < _ENOUGH_DAYS:
-            lines.add("ether lasts", False, said, f"less than {_ENOUGH_DAYS} days: send more", otherwise="warning")
+            lines.add(
+                "ether lasts", False, said, f"less than {_ENOUGH_DAYS} days: send more", otherwise=Verdict.WARNING
+            )
 
 
 def check_pauses(lines: Checklist, here: Installation) -> None:
@@ -184,7 +187,7 @@ def check_pauses(lines: Checklist, here: Installation) -> None:
             if here.read(key, "pausedUntil") > here.block.timestamp_s:
                 paused.append(what)
         todo = "`contracts roles --unpause ..`"
-        lines.add("pauses", not paused, ", ".join(paused) or "none", todo, otherwise="warning")
+        lines.add("pauses", not paused, ", ".join(paused) or "none", todo, otherwise=Verdict.WARNING)
 
 
 def _in_ether(wei: int) -> str:

@@ -15,7 +15,7 @@ from io_layer.lottery.stores.artifacts import (
     select_former_digests,
     stream_artifact,
 )
-from io_layer.lottery.stores.runs import select_live_run
+from io_layer.lottery.stores.runs import RunStatus, select_live_run
 from io_layer.postgres.connection import Conn
 from services.lottery.context import LotteryContext
 from services.lottery.settlement.files.compare_files import (
@@ -96,7 +96,7 @@ def restore_artifacts(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
     ``settlement_differs``, ``result_differs``, ``artifact_conflict``, ``artifact_damaged``.
     """
     run = computed_run(context.conn, day_id)
-    if run is not None and run.status in ("committed", "settled") and lacks_files(context.conn, run):
+    if run is not None and run.status in (RunStatus.COMMITTED, RunStatus.SETTLED) and lacks_files(context.conn, run):
         store_again(context, run)
     artifacts = stored_artifacts(context.conn, day_id)
     _require_stored(context, day_id, {one.name for one in artifacts})
@@ -135,5 +135,5 @@ def artifact_states(conn: Conn, artifacts_dir: Path, day_id: DayId) -> Iterator[
             former = select_former_digests(conn, day_id, artifact.name)
             yield artifact.name, "outdated" if found in former else "changed"
     run = select_live_run(conn, day_id)
-    if run is not None and run.status == "settled" and MANIFEST not in {one.name for one in stored}:
+    if run is not None and run.status == RunStatus.SETTLED and MANIFEST not in {one.name for one in stored}:
         yield MANIFEST, "not signed"

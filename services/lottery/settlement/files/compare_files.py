@@ -36,6 +36,7 @@ from io_layer.lottery.stores.artifacts import (
 from io_layer.lottery.stores.pipeline import select_day
 from io_layer.lottery.stores.runs import (
     Run,
+    RunStatus,
     select_affiliate_payouts,
     select_live_run,
     select_pool_results,
@@ -169,7 +170,7 @@ def stored_states(context: LotteryContext, day_id: DayId) -> dict[str, str]:
 
 def files_way_out(run: Run) -> str:
     """How a day comes by good files again: nothing that was changed is brought back."""
-    if run.status in ("dry_run", "approved"):
+    if run.status in (RunStatus.DRY_RUN, RunStatus.APPROVED):
         return way_out(run)
     return (
         "remove their rows as docs/operations.md says: `bo-engine artifacts restore "
@@ -178,9 +179,9 @@ def files_way_out(run: Run) -> str:
 
 
 def _require_rows(context: LotteryContext, run: Run) -> None:
-    if run.status != "dry_run":
+    if run.status != RunStatus.DRY_RUN:
         require_approved_rows(context, run)
-    if run.status in ("committed", "settled"):
+    if run.status in (RunStatus.COMMITTED, RunStatus.SETTLED):
         record = context.game.read_record(context.chain.read_final_block(), run.day_id)
         if record.status in (COMMITTED, RELEASED) and record.settlement_hash != run.settlement_hash:
             raise foreign_commit(run.day_id, record, "on both endpoints", f"ours is {hex_of(run.settlement_hash)}")

@@ -10,7 +10,7 @@ from bo_engine.errors import InvariantBroken
 from bo_engine.log import get_logger
 from io_layer.lottery.contracts.day_record import RELEASED
 from io_layer.lottery.recount.day import recount_affiliates
-from io_layer.lottery.stores.runs import select_affiliate_payouts, select_live_run
+from io_layer.lottery.stores.runs import RunStatus, select_affiliate_payouts, select_live_run
 from io_layer.stores.audit import insert_audit
 from services.lottery.context import LotteryContext
 from services.lottery.settlement.day import Opened, rates_in_force, seeds_of_day
@@ -53,7 +53,7 @@ def _difference(context: LotteryContext, opened: Opened) -> str | None:
     if run.ruleset_hash != opened.facts.ruleset_hash:
         return "the ruleset"
     seeds_of_day(context, opened)
-    if run.status in ("approved", "committed"):  # before, gate G13 reads the rates anew
+    if run.status in (RunStatus.APPROVED, RunStatus.COMMITTED):  # before, gate G13 reads the rates anew
         require_approved_rows(context, run)
         rules = recount_rules(opened.ruleset, context.game.deployment)
         commissions = recount_affiliates(context.conn, opened.day_id, rules, rates_in_force(context, opened))

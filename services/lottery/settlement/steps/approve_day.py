@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from bo_engine.errors import InvariantBroken, Unavailable, require_invariant
 from bo_engine.units import DayId, Hash32, hex_of
-from io_layer.lottery.stores.pipeline import finish_step
+from io_layer.lottery.stores.pipeline import Step, finish_step
 from io_layer.lottery.stores.run_digest import select_run_digest
-from io_layer.lottery.stores.runs import Run, approve_run, select_live_run
+from io_layer.lottery.stores.runs import Run, RunStatus, approve_run, select_live_run
 from io_layer.stores.audit import insert_audit, select_audit
 from services.lottery.context import LotteryContext
 from services.lottery.settlement.day import Opened
@@ -42,9 +42,9 @@ def approve_day(context: LotteryContext, opened: Opened, *, by: str | None = Non
             "run_rows_differ",
             f"rows of run {run.run_id} (day {opened.day_id}) changed while the gates looked at them; look who did it",
         )
-        if run.status == "dry_run" and not approve_run(context.conn, run.run_id, run.run_hash, approver):
+        if run.status == RunStatus.DRY_RUN and not approve_run(context.conn, run.run_id, run.run_hash, approver):
             raise InvariantBroken("approval_lost", f"run {run.run_id} changed while it was approved")
-        finish_step(context.conn, opened.day_id, "approve", approved_by=run.approved_by or approver)
+        finish_step(context.conn, opened.day_id, Step.APPROVE, approved_by=run.approved_by or approver)
         details = {"run_id": run.run_id, "run_hash": hex_of(run.run_hash), ROWS: hex_of(digest)}
         insert_audit(context.conn, actor=approver, action=APPROVED, day_id=opened.day_id, details=details)
     return {
@@ -77,7 +77,7 @@ def require_approved_rows(context: LotteryContext, run: Run) -> None:
 
 def way_out(run: Run) -> str:
     """How a day comes by good rows again."""
-    if run.status in ("dry_run", "approved"):
+    if run.status in (RunStatus.DRY_RUN, RunStatus.APPROVED):
         return f"`bo-engine resume --day {run.day_id} --by NAME` computes and approves the day anew"
     return "restore the database (docs/operations.md): what is committed is not computed anew"
 

@@ -16,9 +16,10 @@ from core.lottery.documents.merkle_dumps import affiliate_tree, winner_tree
 from io_layer.lottery.contracts.day_record import COMMITTED, RELEASED, VOIDED, DayRecord
 from io_layer.lottery.contracts.takebacks import read_last_takeback
 from io_layer.lottery.stores.artifacts import put_artifact
-from io_layer.lottery.stores.pipeline import finish_step
+from io_layer.lottery.stores.pipeline import Step, finish_step
 from io_layer.lottery.stores.runs import (
     Run,
+    RunStatus,
     mark_committed,
     mark_settled,
     mark_vetoed,
@@ -86,7 +87,7 @@ def commit_day(context: LotteryContext, opened: Opened, *, wait_s: float | None 
     commit_tx, release_tx = _mark_settled(context, opened, run, record)
     return {
         "run_hash": hex_of(run.run_hash),
-        "run_status": "settled",
+        "run_status": RunStatus.SETTLED,
         "settlement_hash": hex_of(run.settlement_hash),
         "commit_tx": _shown(commit_tx),
         "release_tx": _shown(release_tx),
@@ -143,7 +144,7 @@ def release_purpose(context: LotteryContext, day_id: DayId, takebacks: int) -> P
 
 def _approved_run(context: LotteryContext, day_id: DayId) -> Run:
     run = select_live_run(context.conn, day_id)
-    if run is None or run.status not in ("approved", "committed", "settled"):
+    if run is None or run.status not in (RunStatus.APPROVED, RunStatus.COMMITTED, RunStatus.SETTLED):
         raise InvariantBroken("not_approved", f"day {day_id} has no approved run; approve it first")
     return run
 
@@ -176,7 +177,7 @@ def _ensure_committed(
 def known_takebacks(conn: Conn, day_id: DayId) -> int:
     """Takebacks of the day that are answered for: by a run of ours that became vetoed, or by a person who resumed the
     day after that of a commit that was not ours."""
-    ours = sum(1 for run in select_runs(conn, day_id) if run.status == "vetoed")
+    ours = sum(1 for run in select_runs(conn, day_id) if run.status == RunStatus.VETOED)
     resumed = [int(row.details.get(TAKEBACKS, 0)) for row in select_audit(conn, day_id) if row.action == RESUMED]
     return max([ours, *resumed])
 
@@ -196,7 +197,7 @@ def refuse_taken_back(context: LotteryContext, day_id: DayId, record: DayRecord)
         return
     code, what = _takeback_in_words(context, day_id, record)
     run = select_live_run(context.conn, day_id)
-    if run is not None and run.status in ("approved", "committed"):
+    if run is not None and run.status in (RunStatus.APPROVED, RunStatus.COMMITTED):
         with context.transaction():
             mark_committed(context.conn, run.run_id)
             mark_vetoed(context.conn, run.run_id)
@@ -255,7 +256,7 @@ def _is_ours(record: DayRecord, run: Run) -> bool:
 
 def _adopt(context: LotteryContext, run: Run, record: DayRecord) -> None:
     """Mark the run committed; a commit that our journal did not send is adopted with an audit row."""
-    if run.status != "approved":
+    if run.status != RunStatus.APPROVED:
         return
     sent_by_us = close_purpose(context, commit_purpose(context, run.day_id, record.takebacks))
     with context.transaction():
@@ -278,7 +279,7 @@ def _mark_settled(
         if mark_settled(context.conn, run.run_id) and sent_by_us is None:
             insert_audit(context.conn, actor="engine", action="release_adopted", day_id=run.day_id)
         put_artifact(context.conn, run.day_id, run.run_id, "provenance.json", provenance, replace=True)
-        finish_step(context.conn, run.day_id, "commit")
+        finish_step(context.conn, run.day_id, Step.COMMIT)
     return commit_tx, sent_by_us
 
 

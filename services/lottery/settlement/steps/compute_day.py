@@ -6,10 +6,11 @@ from bo_engine.errors import InvariantBroken
 from bo_engine.units import hex_of, parse_hash32
 from core.lottery.documents.checksums import render_checksums
 from io_layer.lottery.stores.artifacts import put_artifact, select_digests
-from io_layer.lottery.stores.pipeline import finish_step
+from io_layer.lottery.stores.pipeline import Step, finish_step
 from io_layer.lottery.stores.runs import (
     NewRun,
     Run,
+    RunStatus,
     insert_run,
     select_affiliate_payouts,
     select_live_run,
@@ -46,7 +47,7 @@ def compute_day(context: LotteryContext, opened: Opened) -> dict[str, Any]:
         _store(context, opened, computed)
     else:
         with context.transaction():
-            finish_step(context.conn, opened.day_id, "compute", run_id=live.run_id)
+            finish_step(context.conn, opened.day_id, Step.COMPUTE, run_id=live.run_id)
     return facts_of(computed)
 
 
@@ -85,7 +86,7 @@ def refuse_other_result(live: Run | None, computed: Computed) -> None:
     """Raises: InvariantBroken ``result_differs`` for a committed or settled day with another result."""
     if (
         live is not None
-        and live.status in ("committed", "settled")
+        and live.status in (RunStatus.COMMITTED, RunStatus.SETTLED)
         and live.run_hash != parse_hash32(computed.run_hash)
     ):
         raise InvariantBroken(
@@ -152,7 +153,7 @@ def _store(context: LotteryContext, opened: Opened, computed: Computed) -> None:
     with context.transaction():
         run_id = insert_run(context.conn, _new_run(opened, computed))
         _put_files(context.conn, run_id, computed)
-        finish_step(context.conn, opened.day_id, "compute", run_id=run_id)
+        finish_step(context.conn, opened.day_id, Step.COMPUTE, run_id=run_id)
 
 
 def _put_files(conn: Conn, run_id: int, computed: Computed) -> None:

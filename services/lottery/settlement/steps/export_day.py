@@ -5,7 +5,7 @@ from typing import Any
 from bo_engine.errors import InvariantBroken
 from io_layer.lottery.stores.artifacts import put_artifact
 from io_layer.lottery.stores.inputs import insert_day_inputs, lock_day, select_day_inputs
-from io_layer.lottery.stores.pipeline import finish_step
+from io_layer.lottery.stores.pipeline import Step, finish_step
 from services.chain.clock_guard import require_right_clock
 from services.lottery.context import LotteryContext
 from services.lottery.settlement.day import Opened, inputs_document
@@ -28,7 +28,7 @@ def export_day(context: LotteryContext, opened: Opened) -> dict[str, Any]:
         elif (sealed.sold, sealed.opening) != (opened.facts.pools, opened.opening):
             raise InvariantBroken("inputs_differ", f"day {day_id} is sealed with other inputs than the chain's")
         sha256, size = put_artifact(context.conn, day_id, None, "inputs.json", inputs_document(context, opened))
-        finish_step(context.conn, day_id, "export")
+        finish_step(context.conn, day_id, Step.EXPORT)
     return {
         "tickets": opened.facts.ticket_count,
         "tips": opened.facts.tip_count,

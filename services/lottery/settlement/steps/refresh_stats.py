@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from io_layer.lottery.stores.pipeline import finish_step
+from io_layer.lottery.stores.pipeline import Step, finish_step
 from io_layer.lottery.stores.stats import refresh_global_stats, upsert_pot_sizes
 from services.lottery.context import LotteryContext
 from services.lottery.days.pots import read_pot_sizes
@@ -15,7 +15,7 @@ def refresh_stats(context: LotteryContext, opened: Opened) -> dict[str, Any]:
     with context.transaction():
         totals = refresh_global_stats(context.conn)
         upsert_pot_sizes(context.conn, pots)
-        finish_step(context.conn, opened.day_id, "stats")
+        finish_step(context.conn, opened.day_id, Step.STATS)
     return {
         "settled_days": totals.day_count,
         "tickets": totals.ticket_count,

@@ -8,8 +8,8 @@ from core.lottery.void import closing_of_void
 from io_layer.lottery.contracts.game import DayOnChain
 from io_layer.lottery.contracts.voids import read_voided
 from io_layer.lottery.stores.artifacts import delete_inputs_artifacts, put_artifact
-from io_layer.lottery.stores.pipeline import insert_day, rewind_day, select_day, void_day
-from io_layer.lottery.stores.runs import mark_vetoed, select_live_run, supersede_run
+from io_layer.lottery.stores.pipeline import Step, insert_day, rewind_day, select_day, void_day
+from io_layer.lottery.stores.runs import RunStatus, mark_vetoed, select_live_run, supersede_run
 from io_layer.lottery.stores.stats import refresh_global_stats, upsert_pot_sizes
 from io_layer.stores.audit import insert_audit
 from io_layer.stores.journal import mark_adopted, select_attempts, select_open_transactions
@@ -84,7 +84,7 @@ def _set_settlement_aside(context: LotteryContext, voided: VoidedDay) -> None:
     """Give up what was begun and store voided.json in its place. Raises: InvariantBroken ``settled_day_voided``."""
     day_id = voided.day_id
     row, run = select_day(context.conn, day_id), select_live_run(context.conn, day_id)
-    if run is not None and run.status == "settled":
+    if run is not None and run.status == RunStatus.SETTLED:
         raise InvariantBroken("settled_day_voided", f"day {day_id} is settled here and voided on the chain")
     remove_copies(context, day_id)
     document = render_voided(
@@ -92,12 +92,12 @@ def _set_settlement_aside(context: LotteryContext, voided: VoidedDay) -> None:
     )
     with context.transaction():
         insert_day(context.conn, day_id)
-        if run is not None and run.status == "committed":
+        if run is not None and run.status == RunStatus.COMMITTED:
             mark_vetoed(context.conn, run.run_id)  # or the contract would not have let it be voided
         elif run is not None:
             supersede_run(context.conn, run.run_id)
         delete_inputs_artifacts(context.conn, day_id)
-        rewind_day(context.conn, day_id, "export")
+        rewind_day(context.conn, day_id, Step.EXPORT)
         put_artifact(context.conn, day_id, None, NAME, document)
         if row is not None and row.export_ok:
             details = {"run_hash": hex_of(run.run_hash) if run else None, "run_status": run.status if run else None}
