@@ -6,8 +6,8 @@ from bo_engine.errors import InvariantBroken
 from bo_engine.units import DayId
 from core.lottery.model import PoolDay
 from io_layer.lottery.stores.inputs import delete_day_inputs, select_day_inputs
-from io_layer.lottery.stores.pipeline import rewind_day
-from io_layer.lottery.stores.runs import select_live_run
+from io_layer.lottery.stores.pipeline import Step, rewind_day
+from io_layer.lottery.stores.runs import RunStatus, select_live_run
 from io_layer.lottery.stores.ticket_repair import delete_wrong_tickets, select_moved, select_ticket_ids
 from io_layer.lottery.stores.tickets import select_pool_totals, select_ticket_rows
 from io_layer.stores.audit import insert_audit
@@ -40,7 +40,7 @@ def rebuild_tickets(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
     wrong = [row for ticket_id, row in wanted.items() if stored.get(ticket_id, row) != row and ticket_id not in moved]
     extra = [ticket_id for ticket_id in stored_ids if ticket_id not in wanted]
     run = select_live_run(context.conn, day_id)
-    if (wrong or extra) and run is not None and run.status != "dry_run":
+    if (wrong or extra) and run is not None and run.status != RunStatus.DRY_RUN:
         raise InvariantBroken(
             "inputs_in_use",
             f"day {day_id} is {run.status} and its tickets are sealed, but {len(wrong)} differ from the chain and "
@@ -50,7 +50,7 @@ def rebuild_tickets(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
     with context.transaction():
         if wrong or extra:
             if select_day_inputs(context.conn, day_id) is not None:
-                rewind_day(context.conn, day_id, "export")
+                rewind_day(context.conn, day_id, Step.EXPORT)
                 delete_day_inputs(context.conn, day_id)
             delete_wrong_tickets(context.conn, [*(row.ticket.ticket_id for row in wrong), *extra])
         settle_overtaken(context.conn, final.number, rows)
