@@ -71,12 +71,12 @@ def deploy_contracts(plan: Plan, signer: CreationSigner, *, tell: Callable[[str]
     write_record(plan.path, plan.record)
     for place, (key, name) in enumerate(CREATIONS):
         tell(f"{name} ({place + 1} of {len(CREATIONS)})")
-        _create(plan, signer, key, name, plan.record.first_nonce + place, stop)
+        _create(plan, signer, key, name, nonce=plan.record.first_nonce + place, stop=stop)
     tell("all stand; waiting for finality")
     return _finish(plan, _wait_final(plan, stop))
 
 
-def _create(plan: Plan, signer: CreationSigner, key: str, name: str, nonce: int, stop: Stop) -> None:
+def _create(plan: Plan, signer: CreationSigner, key: str, name: str, *, nonce: int, stop: Stop) -> None:
     begun_s, sent_at_s = time.monotonic(), None
     while not _stands(plan, key, name):
         stop.check()
