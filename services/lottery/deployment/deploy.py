@@ -29,6 +29,7 @@ from io_layer.rpc.sender import (
 from services.deployment.checklist import Check, Checklist
 from services.lottery.deployment.checks.contracts import check_installation
 from services.lottery.deployment.checks.deployment import Installation, check_code
+from services.lottery.deployment.checks.surroundings import OthersLine
 from services.lottery.deployment.plan import FEE_ROOM, Plan
 from services.running.cancel import Stop
 from services.transactions.fee_bump import raised_fees, require_under_cap
@@ -37,7 +38,7 @@ WAIT_S: Final = 60
 _POLL_S: Final = 1
 _SEND_AGAIN_S: Final = 20
 #: Lines that only others can make hold; the deployment is done without them.
-LEFT_TO_OTHERS: Final = frozenset({"VRF balance", "VRF request", "VRF key hash", "charity", "SETTLER's ether", "USDT"})
+LEFT_TO_OTHERS: Final = frozenset(OthersLine)
 
 
 @dataclass(frozen=True, slots=True)
