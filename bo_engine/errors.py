@@ -5,7 +5,7 @@ and the way out. The command line prints them as one line and exits with ``exit_
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -67,10 +67,16 @@ class Halted(Stopped):
     exit_code = EXIT_FAILED
 
 
-INTERRUPTED: Final = Stopped("interrupted", "ended at once; nothing is half done, run the command again")
-OUT_OF_MEMORY: Final = EngineError(
-    "out_of_memory", "the memory that this process may use is full; give it more, nothing is half done"
-)
+def interrupted() -> Stopped:
+    """What a Ctrl-C means. A new error each time: a raised one carries its traceback and its context along."""
+    return Stopped("interrupted", "ended at once; nothing is half done, run the command again")
+
+
+def out_of_memory() -> EngineError:
+    """What a MemoryError means; new each time, as ``interrupted``."""
+    return EngineError(
+        "out_of_memory", "the memory that this process may use is full; give it more, nothing is half done"
+    )
 
 
 def require_input(holds: bool, code: str, message: str) -> None:

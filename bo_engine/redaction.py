@@ -19,16 +19,47 @@ _LONG: Final = 16
 _OWN_NODE: Final = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]+)?/?")
 _NUMBER_OR_HASH: Final = re.compile(r"-?[0-9]*|(?:0x)?[0-9a-f]*")
 
-_known: set[str] = set()
-_patterns: list[re.Pattern[str]] = []  # all, long ones only; none before the first secret
+
+class Redactor:
+    """The secrets that are known so far, and how to find them in a text."""
+
+    def __init__(self) -> None:
+        self._known: frozenset[str] = frozenset()
+        # For any text, and for one that is a number or a hash. None before the first secret: most texts pass fast.
+        self._patterns: tuple[re.Pattern[str], re.Pattern[str]] | None = None
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every part that is blotted, to go back to with ``reset``."""
+        return self._known
+
+    def know(self, secrets: Iterable[str]) -> None:
+        """From now on blot these texts and each telling part of them."""
+        new = {part for secret in secrets for part in parts_of(secret)} - self._known
+        if new:
+            self.reset(self._known | new)
+
+    def reset(self, known: frozenset[str]) -> None:
+        """Know these parts and no others. Only a test ever takes some away: a process forgets no secret."""
+        self._known = known
+        long = [part for part in known if len(part) >= _LONG]
+        self._patterns = (_pattern(known), _pattern(long)) if known else None
+
+    def blot(self, text: str) -> str:
+        """As the function ``blot``."""
+        if self._patterns is None:
+            return text
+        every, long = self._patterns
+        return (long if _NUMBER_OR_HASH.fullmatch(text) else every).sub("***", text)
+
+
+#: A process has one log and one terminal, so one instance is right: whoever learns a secret protects every sink.
+REDACTOR: Final = Redactor()
 
 
 def know_secrets(secrets: Iterable[str]) -> None:
     """From now on no sink of this process shows these texts or a telling part of them."""
-    new = {part for secret in secrets for part in parts_of(secret)} - _known
-    if new:
-        _known.update(new)
-        _patterns[:] = [_pattern(_known), _pattern(part for part in _known if len(part) >= _LONG)]
+    REDACTOR.know(secrets)
 
 
 def blot(text: str) -> str:
@@ -37,10 +68,7 @@ def blot(text: str) -> str:
     A short secret counts only where it stands by itself, and never inside an amount, an address or a hash: a password
     of six digits must not change what a machine reads.
     """
-    if not _patterns:
-        return text
-    every, long = _patterns
-    return (long if _NUMBER_OR_HASH.fullmatch(text) else every).sub("***", text)
+    return REDACTOR.blot(text)
 
 
 def _pattern(parts: Iterable[str]) -> re.Pattern[str]:

@@ -15,9 +15,6 @@ from typing import Any, Final
 from bo_engine.errors import Unavailable
 from local_world import guard
 
-# Children of this very process must be reaped, or they stay behind as zombies.
-_CHILDREN: Final[dict[str, "subprocess.Popen[bytes]"]] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -44,6 +41,28 @@ class Started:
     def document(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)
+
+
+class _Children:
+    """The children of this very process: they must be reaped, or they stay behind as zombies."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, subprocess.Popen[bytes]] = {}
+
+    def add(self, process: Started, child: "subprocess.Popen[bytes]") -> None:
+        self._by_key[process.key] = child
+
+    def reap(self, process: Started) -> None:
+        """Take its exit status if it is ours and has ended."""
+        child = self._by_key.get(process.key)
+        if child is not None:
+            child.poll()
+
+    def forget(self, process: Started) -> None:
+        self._by_key.pop(process.key, None)
+
+
+_CHILDREN: Final = _Children()  # one: the kernel keeps one set of children for a process
 
 
 def start(
@@ -73,7 +92,7 @@ def start(
             extra_groups=[] if account else None,
         )
     process = Started(name, child.pid, start_time_of(child.pid) or "", stop_signal)
-    _CHILDREN[process.key] = child
+    _CHILDREN.add(process, child)
     guard.watch_process(process.key, process.document())
     return process
 
@@ -100,9 +119,7 @@ def start_time_of(pid: int) -> str | None:
 
 def is_running(process: Started) -> bool:
     """Whether that very process still runs."""
-    child = _CHILDREN.get(process.key)
-    if child is not None:
-        child.poll()
+    _CHILDREN.reap(process)
     return start_time_of(process.pid) == process.started
 
 
@@ -112,7 +129,7 @@ def end(process: Started, *, wait_s: float = 10.0) -> None:
     if not wait_until_ended(process, wait_s):
         send(process, signal.SIGKILL)
         wait_until_ended(process, wait_s)
-    _CHILDREN.pop(process.key, None)
+    _CHILDREN.forget(process)
     guard.forget(process.key)
 
 

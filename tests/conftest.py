@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bo_engine import redaction as blots
+from bo_engine.redaction import REDACTOR
 from tests.support.kill_summary import pytest_terminal_summary  # noqa: F401 - a hook of pytest
 from tests.support.played_world import PlayedWorld, opened_sold_world
 
@@ -26,11 +26,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _forgotten_secrets() -> Iterator[None]:
     """A process knows its secrets for good; a test's must not blot what the next one reads."""
-    known, patterns = set(blots._known), list(blots._patterns)
+    known = REDACTOR.known
     yield
-    blots._known.clear()
-    blots._known.update(known)
-    blots._patterns[:] = patterns
+    if REDACTOR.known != known:
+        REDACTOR.reset(known)
 
 
 @pytest.fixture(scope="session")

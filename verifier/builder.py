@@ -56,8 +56,9 @@ def build_files(sources: Sources, lies: Lies) -> dict[str, bytes]:
     inputs = inputs_of(stage, head, ruleset_json, sold, sources.opening)
     as_drawn = {**inputs, "ruleset": rules}
     pools = _pool_results(stage, as_drawn, stage("splits", tickets.splits_of(sold, rules)), sources.seeds)
-    affiliates = _affiliates(stage, head, sold, rules, sources.rates, sum(pool["split"]["fee"] for pool in pools))
-    result = _result(stage, head, sold, pools, affiliates, stage("seeds", sources.seeds))
+    fee = sum(pool["split"]["fee"] for pool in pools)
+    affiliates = _affiliates(stage, head, sold, rules, known_rates=sources.rates, fee=fee)
+    result = _result(stage, head, sold, pools, affiliates=affiliates, seeds=stage("seeds", sources.seeds))
     dumps = {
         "winners_merkle.json": stage("winners_merkle", dump_of(head, "prize_vault", result["payouts"])),
         "affiliate_merkle.json": stage(
@@ -139,6 +140,7 @@ def _affiliates(
     head: Mapping[str, Any],
     sold: Sequence[Mapping[str, Any]],
     rules: Mapping[str, Any],
+    *,
     known_rates: Mapping[str, int],
     fee: int,
 ) -> dict[str, Any]:
@@ -167,6 +169,7 @@ def _result(
     head: Mapping[str, Any],
     sold: Sequence[Mapping[str, Any]],
     pools: list[dict[str, Any]],
+    *,
     affiliates: Mapping[str, Any],
     seeds: Mapping[str, Any] | None,
 ) -> dict[str, Any]:

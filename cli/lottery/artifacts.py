@@ -39,14 +39,16 @@ def check(day: OneDay, json: JsonOption = False) -> int:
 
     Each is ok, missing, changed (on disk) or changed in the database. Reads only; exit 1 if a file is not ok.
     """
-    from services.lottery.settlement.files.artifacts import artifact_states
+    from services.lottery.settlement.files.artifacts import CopyState, artifact_states
     from services.lottery.settlement.files.compare_files import stored_states
 
     with opened_lottery(for_display=True) as context:
-        states = dict(artifact_states(context.conn, context.artifacts_dir, parse_day(day)))
-        states |= stored_states(context, parse_day(day))
+        copies = dict(artifact_states(context.conn, context.artifacts_dir, parse_day(day)))
+        changed = stored_states(context, parse_day(day))
+    states = {**copies, **changed}
     if json:
         print_json({"day_id": day, "files": states})
     else:
         print_facts(f"Files of day {day}", states or {"files": "none stored"})
-    return EXIT_DONE if all(state == "ok" for state in states.values()) else EXIT_FAILED
+    is_good = not changed and all(copy is CopyState.OK for copy in copies.values())
+    return EXIT_DONE if is_good else EXIT_FAILED

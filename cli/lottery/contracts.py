@@ -26,6 +26,7 @@ OptionalFile = Annotated[
 @app.command()
 def deploy(
     file: FileArgument,
+    *,
     keystore_file: Annotated[
         Path | None, typer.Option("--keystore-file", help="Encrypted key of the deployer.", metavar="FILE")
     ] = None,
@@ -56,7 +57,7 @@ def deploy(
     terms = read_terms(file)
     key = find_deployer(is_local=settings.is_local, keystore=keystore_file, key_file=key_file)
     with held_terms(file):
-        plan = plan_deployment(settings, file, terms, key.address, first_nonce)
+        plan = plan_deployment(settings, file, terms, deployer=key.address, first_nonce=first_nonce)
         if dry_run or not json:
             _print_plan(plan.document(), json)
         if dry_run:

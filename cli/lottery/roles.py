@@ -49,6 +49,7 @@ Finish = Annotated[bool, _option("--finish", None, _GAME, "Send what is left, on
 
 
 def roles(
+    *,
     name: Name = None,
     cancel_naming: CancelNaming = None,
     remove: Remove = None,

@@ -92,6 +92,7 @@ def resume(
     day: DayOption = None,
     job: JobName = None,
     all_jobs: AllJobs = False,
+    *,
     chain: Annotated[
         bool, typer.Option("--chain", help="Take the chain as it is, after `final_block_changed` or `cursor_ahead`.")
     ] = False,

@@ -38,7 +38,7 @@ def write_artifact(
     folder = day_folder(artifacts_dir, day_id)
     try:
         with _open_folder(folder, day_id) as folder_fd:
-            return _write(folder_fd, folder, day_id, name, chunks, force)
+            return _write(folder_fd, folder, day_id, name, chunks, force=force)
     except OSError as error:
         _raise_for(error, folder)
 
@@ -133,7 +133,7 @@ def _require_own(fd: int, folder: Path) -> None:
         )
 
 
-def _write(folder_fd: int, folder: Path, day_id: DayId, name: str, chunks: Iterable[bytes], force: bool) -> Hash32:
+def _write(folder_fd: int, folder: Path, day_id: DayId, name: str, chunks: Iterable[bytes], *, force: bool) -> Hash32:
     _remove_leftovers(folder_fd, name)
     temp = f"{_TEMP_PREFIX}{os.getpid()}-{name}"
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644, dir_fd=folder_fd)

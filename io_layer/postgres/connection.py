@@ -100,7 +100,14 @@ def connect(
     Raises: UsageError ``bad_database_url``, ``database_refused``, ``postgres_too_old``, ``schema_outdated``,
     ``engine_outdated``; Unavailable ``database_unreachable``, ``database_busy``.
     """
-    conn = _open(url, application_name, lock_timeout_ms, statement_timeout_ms, idle_timeout_ms, connect_timeout_s)
+    conn = _open(
+        url,
+        application_name,
+        lock_timeout_ms=lock_timeout_ms,
+        statement_timeout_ms=statement_timeout_ms,
+        idle_timeout_ms=idle_timeout_ms,
+        connect_timeout_s=connect_timeout_s,
+    )
     try:
         check_server_version(conn)
         if check_version:
@@ -121,7 +128,13 @@ def check_server_version(conn: Conn) -> None:
 
 
 def _open(
-    url: str, name: str, lock_timeout_ms: int, statement_timeout_ms: int, idle_timeout_ms: int, connect_timeout_s: int
+    url: str,
+    name: str,
+    *,
+    lock_timeout_ms: int,
+    statement_timeout_ms: int,
+    idle_timeout_ms: int,
+    connect_timeout_s: int,
 ) -> EngineConnection:
     try:
         given = conninfo_to_dict(url)

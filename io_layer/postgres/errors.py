@@ -1,25 +1,37 @@
 """What PostgreSQL's errors mean to an operator. No message repeats a URL, a password or a row's values."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 import psycopg
 
 from bo_engine.errors import EngineError, InvalidInput, InvariantBroken, Unavailable, UsageError
 
-REFUSED_BY_TRIGGER = "BO001"  # raised by refuse() in the migrations; the constraint name is our code
+REFUSED_BY_TRIGGER: Final = "BO001"  # raised by refuse() in the migrations; the constraint name is our code
 
-_BUSY = {
-    "40001": ("database_conflict", "two transactions touched the same rows at the same time"),
-    "40P01": ("database_conflict", "two transactions waited for each other"),
-    "55P03": ("database_locked", "another session holds a lock that this command needs"),
-    "57014": ("database_timeout", "a statement took longer than its time limit"),
-    "25P02": ("database_conflict", "the transaction had already failed"),
-    "25P03": ("database_timeout", "the session was idle in a transaction for too long"),
-    "25P04": ("database_timeout", "a transaction took longer than its time limit"),
-    "25006": ("database_read_only", "the database accepts no writes now (a standby, or set to read-only)"),
-    "53100": ("database_full", "the disk of the database is full"),
-    "53200": ("database_full", "the database is out of memory"),
-    "53300": ("database_busy", "the database accepts no more connections"),
-}
-_REFUSED_LOGIN = ("authentication failed", "no password supplied", 'role "', 'database "', "no pg_hba.conf entry")
+_BUSY: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "40001": ("database_conflict", "two transactions touched the same rows at the same time"),
+        "40P01": ("database_conflict", "two transactions waited for each other"),
+        "55P03": ("database_locked", "another session holds a lock that this command needs"),
+        "57014": ("database_timeout", "a statement took longer than its time limit"),
+        "25P02": ("database_conflict", "the transaction had already failed"),
+        "25P03": ("database_timeout", "the session was idle in a transaction for too long"),
+        "25P04": ("database_timeout", "a transaction took longer than its time limit"),
+        "25006": ("database_read_only", "the database accepts no writes now (a standby, or set to read-only)"),
+        "53100": ("database_full", "the disk of the database is full"),
+        "53200": ("database_full", "the database is out of memory"),
+        "53300": ("database_busy", "the database accepts no more connections"),
+    }
+)
+_REFUSED_LOGIN: Final = (
+    "authentication failed",
+    "no password supplied",
+    'role "',
+    'database "',
+    "no pg_hba.conf entry",
+)
 
 
 def translate(error: psycopg.Error) -> EngineError:

@@ -32,6 +32,7 @@ NameOption = Annotated[str | None, typer.Option("--name", help="Name of the worl
 @dev.command()
 def up(
     name: Annotated[str, typer.Option("--name", help="Name of the new world.", metavar="NAME")] = "dev",
+    *,
     number_max: Annotated[int, typer.Option(help="Tips have numbers from 1 to this one.", min=6, max=49)] = 38,
     first_day: Annotated[
         int | None,

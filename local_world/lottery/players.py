@@ -99,10 +99,11 @@ def make_orders(
         # Direct purchases have no vouchers, so the odd ways come after the orders that have some.
         odd = place - _VOUCHER_ORDERS - 1
         way = odd_ways[odd] if 0 <= odd < len(odd_ways) else Way.RELAYED
-        orders.append(_order(rng, buyer, pool_id, paid, vouchers, number_max, way))
+        orders.append(_order(rng, buyer, pool_id, paid=paid, vouchers=vouchers, number_max=number_max, way=way))
     while sum(order.tip_count for order in orders) < min_tips:
         pool_id = rng.choices(POOL_IDS, _POOL_WEIGHTS)[0]
-        orders.append(_order(rng, rng.choice(buyers), pool_id, rng.choice(_PAID_TIPS), 0, number_max, Way.RELAYED))
+        buyer, paid = rng.choice(buyers), rng.choice(_PAID_TIPS)
+        orders.append(_order(rng, buyer, pool_id, paid=paid, vouchers=0, number_max=number_max, way=Way.RELAYED))
     rng.shuffle(orders)
     return orders
 
@@ -117,7 +118,7 @@ def make_tips(rng: random.Random, count: int, number_max: int) -> bytes:
 
 
 def _order(
-    rng: random.Random, buyer: Person, pool_id: PoolId, paid: int, vouchers: int, number_max: int, way: Way
+    rng: random.Random, buyer: Person, pool_id: PoolId, *, paid: int, vouchers: int, number_max: int, way: Way
 ) -> Order:
     tips = make_tips(rng, paid + bonus_tips(paid) + vouchers, number_max)
     return Order(buyer=buyer, pool_id=pool_id, paid_tips=paid, voucher_tips=vouchers, tips=tips, way=way)

@@ -17,11 +17,11 @@ from bo_engine.errors import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_LATER,
-    INTERRUPTED,
-    OUT_OF_MEMORY,
     EngineError,
     InvariantBroken,
     Unavailable,
+    interrupted,
+    out_of_memory,
 )
 from bo_engine.log import get_logger
 from bo_engine.settings import Settings
@@ -161,12 +161,12 @@ def look_at_job(
 
 def ended_by(error: BaseException, took_ms: int) -> Ended:
     """How a run ends that this error ends."""
+    if isinstance(error, KeyboardInterrupt):
+        error = interrupted()
+    elif isinstance(error, MemoryError):
+        error = out_of_memory()
     if isinstance(error, EngineError):
         return Ended(error.exit_code, error.code, error.message, {}, took_ms)
-    if isinstance(error, KeyboardInterrupt):
-        return Ended(EXIT_LATER, INTERRUPTED.code, INTERRUPTED.message, {}, took_ms)
-    if isinstance(error, MemoryError):
-        return Ended(EXIT_FAILED, OUT_OF_MEMORY.code, OUT_OF_MEMORY.message, {}, took_ms)
     return Ended(EXIT_FAILED, "unexpected_error", f"{type(error).__name__}, a bug of the engine", {}, took_ms)
 
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bo_engine import redaction as blots
-from bo_engine.redaction import blot, each_text, know_secrets, plain, told
+from bo_engine.redaction import REDACTOR, blot, each_text, know_secrets, plain, told
 
 KEY = "0x" + "5a" * 32
 DATABASE = "postgresql://bo_settle:p%40ss-word-1@localhost:5432/bo_engine"
@@ -32,10 +31,9 @@ LEAKS = [
 
 
 @pytest.fixture(autouse=True)
-def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+def _known(_forgotten_secrets: None) -> None:
     # What is learned here is forgotten with the test: other tests print these words.
-    monkeypatch.setattr(blots, "_known", set())
-    monkeypatch.setattr(blots, "_patterns", [])
+    REDACTOR.reset(frozenset())
     know_secrets((KEY, DATABASE, RPC))
 
 

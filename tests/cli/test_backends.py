@@ -63,7 +63,7 @@ def run(folder: Path, module: str, source: str, *arguments: str) -> subprocess.C
     ],
 )
 def test_a_wrong_or_missing_library_ends_the_command_at_once(
-    tmp_path: Path, module: str, source: str, command: str, code: str, says: str
+    tmp_path: Path, module: str, source: str, command: str, *, code: str, says: str
 ) -> None:
     done = run(tmp_path, module, source, *command.split(), "--json")
     assert done.returncode == EXIT_FAILED, done.stderr

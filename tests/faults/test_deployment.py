@@ -212,7 +212,7 @@ def test_other_code_that_one_endpoint_alone_shows_ends_nothing_for_good(deployin
     settings, wallet = Settings(deploying.played.env), parse_wallet(deploying.deployer.address)
     terms = read_terms(deploying.file)
     signer = CreationSigner(deploying.deployer, chain_id=terms.chain_id)
-    plan = plan_deployment(settings, deploying.file, terms, wallet, None)
+    plan = plan_deployment(settings, deploying.file, terms, deployer=wallet, first_nonce=None)
     deploying.played.world.proxy.set_rules(Rule("says", "eth_getCode", calls=1, args={"value": "0x6001"}))
     with pytest.raises(Unavailable) as refusal:
         deploy_contracts(plan, signer, tell=lambda _: None, stop=Stop())

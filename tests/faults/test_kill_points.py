@@ -91,7 +91,7 @@ def test_the_harness_kills_the_command_as_cron_would_start_it(played: PlayedWorl
 @pytest.mark.parametrize("flavour", KILLS)
 @pytest.mark.parametrize("stretch", STRETCHES)
 def test_a_run_killed_at_every_boundary_is_finished_by_the_next_ticks(
-    stretch: str, flavour: str, shard: int, runner: Runner, played: PlayedWorld, record_property: Record
+    stretch: str, flavour: str, shard: int, *, runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:
     with opened_trial(stretch, runner, played) as trial:
         for boundary in trial.boundaries[shard::4]:
@@ -104,7 +104,7 @@ def test_a_run_killed_at_every_boundary_is_finished_by_the_next_ticks(
 @pytest.mark.parametrize("flavour", ENDINGS)
 @pytest.mark.parametrize("stretch", STRETCHES)
 def test_a_run_asked_to_end_at_every_boundary_ends_tidily_and_is_finished_by_the_next_ticks(
-    stretch: str, flavour: str, shard: int, runner: Runner, played: PlayedWorld, record_property: Record
+    stretch: str, flavour: str, shard: int, *, runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:
     with opened_trial(stretch, runner, played) as trial:
         for boundary in trial.boundaries[shard::4]:

@@ -286,7 +286,7 @@ def test_a_job_ended_at_sampled_boundaries_is_finished_by_the_next_ticks(
 @pytest.mark.parametrize("flavour", [*KILLS, *ENDINGS])
 @pytest.mark.parametrize("stretch", STRETCHES)
 def test_a_job_ended_at_every_boundary_is_finished_by_the_next_ticks(
-    stretch: str, flavour: str, shard: int, runner: Runner, played: PlayedWorld, record_property: Record
+    stretch: str, flavour: str, shard: int, *, runner: Runner, played: PlayedWorld, record_property: Record
 ) -> None:
     with opened_trial(stretch, runner, played, STRETCHES[stretch](played)) as trial:
         for boundary in trial.boundaries[shard::3]:

@@ -125,7 +125,7 @@ CURSOR_MOVES = {
 
 
 def move_cursor_before(
-    patch: pytest.MonkeyPatch, played: PlayedWorld, module: ModuleType, function: str, name: str, move: str
+    patch: pytest.MonkeyPatch, played: PlayedWorld, module: ModuleType, function: str, *, name: str, move: str
 ) -> None:
     """Another session moves a cursor (``CURSOR_MOVES``), just before the module calls one of its functions."""
     called = getattr(module, function)

@@ -116,7 +116,7 @@ def selftest_files(
         referred=referred,
         seeds=seeds,
     )
-    files = _six_files(ruleset, tickets, opening, result, referred, deployment)
+    files = _six_files(ruleset, tickets, opening, result=result, referred=referred, deployment=deployment)
     return result, with_sums(files, day, deployment)
 
 
@@ -135,6 +135,7 @@ def _six_files(
     ruleset: Ruleset,
     tickets: list[Ticket],
     opening: tuple[PoolState, ...],
+    *,
     result: DayResult,
     referred: tuple[ReferredStake, ...],
     deployment: Deployment,

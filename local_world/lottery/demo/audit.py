@@ -85,6 +85,7 @@ def check_purses(
     view: ChainView,
     people: Mapping[Wallet, Person],
     minted: Mapping[Wallet, int],
+    *,
     sales: Iterable[Sale],
     book: ClaimBook,
     voided: VoidedDay,

@@ -379,7 +379,9 @@ class Demo:
             checks += check_sequence(self._view, self._days, voided)
             checks += check_pots(self._conn, self._days[-1])
             checks += check_intents(self._conn, self._sales)
-            checks += check_purses(self._view, people, self._bank.minted, self._sales, self._book, voided)
+            checks += check_purses(
+                self._view, people, self._bank.minted, sales=self._sales, book=self._book, voided=voided
+            )
             once = self._recovered == self._adopted == 1
             checks.append(Check("the purchase that the App lost is recovered, the direct one adopted", once))
             checks += verified

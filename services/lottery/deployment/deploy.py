@@ -29,6 +29,7 @@ from io_layer.rpc.sender import (
 from services.deployment.checklist import Check, Checklist, Verdict
 from services.lottery.deployment.checks.contracts import check_installation
 from services.lottery.deployment.checks.deployment import Installation, check_code
+from services.lottery.deployment.checks.surroundings import OthersLine
 from services.lottery.deployment.plan import FEE_ROOM, Plan
 from services.running.cancel import Stop
 from services.transactions.fee_bump import raised_fees, require_under_cap
@@ -37,7 +38,7 @@ WAIT_S: Final = 60
 _POLL_S: Final = 1
 _SEND_AGAIN_S: Final = 20
 #: Lines that only others can make hold; the deployment is done without them.
-LEFT_TO_OTHERS: Final = frozenset({"VRF balance", "VRF request", "VRF key hash", "charity", "SETTLER's ether", "USDT"})
+LEFT_TO_OTHERS: Final = frozenset(OthersLine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,12 @@ def deploy_contracts(plan: Plan, signer: CreationSigner, *, tell: Callable[[str]
     write_record(plan.path, plan.record)
     for place, (key, name) in enumerate(CREATIONS):
         tell(f"{name} ({place + 1} of {len(CREATIONS)})")
-        _create(plan, signer, key, name, plan.record.first_nonce + place, stop)
+        _create(plan, signer, key, name, nonce=plan.record.first_nonce + place, stop=stop)
     tell("all stand; waiting for finality")
     return _finish(plan, _wait_final(plan, stop))
 
 
-def _create(plan: Plan, signer: CreationSigner, key: str, name: str, nonce: int, stop: Stop) -> None:
+def _create(plan: Plan, signer: CreationSigner, key: str, name: str, *, nonce: int, stop: Stop) -> None:
     begun_s, sent_at_s = time.monotonic(), None
     while not _stands(plan, key, name):
         stop.check()

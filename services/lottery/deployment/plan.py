@@ -83,7 +83,7 @@ class Plan:
 
 
 def plan_deployment(
-    settings: Settings, terms_path: Path, terms: DeployTerms, deployer: Wallet, first_nonce: int | None
+    settings: Settings, terms_path: Path, terms: DeployTerms, *, deployer: Wallet, first_nonce: int | None
 ) -> Plan:
     """Look at everything; nothing is written or signed. Lines that do not hold are in ``lines``.
 
@@ -102,7 +102,7 @@ def plan_deployment(
     path = record_path(terms_path)
     found = read_record(path)
     if found is not None:
-        _require_same(chain, found, path, terms, deployer, first_nonce)
+        _require_same(chain, found, path, terms, deployer=deployer, first_nonce=first_nonce)
     record = found or _new_record(chain, block, terms, deployer, first_nonce)
     at = creation_addresses(record.deployer, record.first_nonce)
     creations = _creations(terms, at)
@@ -144,7 +144,7 @@ def _code_hash(terms: DeployTerms, deployer: Wallet, first_nonce: int) -> Hash32
 
 
 def _require_same(
-    chain: ChainReader, found: Record, path: Path, terms: DeployTerms, deployer: Wallet, first_nonce: int | None
+    chain: ChainReader, found: Record, path: Path, terms: DeployTerms, *, deployer: Wallet, first_nonce: int | None
 ) -> None:
     before, now = (
         {f"{table}.{name}": value for table in ("roles", "game", "money", "vrf") for name, value in of[table].items()}

@@ -1,6 +1,6 @@
 """Shows where a day stands, who holds it, what both endpoints say, and the next safe action."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,9 +17,9 @@ from io_layer.stores.leases import select_lease
 from services.lottery.context import EMPTY_STATE, LotteryContext, lottery_of
 from services.lottery.policy import JOB
 from services.lottery.settlement.day import Opened
-from services.lottery.settlement.files.artifacts import artifact_states
-from services.lottery.settlement.files.compare_files import CHANGED, computed_run, files_way_out, stored_states
-from services.lottery.settlement.gates.ticket_check import NO_DIFFERENCE, first_difference
+from services.lottery.settlement.files.artifacts import CopyState, artifact_states
+from services.lottery.settlement.files.compare_files import ROWS, computed_run, files_way_out, stored_states
+from services.lottery.settlement.gates.ticket_check import first_difference
 from services.lottery.settlement.steps.approve_day import way_out
 from services.running.cancel import Stop
 from services.running.context import run_context
@@ -34,6 +34,36 @@ class Seen:
     failure: EngineError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _OnChain:
+    """The day on the chain, and whether our tickets are those."""
+
+    status: int  # of its record
+    is_closed: bool
+    tickets_here: int
+    tickets_there: int
+    difference: str | None  # of the first ticket that differs; None also when the tickets were not compared
+
+    def facts(self) -> dict[str, Any]:
+        """For people."""
+        found = {
+            "closed": self.is_closed,
+            "on_chain": ON_CHAIN[self.status],
+            "tickets": f"{self.tickets_here} here, {self.tickets_there} on the chain",
+        }
+        return found if self.difference is None else {**found, "first_difference": self.difference}
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What decides the next action."""
+
+    row: PipelineDay | None
+    copies: Mapping[str, CopyState]  # on the disk, of each stored file
+    changed: Mapping[str, str]  # what of the stored files and rows is not as it must be
+    on_chain: _OnChain | None  # None: it could not be read
+
+
 def doctor(settings: Settings, day_id: DayId, *, report: Callable[[str], None], cancel: Stop) -> Seen:
     """Look at a day. Writes nothing; what the chain does not tell is said, and the rest is shown all the same.
 
@@ -41,15 +71,18 @@ def doctor(settings: Settings, day_id: DayId, *, report: Callable[[str], None], 
     """
     with connect(settings.database_url, application_name="bo-engine") as conn:
         row = select_day(conn, day_id)
-        states = dict(artifact_states(conn, settings.artifacts_dir, day_id))
-        seen = Seen(_stored(conn, row, states, day_id))
+        copies = dict(artifact_states(conn, settings.artifacts_dir, day_id))
+        seen = Seen(_stored(conn, row, copies, day_id))
         try:
             context = lottery_of(run_context(settings, conn, report=report, cancel=cancel, for_display=True))
             seen.facts.update(_endpoints(context))
-            seen.facts.update(_chain(context, day_id, is_halted=row is not None and row.status == DayStatus.HALTED))
-            states |= stored_states(context, day_id)
-            seen.facts["files"] = _files(states)
-            seen.facts["next"] = _next(context, row, states, seen.facts, day_id)
+            answer = _look_at_chain(context, day_id, is_halted=row is not None and row.status == DayStatus.HALTED)
+            on_chain = answer if isinstance(answer, _OnChain) else None
+            seen.facts.update(on_chain.facts() if on_chain else {"on_chain": str(answer)})
+            changed = stored_states(context, day_id)
+            seen.facts["files"] = _files({**copies, **changed})
+            found = _Found(row, copies, changed, on_chain)
+            seen.facts["next"] = _next(context, found, day_id)
             seen.warnings = context.chain.warnings
         except Stopped:
             raise
@@ -61,7 +94,7 @@ def doctor(settings: Settings, day_id: DayId, *, report: Callable[[str], None], 
     return seen
 
 
-def _stored(conn: Conn, row: PipelineDay | None, states: dict[str, str], day_id: DayId) -> dict[str, Any]:
+def _stored(conn: Conn, row: PipelineDay | None, copies: Mapping[str, CopyState], day_id: DayId) -> dict[str, Any]:
     lease, run = select_lease(conn, JOB), select_live_run(conn, day_id)
     return {
         "day_id": day_id,
@@ -70,12 +103,12 @@ def _stored(conn: Conn, row: PipelineDay | None, states: dict[str, str], day_id:
         "steps_done": _steps(row),
         "lease": lease.holder if lease and lease.holder and not lease.is_expired else "free",
         "run": f"{run.status} {hex_of(run.run_hash)}" if run else None,
-        "files": _files(states),
+        "files": _files(copies),
         "seeds": _seeds(conn, day_id),
     }
 
 
-def _files(states: dict[str, str]) -> str | None:
+def _files(states: Mapping[str, str]) -> str | None:
     return ", ".join(f"{name} {state}" for name, state in states.items()) or None
 
 
@@ -104,53 +137,55 @@ def _endpoints(context: LotteryContext) -> dict[str, str]:
     return views
 
 
-def _chain(context: LotteryContext, day_id: DayId, *, is_halted: bool) -> dict[str, Any]:
+def _look_at_chain(context: LotteryContext, day_id: DayId, *, is_halted: bool) -> _OnChain | EngineError:
+    """The day on the chain, or why that cannot be read."""
     try:
         block = context.chain.read_final_block()
         facts = context.game.read_day(block, day_id)
         ours = select_pool_totals(context.conn, day_id)
-        found: dict[str, Any] = {
-            "closed": block.timestamp_s >= day_end(day_id),
-            "on_chain": ON_CHAIN[facts.record.status],
-            "tickets": f"{sum(pool.ticket_count for pool in ours)} here, {facts.ticket_count} on the chain",
-        }
+        difference = None
         # Equal totals prove nothing about a single row; a day that is HALTED is worth reading ticket by ticket.
         if ours != facts.pools or is_halted:
             opened = Opened(facts, context.ruleset_of(facts), (EMPTY_STATE,) * 5)
             difference = first_difference(context, opened)
-            if difference != NO_DIFFERENCE:
-                found["first_difference"] = difference
-        return found
+        return _OnChain(
+            status=facts.record.status,
+            is_closed=block.timestamp_s >= day_end(day_id),
+            tickets_here=sum(pool.ticket_count for pool in ours),
+            tickets_there=facts.ticket_count,
+            difference=difference,
+        )
     except EngineError as error:
-        return {"on_chain": str(error)}
+        return error
 
 
-def _next(
-    context: LotteryContext, row: PipelineDay | None, states: dict[str, str], facts: dict[str, Any], day_id: DayId
-) -> str:
+def _next(context: LotteryContext, found: _Found, day_id: DayId) -> str:
+    row, on_chain = found.row, found.on_chain
+    differs = on_chain is not None and on_chain.difference is not None
     if day_id < context.game.first_day:
         return f"nothing: the day lies before the contract's first day {context.game.first_day}"
     run = computed_run(context.conn, day_id)
-    if run is not None and any(name == "rows" or state.startswith(CHANGED) for name, state in states.items()):
+    if run is not None and found.changed:
         if row is not None and row.status not in (DayStatus.HALTED, DayStatus.DONE):
             return "`bo-engine settle`: it halts the day, because its rows or files were changed in the database"
-        return f"find out who changed the database; then {way_out(run) if 'rows' in states else files_way_out(run)}"
-    if any(state != "ok" for state in states.values()):
+        way = way_out(run) if ROWS in found.changed else files_way_out(run)
+        return f"find out who changed the database; then {way}"
+    if any(copy is not CopyState.OK for copy in found.copies.values()):
         return f"find out who changed the files; then `bo-engine artifacts restore --day {day_id}`"
     if row is not None and row.status == DayStatus.DONE:
         return "nothing: the day is settled"
     if row is not None and row.status == DayStatus.VOIDED:
         return "nothing: the day is voided; `refund(buyer, nonces)` pays its stakes back, without a proof"
-    if row is not None and row.status == DayStatus.HALTED and "first_difference" in facts:
+    if row is not None and row.status == DayStatus.HALTED and differs:
         return f"`bo-engine db rebuild-tickets --day {day_id}`, then `bo-engine resume --day {day_id} --by NAME`"
     if row is not None and row.status == DayStatus.HALTED:
         return f"look at the reason; then `bo-engine resume --day {day_id} --by NAME`"
-    if facts.get("on_chain") == ON_CHAIN[VOIDED]:
+    if on_chain is not None and on_chain.status == VOIDED:
         return "`bo-engine settle`: it notes the void"
-    if facts.get("closed") is False:
+    if on_chain is not None and not on_chain.is_closed:
         return "wait: the day is not closed"
     if context.chain.warnings:
         return "repair the endpoint that does not answer, or name another one in the settings: money needs both"
-    if "first_difference" in facts:
+    if differs:
         return f"`bo-engine recover-intents`, or `bo-engine db rebuild-tickets --day {day_id}`"
     return "`bo-engine refresh-seeds`, then `bo-engine settle`"

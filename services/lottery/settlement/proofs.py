@@ -52,8 +52,10 @@ def make_proofs(conn: Conn, deployment: Deployment, day_id: DayId, wallet: Walle
     run = select_live_run(conn, day_id)
     if run is None:
         raise InvalidInput("no_run", f"day {day_id} is not computed yet: there is nothing to prove")
-    winner = _proof(conn, run, "winner", winner_domain(deployment), deployment.prize_vault, wallet)
-    affiliate = _proof(conn, run, "affiliate", affiliate_domain(deployment), deployment.affiliate_vault, wallet)
+    winner = _proof(conn, run, "winner", wallet, domain=winner_domain(deployment), vault=deployment.prize_vault)
+    affiliate = _proof(
+        conn, run, "affiliate", wallet, domain=affiliate_domain(deployment), vault=deployment.affiliate_vault
+    )
     if winner is None and affiliate is None:
         raise InvalidInput("no_leaf", f"{wallet} has no payout on day {day_id}, neither as winner nor as affiliate")
     return {
@@ -66,7 +68,7 @@ def make_proofs(conn: Conn, deployment: Deployment, day_id: DayId, wallet: Walle
     }
 
 
-def _proof(conn: Conn, run: Run, kind: Kind, domain: Hash32, vault: Wallet, wallet: Wallet) -> Proof | None:
+def _proof(conn: Conn, run: Run, kind: Kind, wallet: Wallet, *, domain: Hash32, vault: Wallet) -> Proof | None:
     amount = select_payout(conn, run.run_id, wallet, kind)
     if amount is None:
         return None

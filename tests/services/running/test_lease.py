@@ -104,7 +104,7 @@ def test_the_lease_of_a_dead_process_is_taken_over_at_once(played: PlayedWorld) 
     ],
 )
 def test_who_holds_the_lease_decides(
-    played: PlayedWorld, host: str, pid: int, late: int, seconds: int, is_held: bool
+    played: PlayedWorld, *, host: str, pid: int, late: int, seconds: int, is_held: bool
 ) -> None:
     hold_as(played, host=host, pid=pid, pid_started=process_started(os.getpid()) + late, seconds=seconds)
     if not is_held:

@@ -218,11 +218,13 @@ def check_terms(lines: Checklist, here: Installation, rulesets: Mapping[Hash32, 
 def check_money(lines: Checklist, here: Installation) -> None:
     """Receivers, heir and voucher cap."""
     terms = here.terms
-    for name, getter in (("fee receiver", "feeReceiver"), ("gas safe", "gasSafe")):
+    for name, getter, subject, wanted in (
+        ("fee receiver", "feeReceiver", "fee-receiver", terms and terms.money.fee_receiver),
+        ("gas safe", "gasSafe", "gas-safe", terms and terms.money.gas_safe),
+    ):
         with lines.asking(name):
             receiver = here.wallet("reserve_vault", getter)
-            meant = getattr(terms.money, name.replace(" ", "_")) if terms else receiver
-            subject = name.replace(" ", "-")
+            meant = wanted or receiver
             todo = f"the file says {meant}: `contracts roles --announce {subject} {meant}`, or correct it"
             lines.add(name, receiver == meant, receiver, todo)
     with lines.asking("heir"):

@@ -1,6 +1,7 @@
 """The part of the checklist that others decide: the token, Chainlink, the promotions account, the charity, ether."""
 
 from dataclasses import replace
+from enum import StrEnum
 from typing import Final
 
 from eth_abi.abi import encode
@@ -27,14 +28,26 @@ _TRANSFER_AND_CALL: Final = keccak256(b"transferAndCall(address,uint256,bytes)")
 _PAY_IN_LINK: Final = keccak256(b"VRF ExtraArgsV1")[:4] + encode(["bool"], [False])
 
 
+class OthersLine(StrEnum):
+    """Lines on what others decide, by the name that is shown: a deployment is done without them."""
+
+    USDT = "USDT"
+    VRF_KEY_HASH = "VRF key hash"
+    VRF_BALANCE = "VRF balance"
+    VRF_REQUEST = "VRF request"
+    CHARITY = "charity"
+    SETTLER_ETHER = "SETTLER's ether"
+
+
 def check_usdt(lines: Checklist, here: Installation) -> None:
     """The token answers, with six decimals, and is the one that was meant."""
-    with lines.asking("USDT"):
+    with lines.asking(OthersLine.USDT):
         token = here.at["usdt"]
         decimals = here.chain.read(here.block, [Call("IERC20Metadata", token, "decimals")])[0]
         meant = here.terms.money.usdt if here.terms else token
         holds = token == meant and decimals == USDT_DECIMALS
-        lines.add("USDT", holds, f"{token}, {decimals} decimals", f"expected {meant} with {USDT_DECIMALS}: deploy anew")
+        todo = f"expected {meant} with {USDT_DECIMALS}: deploy anew"
+        lines.add(OthersLine.USDT, holds, f"{token}, {decimals} decimals", todo)
 
 
 def check_vrf(lines: Checklist, here: Installation) -> None:
@@ -56,16 +69,16 @@ def check_vrf(lines: Checklist, here: Installation) -> None:
 
 def check_key_hash(lines: Checklist, here: Installation, vrf: VrfTerms, *, otherwise: Verdict = Verdict.WRONG) -> None:
     """The coordinator knows the key hash: a request with another reverts."""
-    with lines.asking("VRF key hash"):
+    with lines.asking(OthersLine.VRF_KEY_HASH):
         call = Call("TestCoordinator", vrf.coordinator, "s_provingKeys", (vrf.key_hash,))
         try:
             is_known, _ = here.chain.read(here.block, [call])[0]
         except UsageError:
             todo = "VRFReceiver asks it so before each request: this is no coordinator of VRF v2.5"
-            lines.add("VRF key hash", False, f"{vrf.coordinator} does not answer s_provingKeys", todo)
+            lines.add(OthersLine.VRF_KEY_HASH, False, f"{vrf.coordinator} does not answer s_provingKeys", todo)
             return
         todo = "the coordinator does not know it: look it up anew at Chainlink"
-        lines.add("VRF key hash", is_known, hex_of(vrf.key_hash), todo, otherwise=otherwise)
+        lines.add(OthersLine.VRF_KEY_HASH, is_known, hex_of(vrf.key_hash), todo, otherwise=otherwise)
 
 
 def _check_subscription(lines: Checklist, here: Installation, vrf: VrfTerms) -> None:
@@ -84,7 +97,7 @@ def _check_subscription(lines: Checklist, here: Installation, vrf: VrfTerms) -> 
         needed = vrf.link_per_request * (1 + _outstanding(here))
         said = f"{_in_ether(juels)} LINK, {_in_ether(needed)} needed for the next request"
         todo = _how_to_fund(here, vrf, number, needed - juels)
-        if not lines.add("VRF balance", juels >= needed and juels > 0, said, todo):
+        if not lines.add(OthersLine.VRF_BALANCE, juels >= needed and juels > 0, said, todo):
             return
         _check_request(lines, here, vrf, number)
         enough = _ENOUGH_DAYS * vrf.link_per_request
@@ -115,11 +128,11 @@ def _how_to_fund(here: Installation, vrf: VrfTerms, number: int, juels: int) -> 
 
 
 def _check_request(lines: Checklist, here: Installation, vrf: VrfTerms, number: int) -> None:
-    with lines.asking("VRF request"):
+    with lines.asking(OthersLine.VRF_REQUEST):
         request = (vrf.key_hash, number, vrf.confirmations, vrf.callback_gas_limit, 1, _PAY_IN_LINK)
         data = codec("TestCoordinator").call_data("requestRandomWords", (request,))
         simulate(here.chain, here.at["vrf_receiver"], vrf.coordinator, data)
-        lines.add("VRF request", True, "the coordinator would take one")
+        lines.add(OthersLine.VRF_REQUEST, True, "the coordinator would take one")
 
 
 def check_promotions(lines: Checklist, here: Installation, promotions: Wallet | None) -> None:
@@ -144,12 +157,12 @@ def check_promotions(lines: Checklist, here: Installation, promotions: Wallet | 
 def check_charity(lines: Checklist, here: Installation) -> None:
     """The charity of the deployment file is registered, or its announcement waits."""
     if here.terms is None:
-        lines.skip("charity", "which one is meant stands in the deployment file only (--file)")
+        lines.skip(OthersLine.CHARITY, "which one is meant stands in the deployment file only (--file)")
         return
-    with lines.asking("charity"):
+    with lines.asking(OthersLine.CHARITY):
         money, vault = here.terms.money, here.at["charity_vault"]
         if here.read("charity_vault", "isCharity", money.charity):
-            lines.add("charity", True, f"{money.charity} is registered")
+            lines.add(OthersLine.CHARITY, True, f"{money.charity} is registered")
             return
         found = read_charity_announcement(here.chain, here.block, vault, money.charity)
         now_s, speaks = here.block.timestamp_s, codec("CharityVault")
@@ -157,11 +170,11 @@ def check_charity(lines: Checklist, here: Installation) -> None:
         if found is None or state == WindowState.EXPIRED:
             data = speaks.call_data("announceCharity", (money.charity, money.charity_name))
             todo = f"OWNER calls announceCharity at {vault}: {hex_of(data)}; 48 h later anyone executes it"
-            lines.add("charity", False, f"{money.charity} is neither registered nor announced", todo)
+            lines.add(OthersLine.CHARITY, False, f"{money.charity} is neither registered nor announced", todo)
             return
         data = speaks.call_data("execute", (charity_word(money.charity),))
         todo = f"anyone calls execute at {vault}: {hex_of(data)}"
-        lines.add("charity", False, f"{found.value} is announced", f"{found.window.in_words(now_s)} {todo}",
+        lines.add(OthersLine.CHARITY, False, f"{found.value} is announced", f"{found.window.in_words(now_s)} {todo}",
                   otherwise=Verdict.WARNING)  # fmt: skip
 
 
@@ -169,11 +182,11 @@ def check_ether(lines: Checklist, here: Installation, settler: Wallet | None) ->
     """The SETTLER's ether, and how many days it lasts at the present price of gas."""
     if settler is None:
         return
-    with lines.asking("SETTLER's ether"):
+    with lines.asking(OthersLine.SETTLER_ETHER):
         wei = read_balance_wei(here.chain, settler)
         days = wei // (DAILY_GAS * max(*read_base_fees(here.chain), 1))
         said = f"{_in_ether(wei)} ETH, about {days} days" if days < 100_000 else f"{_in_ether(wei)} ETH"
-        if lines.add("SETTLER's ether", days > 0, said, f"send ether to {settler}") and days < _ENOUGH_DAYS:
+        if lines.add(OthersLine.SETTLER_ETHER, days > 0, said, f"send ether to {settler}") and days < _ENOUGH_DAYS:
             lines.add(
                 "ether lasts", False, said, f"less than {_ENOUGH_DAYS} days: send more", otherwise=Verdict.WARNING
             )

@@ -1,6 +1,7 @@
 """The day's files: copies of what the database holds, in ARTIFACTS_DIR/dayId=N (rule 4.7)."""
 
 from collections.abc import Iterator, Set
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,16 @@ from services.lottery.settlement.files.compare_files import (
 from services.lottery.settlement.steps.compute_day import store_again
 
 _IN_NO_HASH: Final = frozenset({MANIFEST, PROVENANCE})
+
+
+class CopyState(StrEnum):
+    """What the disk has of a stored file."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OUTDATED = "outdated"  # of a run before this one
+    CHANGED = "changed"
+    NOT_SIGNED = "not signed"  # a settled day's manifest that is not stored: `bo-engine commit --day N` signs it
 
 
 def stored_artifacts(conn: Conn, day_id: DayId) -> list[StoredArtifact]:
@@ -116,9 +127,8 @@ def restore_artifacts(context: LotteryContext, day_id: DayId) -> dict[str, Any]:
     }
 
 
-def artifact_states(conn: Conn, artifacts_dir: Path, day_id: DayId) -> Iterator[tuple[str, str]]:
-    """Each stored file's copy with ``ok``, ``missing``, ``outdated`` (of a run before this one) or ``changed``; a
-    settled day's missing manifest with ``not signed`` (`bo-engine commit --day N` signs it, with the key).
+def artifact_states(conn: Conn, artifacts_dir: Path, day_id: DayId) -> Iterator[tuple[str, CopyState]]:
+    """Each stored file with the state of its copy, and a settled day's manifest that is not signed.
 
     Compares disk and database only; ``stored_states`` says whether the database is right.
     """
@@ -127,13 +137,13 @@ def artifact_states(conn: Conn, artifacts_dir: Path, day_id: DayId) -> Iterator[
         try:
             found = sha256_stored(artifacts_dir, day_id, artifact.name)
         except InvalidInput:
-            yield artifact.name, "changed"
+            yield artifact.name, CopyState.CHANGED
             continue
         if found is None or found == artifact.sha256:
-            yield artifact.name, "missing" if found is None else "ok"
+            yield artifact.name, CopyState.MISSING if found is None else CopyState.OK
         else:
             former = select_former_digests(conn, day_id, artifact.name)
-            yield artifact.name, "outdated" if found in former else "changed"
+            yield artifact.name, CopyState.OUTDATED if found in former else CopyState.CHANGED
     run = select_live_run(conn, day_id)
     if run is not None and run.status == RunStatus.SETTLED and MANIFEST not in {one.name for one in stored}:
-        yield MANIFEST, "not signed"
+        yield MANIFEST, CopyState.NOT_SIGNED

@@ -56,6 +56,7 @@ MANIFEST: Final = "manifest.json"
 PROVENANCE: Final = "provenance.json"
 FILES: Final = (*DETERMINISTIC_FILES, CHECKSUMS)
 CHANGED: Final = "changed in the database"
+ROWS: Final = "rows"  # stands among the names of files for the run itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def stored_states(context: LotteryContext, day_id: DayId) -> dict[str, str]:
     try:
         compared = compare_files(context, run)
     except InvariantBroken as error:
-        return {"rows": str(error)}
+        return {ROWS: str(error)}
     states = {name: f"{CHANGED}: {difference}" for name, difference in compared.differing.items()}
     stored = select_digests(context.conn, day_id, run.run_id)
     if MANIFEST in stored and compared.sha256s:

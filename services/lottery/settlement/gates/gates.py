@@ -190,10 +190,15 @@ def _g9(seen: Evidence) -> Iterator[str]:
     except (Unavailable, Stopped):
         raise
     except EngineError as error:
-        yield f"{error.message}; {first_difference(seen.context, seen.opened)}"
+        yield f"{error.message}; {_tickets(seen)}"
         return
     if tuple(sold) != seen.opened.facts.pools:
-        yield first_difference(seen.context, seen.opened)
+        yield _tickets(seen)
+
+
+def _tickets(seen: Evidence) -> str:
+    """How the tickets differ from the chain's, in words; totals may differ although no ticket does."""
+    return first_difference(seen.context, seen.opened) or "the tickets are the chain's"
 
 
 def _g10(seen: Evidence) -> Iterator[str]:

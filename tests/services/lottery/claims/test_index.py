@@ -158,7 +158,8 @@ def test_a_page_is_not_stored_when_the_cursor_was_moved_while_it_was_read(
     played.chain.finalize()
     before = fingerprint(played)
     with monkeypatch.context() as patch:
-        move_cursor_before(patch, played, services.lottery.claims.index, "insert_payments", "claims", move)
+        module = services.lottery.claims.index
+        move_cursor_before(patch, played, module, "insert_payments", name="claims", move=move)
         with pytest.raises(Unavailable) as caught:
             backfill(played)
     assert (caught.value.code, caught.value.exit_code) == ("cursor_moved", EXIT_LATER)

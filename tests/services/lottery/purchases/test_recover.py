@@ -112,7 +112,8 @@ def test_a_page_is_not_stored_when_the_cursor_was_moved_while_it_was_read(
     played.chain.finalize()
     before = fingerprint(played)
     with monkeypatch.context() as patch:
-        move_cursor_before(patch, played, services.lottery.purchases.recover, "finalize_buy_intents", "tickets", move)
+        module = services.lottery.purchases.recover
+        move_cursor_before(patch, played, module, "finalize_buy_intents", name="tickets", move=move)
         with pytest.raises(Unavailable) as caught:
             recover(played)
     assert (caught.value.code, caught.value.exit_code) == ("cursor_moved", EXIT_LATER)
