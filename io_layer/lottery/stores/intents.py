@@ -1,7 +1,8 @@
 """Buy intents: what a player wants to buy, from the click to the final ticket. docs/app.md has the states."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import args_row
@@ -9,6 +10,18 @@ from psycopg.rows import args_row
 from bo_engine.redaction import told
 from bo_engine.units import Atoms, DayId, Hash32, PoolId, TicketId, Wallet
 from io_layer.postgres.connection import Conn
+
+
+class IntentStatus(StrEnum):
+    """Where an intent stands; docs/app.md has the moves between them."""
+
+    CREATED = "CREATED"
+    SIGNED = "SIGNED"
+    SUBMITTED = "SUBMITTED"
+    SEEN = "SEEN"
+    FINAL = "FINAL"
+    FAILED = "FAILED"
+    EXPIRED = "EXPIRED"
 
 
 class Permit(NamedTuple):
@@ -30,7 +43,7 @@ class Intent(NamedTuple):
     """One row of buy_intents."""
 
     intent_id: UUID
-    status: str
+    status: IntentStatus
     buyer: Wallet
     day_id: DayId
     pool_id: PoolId
@@ -45,6 +58,10 @@ class Intent(NamedTuple):
     tx_hash: Hash32 | None
     ticket_id: TicketId | None
     failure_reason: str | None
+
+
+def _intent(intent_id: UUID, status: str, *rest: Any) -> Intent:
+    return Intent(intent_id, IntentStatus(status), *rest)
 
 
 INSERT_INTENT = """
@@ -71,7 +88,7 @@ SELECT_INTENT = """
 
 def select_intent(conn: Conn, intent_id: UUID) -> Intent | None:
     """One intent by its id."""
-    with conn.cursor(row_factory=args_row(Intent)) as cur:
+    with conn.cursor(row_factory=args_row(_intent)) as cur:
         return cur.execute(SELECT_INTENT, {"intent_id": intent_id}).fetchone()
 
 
@@ -82,9 +99,9 @@ SELECT_BY_STATUS = """
 """
 
 
-def select_intents(conn: Conn, statuses: Sequence[str], limit: int = 1000) -> list[Intent]:
+def select_intents(conn: Conn, statuses: Sequence[IntentStatus], limit: int = 1000) -> list[Intent]:
     """Intents in these states, longest unchanged first."""
-    with conn.cursor(row_factory=args_row(Intent)) as cur:
+    with conn.cursor(row_factory=args_row(_intent)) as cur:
         return cur.execute(SELECT_BY_STATUS, {"statuses": list(statuses), "limit": limit}).fetchall()
 
 
@@ -102,7 +119,7 @@ SELECT_UNDECIDED = """
 
 def select_undecided(conn: Conn, final_time: int, limit: int = 1000) -> list[Intent]:
     """Open intents whose end may be known at a final block of this unix time, longest unchanged first."""
-    with conn.cursor(row_factory=args_row(Intent)) as cur:
+    with conn.cursor(row_factory=args_row(_intent)) as cur:
         return cur.execute(SELECT_UNDECIDED, {"final_time": final_time, "limit": limit}).fetchall()
 
 

@@ -13,6 +13,7 @@ from bo_engine.errors import InvariantBroken, Unavailable
 from bo_engine.units import DayId, TicketId, day_end, day_of
 from core.lottery.model import PurchasedTicket
 from io_layer.lottery.stores.intents import (
+    IntentStatus,
     mark_expired,
     mark_failed,
     put_behind,
@@ -171,7 +172,7 @@ def _close_open_intents(context: LotteryContext, final: Block, done: Recovered) 
         context.cancel.check()
         if place % _RENEW_EVERY == 0:
             context.renew_lease()
-        if intent.status == "SUBMITTED" and intent.tx_hash is not None:
+        if intent.status == IntentStatus.SUBMITTED and intent.tx_hash is not None:
             try:
                 receipt = read_receipt(context.chain, intent.tx_hash, final)
             except Unavailable as error:

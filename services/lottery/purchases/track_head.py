@@ -9,7 +9,7 @@ from typing import Final
 
 from bo_engine.errors import Unavailable
 from core.lottery.model import PurchasedTicket
-from io_layer.lottery.stores.intents import Intent, move_back, select_intents
+from io_layer.lottery.stores.intents import Intent, IntentStatus, move_back, select_intents
 from io_layer.lottery.stores.tickets import (
     delete_not_final,
     select_highest_ticket,
@@ -30,7 +30,8 @@ def see_purchases(context: LotteryContext) -> int:
     Nothing changes when an endpoint does not answer: the next run looks again.
     Raises: Unavailable ``lease_lost``.
     """
-    intents = [one for one in select_intents(context.conn, ("SUBMITTED", "SEEN")) if one.tx_hash is not None]
+    sent = (IntentStatus.SUBMITTED, IntentStatus.SEEN)
+    intents = [one for one in select_intents(context.conn, sent) if one.tx_hash is not None]
     found: list[PurchasedTicket | None] = []
     for place, intent in enumerate(intents):
         context.cancel.check()

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import pytest
 
+from io_layer.lottery.stores.intents import IntentStatus
 from io_layer.lottery.stores.payments.claims import ClaimStatus
 from io_layer.lottery.stores.pipeline import DayStatus, Step, fail_day, insert_day, select_day
 from io_layer.lottery.stores.runs import RunStatus, select_live_run, select_open_runs, select_runs
@@ -41,6 +42,7 @@ CHECKED = """
         ("chain_transactions", "status", set(TransactionStatus)),
         ("chain_transaction_attempts", "state", set(AttemptState)),
         ("claims", "status", set(ClaimStatus)),
+        ("buy_intents", "status", set(IntentStatus)),
     ],
 )
 def test_an_enum_has_the_values_that_the_database_allows(
