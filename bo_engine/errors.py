@@ -5,7 +5,7 @@ and the way out. The command line prints them as one line and exits with ``exit_
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, NamedTuple
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -67,16 +67,22 @@ class Halted(Stopped):
     exit_code = EXIT_FAILED
 
 
-def interrupted() -> Stopped:
-    """What a Ctrl-C means. A new error each time: a raised one carries its traceback and its context along."""
-    return Stopped("interrupted", "ended at once; nothing is half done, run the command again")
+class Ending(NamedTuple):
+    """How a run ends that no error of ours ends. Made beforehand: without memory nothing can be made any more."""
+
+    code: str
+    message: str
+    exit_code: int
 
 
-def out_of_memory() -> EngineError:
-    """What a MemoryError means; new each time, as ``interrupted``."""
-    return EngineError(
-        "out_of_memory", "the memory that this process may use is full; give it more, nothing is half done"
-    )
+INTERRUPTED: Final = Ending(
+    "interrupted", "ended at once; nothing is half done, run the command again", Stopped.exit_code
+)
+OUT_OF_MEMORY: Final = Ending(
+    "out_of_memory",
+    "the memory that this process may use is full; give it more, nothing is half done",
+    EngineError.exit_code,
+)
 
 
 def require_input(holds: bool, code: str, message: str) -> None:

@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import TyperException
 
 from bo_engine.backends import MissingLibrary
-from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, EngineError, InvariantBroken, interrupted, out_of_memory
+from bo_engine.errors import EXIT_FAILED, EXIT_USAGE, INTERRUPTED, OUT_OF_MEMORY, EngineError, InvariantBroken
 from bo_engine.keccak import check_keccak
 from bo_engine.log import JsonLines
 from bo_engine.redaction import blot, know_secrets, plain
@@ -98,11 +98,11 @@ def _run() -> int:
     except (typer.Abort, KeyboardInterrupt):
         code = _TYPER_INTERRUPTED
     except MemoryError:
-        return _report(out_of_memory())
+        return _say(*OUT_OF_MEMORY)
     except Exception as error:
         return _report_unexpected(error)
     if code == _TYPER_INTERRUPTED:
-        return _report(interrupted())
+        return _say(*INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -8,7 +8,7 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 
-from bo_engine.errors import UsageError, require_input
+from bo_engine.errors import UsageError, require_input, require_invariant
 from bo_engine.settings import Settings
 from bo_engine.units import Hash32, Wallet, parse_wallet
 from io_layer.keys.key_file import open_keystore, read_private
@@ -28,6 +28,10 @@ class Signer:
     messages with an allowed title."""
 
     def __init__(self, account: LocalAccount, *, chain_id: int, allowed: Allowed, titles: Sequence[bytes] = ()) -> None:
+        # An empty title would sign everything, and one that does not end its line the beginning of another message.
+        require_invariant(
+            all(len(title) > 1 and title.endswith(b"\n") for title in titles), "bad_title", "a title is a whole line"
+        )
         self._account = account
         self._allowed = allowed
         self._titles = tuple(titles)

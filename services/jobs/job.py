@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from bo_engine.errors import EXIT_DONE, InvariantBroken
+from bo_engine.errors import EXIT_DONE, InvariantBroken, require_invariant
 
 if TYPE_CHECKING:
     from io_layer.postgres.connection import Conn
@@ -28,13 +28,16 @@ class Loop:
 
     Its lease is short and renewed with each step. The next run that cron starts waits for it up to ``wait_s`` seconds
     and takes over within a quarter of a second: at once from a run that has ended or died on this machine, after
-    ``ttl_s`` seconds from one that died on another.
+    ``ttl_s`` seconds from one that died on another. That needs cron: systemd starts no second run beside the first.
     """
 
     step_s: float
     lasts_s: int = 60
     ttl_s: int = 15
     wait_s: int = 59
+
+    def __post_init__(self) -> None:
+        require_invariant(self.step_s < self.ttl_s, "bad_loop", "a step begins before the lease of the one before ends")
 
 
 @dataclass(frozen=True, slots=True)

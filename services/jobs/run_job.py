@@ -17,11 +17,12 @@ from bo_engine.errors import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_LATER,
+    INTERRUPTED,
+    OUT_OF_MEMORY,
+    Ending,
     EngineError,
     InvariantBroken,
     Unavailable,
-    interrupted,
-    out_of_memory,
 )
 from bo_engine.log import get_logger
 from bo_engine.settings import Settings
@@ -99,6 +100,7 @@ def _loop(job: Job, loop: Loop, context: RunContext) -> Done:
     until = time.monotonic() + loop.lasts_s
     counts: Counter[str] = Counter()
     while True:
+        require_not_halted(context.conn, job.name)
         context.renew_lease()
         done = job.work(context)
         counts.update(done.counts)
@@ -161,12 +163,13 @@ def look_at_job(
 
 def ended_by(error: BaseException, took_ms: int) -> Ended:
     """How a run ends that this error ends."""
+    known: EngineError | Ending | None = error if isinstance(error, EngineError) else None
     if isinstance(error, KeyboardInterrupt):
-        error = interrupted()
+        known = INTERRUPTED
     elif isinstance(error, MemoryError):
-        error = out_of_memory()
-    if isinstance(error, EngineError):
-        return Ended(error.exit_code, error.code, error.message, {}, took_ms)
+        known = OUT_OF_MEMORY
+    if known is not None:
+        return Ended(known.exit_code, known.code, known.message, {}, took_ms)
     return Ended(EXIT_FAILED, "unexpected_error", f"{type(error).__name__}, a bug of the engine", {}, took_ms)
 
 
@@ -196,11 +199,12 @@ class _Told:
 
     def begin_row(self, context: RunContext) -> None:
         """The row of a run that has its lease. It must be there: a run without it would leave no trace when killed."""
-        self._token = context.held.token
+        token = context.held.token
         with context.transaction():
             self._row = insert_run(
-                context.conn, self._job.name, host=self._host, pid=self._pid, token=self._token, engine=self._version
+                context.conn, self._job.name, host=self._host, pid=self._pid, token=token, engine=self._version
             )
+        self._token = token
 
     def end_row(self, conn: Conn, ended: Ended) -> None:
         """The end in the row, or a row of its own for a run that never had the lease. Once."""

@@ -54,7 +54,8 @@ def _awaited(context: RunContext, job: str, holder: Holder, ttl_s: int, deadline
             dead_token = _dead_token(context.conn, job, holder.host)
             return acquire_lease(context.conn, job, holder, ttl_s, dead_token=dead_token)
         except Unavailable as error:
-            if error.code != "lease_held" or time.monotonic() >= deadline:
+            # Locked: the holder is in a transaction of its own, and longer than this session waits for a lock.
+            if error.code not in ("lease_held", "database_locked") or time.monotonic() >= deadline:
                 raise
         context.cancel.wait(POLL_S)
 

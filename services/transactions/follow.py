@@ -48,6 +48,11 @@ class Purpose:
     round: int
 
 
+def is_of_product(context: RunContext, stored: JournalTx) -> bool:
+    """Whether the product of this context has sent it: another product's transactions are its own to follow."""
+    return stored.contract in {context.policy.address_of(one.contract) for one in context.policy.wording.functions}
+
+
 def stored_purpose(context: RunContext, purpose: Purpose) -> StoredPurpose:
     """The purpose as the journal's key."""
     return StoredPurpose(
@@ -105,7 +110,8 @@ def follow_stored(context: RunContext, stored: JournalTx, final: Block) -> None:
             insert_audit(context.conn, actor="engine", action="nonce_taken", day_id=day_id, details=given)
         _open_again(context, stored)
     for attempt in taken:
-        _LOG.error("nonce_taken", extra={"subject": stored.subject, "sender": attempt.sender, "nonce": attempt.nonce})
+        facts = {"subject": stored.subject, "sender": attempt.sender, "nonce": attempt.nonce}
+        _LOG.error("nonce_taken", extra={"day_id": context.policy.wording.day_of(stored.subject), **facts})
         context.report(f"somebody else sent a transaction of our key with nonce {attempt.nonce}: who has the key?")
 
 

@@ -22,7 +22,7 @@ from services.chain.reorg_guard import require_final_blocks
 from services.running.context import RunContext
 from services.running.lease import held_lease
 from services.transactions.fee_bump import bump_reason
-from services.transactions.follow import current_attempt, follow_stored
+from services.transactions.follow import current_attempt, follow_stored, is_of_product
 from services.transactions.send import checked_signer, deliver
 from services.transactions.show import summary, transaction_of
 
@@ -69,7 +69,9 @@ def resume_transactions(context: RunContext, *, tx_id: int | None, dry_run: bool
 
 
 def _wanted(context: RunContext, tx_id: int | None) -> list[JournalTx]:
-    return select_open_transactions(context.conn) if tx_id is None else [transaction_of(context.conn, tx_id)]
+    if tx_id is not None:
+        return [transaction_of(context.conn, tx_id)]
+    return [stored for stored in select_open_transactions(context.conn) if is_of_product(context, stored)]
 
 
 def _signer(context: RunContext) -> Signer | None:

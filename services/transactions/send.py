@@ -44,7 +44,14 @@ from services.chain.reorg_guard import remember_final_block, require_final_block
 from services.running.context import RunContext
 from services.running.policy import Function
 from services.transactions.fee_bump import bump_reason, raised_fees, require_under_cap
-from services.transactions.follow import Purpose, current_attempt, follow, follow_stored, stored_purpose
+from services.transactions.follow import (
+    Purpose,
+    current_attempt,
+    follow,
+    follow_stored,
+    is_of_product,
+    stored_purpose,
+)
 from services.transactions.foreign_nonces import require_known_nonces
 
 
@@ -305,7 +312,7 @@ def _resend_older(context: RunContext, signer: Signer, purpose: Purpose) -> None
     """An earlier transaction of ours that is missing would block this one's nonce: it is sent again, never skipped."""
     final = context.chain.read_final_block()
     for stored in select_open_transactions(context.conn):
-        if _purpose_of(stored) == stored_purpose(context, purpose):
+        if _purpose_of(stored) == stored_purpose(context, purpose) or not is_of_product(context, stored):
             continue
         follow_stored(context, stored, final)
         attempt = current_attempt(select_attempts(context.conn, stored.tx_id))

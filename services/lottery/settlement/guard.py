@@ -10,12 +10,12 @@ from traceback import clear_frames
 from typing import Final, TypeVar
 
 from bo_engine.errors import (
+    INTERRUPTED,
+    OUT_OF_MEMORY,
     EngineError,
     InvariantBroken,
     Stopped,
     Unavailable,
-    interrupted,
-    out_of_memory,
 )
 from bo_engine.log import get_logger
 from bo_engine.units import DayId
@@ -79,7 +79,7 @@ def _write_down(context: LotteryContext, day_id: DayId, error: BaseException) ->
         with _told_anyway(context):
             wait_day(context.conn, day_id, error.message, error_code=error.code)
     elif isinstance(error, Stopped | KeyboardInterrupt):
-        ended = error if isinstance(error, Stopped) else interrupted()
+        ended = error if isinstance(error, Stopped) else INTERRUPTED
         if row.status == DayStatus.RUNNING:
             with _told_anyway(context):
                 wait_day(context.conn, day_id, ended.message, error_code=ended.code)
@@ -88,8 +88,7 @@ def _write_down(context: LotteryContext, day_id: DayId, error: BaseException) ->
         if row.status == DayStatus.RUNNING or (row.status == DayStatus.FAILED and row.error_code == error.code):
             _fail(context, row, error.code, error.message)
     elif isinstance(error, MemoryError):
-        full = out_of_memory()
-        _fail(context, row, full.code, full.message)
+        _fail(context, row, OUT_OF_MEMORY.code, OUT_OF_MEMORY.message)
     else:
         _fail(context, row, "unexpected_error", f"{type(error).__name__}, a bug of the engine")
 

@@ -12,7 +12,7 @@ from eth_account.messages import encode_defunct
 from eth_account.typed_transactions import TypedTransaction
 from hexbytes import HexBytes
 
-from bo_engine.errors import InvalidInput, UsageError
+from bo_engine.errors import InvalidInput, InvariantBroken, UsageError
 from bo_engine.settings import Settings
 from bo_engine.units import DayId, Hash32, Wallet, parse_wallet
 from core.lottery.documents.checksums import DETERMINISTIC_FILES
@@ -271,3 +271,15 @@ def test_bytes_of_the_callers_choice_are_not_signed_as_a_manifest(signer: Signer
     with pytest.raises(InvalidInput) as caught:
         sign_manifest(signer, thing)
     assert caught.value.code == "signer_refused"
+
+
+@pytest.mark.parametrize("title", [b"", b"\n", b"BO-ENGINE/MANIFEST/1"])
+def test_a_title_is_a_whole_line(title: bytes) -> None:
+    with pytest.raises(InvariantBroken, match="bad_title"):
+        Signer(Account.from_key(KEY), chain_id=421_614, allowed=ALLOWED, titles=(title,))
+
+
+def test_a_message_without_a_title_is_not_signed(signer: Signer) -> None:
+    for message in (b"", b"send all", b"bo-engine/manifest/1\n{}", b" BO-ENGINE/MANIFEST/1\n{}"):
+        with pytest.raises(InvalidInput, match="signer_refused"):
+            signer.sign_message(message)

@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from bo_engine.errors import Stopped, Unavailable
+import services.jobs.run_job
+from bo_engine.errors import Halted, InvariantBroken, Stopped, Unavailable
 from bo_engine.settings import Settings
 from io_layer.postgres.connection import connect
 from services.jobs.job import Done, Job, Loop
@@ -154,3 +156,41 @@ def test_a_run_that_is_asked_to_end_does_so_between_two_steps(played: PlayedWorl
     assert len(asked) == 1
     with connect(played.env["DATABASE_URL"], application_name="test") as conn:
         assert conn.execute("SELECT holder FROM job_leases WHERE job = 'toy'").fetchall() == [(None,)]
+
+
+def test_a_successor_waits_for_a_step_that_stays_in_one_transaction_longer_than_a_lock_is_waited_for(
+    played: PlayedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = threading.Event()
+
+    def long_step(context: RunContext) -> Done:
+        with context.transaction():
+            began.set()
+            time.sleep(3)
+        return Done()
+
+    real = services.jobs.run_job.connect
+    monkeypatch.setattr(services.jobs.run_job, "connect", partial(real, lock_timeout_ms=300))
+    first = threading.Thread(target=run, args=(played, toy(long_step, lasts_s=0)))
+    first.start()
+    assert began.wait(60)
+    assert run(played, toy(lambda _: Done(), wait_s=60)) == Done()
+    first.join()
+
+
+def test_a_halt_ends_a_loop_whose_steps_write_nothing(played: PlayedWorld) -> None:
+    asked = []
+
+    def work(context: RunContext) -> Done:
+        asked.append(1)
+        played.tamper("INSERT INTO job_halts (job, reason, halted_by) VALUES ('toy', 'upgrade', 'Ann')")
+        return Done()
+
+    with pytest.raises(Halted, match="upgrade"):
+        run(played, toy(work, lasts_s=30))
+    assert len(asked) == 1
+
+
+def test_a_loop_whose_step_outlasts_its_lease_is_refused() -> None:
+    with pytest.raises(InvariantBroken, match="bad_loop"):
+        Loop(step_s=15)
