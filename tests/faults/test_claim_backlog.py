@@ -16,7 +16,7 @@ from tests.support.claiming import Claimant, claimed_logs, invented_claims, stor
 from tests.support.jobs import backfill_claim_events
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld, opened_sold_world
-from tests.support.reorgs import drop_blocks_above
+from tests.support.reorgs import drop_blocks_above, mark
 
 pytestmark = [pytest.mark.world, pytest.mark.slow]
 
@@ -75,14 +75,14 @@ def test_a_final_block_that_changes_stops_the_backfill_and_a_person_has_all_clai
     claims = invented_claims(played, 6)
     claimant = Claimant(played)
     claimant.claim(claims[:3])
-    height = played.chain.height()
+    before = mark(played)
     played.chain.mine(3)
     dropped = claimant.claim(claims[3:])
     played.chain.finalize()
     with played.context() as context:
         assert backfill_claim_events(context).claims_final == 6
 
-    drop_blocks_above(played, height)
+    drop_blocks_above(played, before)
     played.chain.call("anvil_dropTransaction", dropped)
     played.chain.mine(5)
     with played.context() as context, pytest.raises(InvariantBroken) as caught:

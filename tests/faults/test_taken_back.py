@@ -15,7 +15,7 @@ from tests.invariants.checker import check_invariants
 from tests.support.claiming import Claimant, claimed_logs, invented_claims, stored_claims, write_claim
 from tests.support.observed import audit_actions, rows
 from tests.support.played_world import PlayedWorld, opened_sold_world
-from tests.support.reorgs import drop_blocks_above
+from tests.support.reorgs import Mark, drop_blocks_above, mark
 
 pytestmark = [pytest.mark.world, pytest.mark.slow]
 
@@ -31,18 +31,18 @@ def played(tmp_path: Path) -> Iterator[PlayedWorld]:
         yield sold
 
 
-def take_back(played: PlayedWorld, height: int, *dropped: str, from_s: int = 0) -> None:
+def take_back(played: PlayedWorld, before: Mark, *dropped: str, from_s: int = 0) -> None:
     """The blocks above are gone, with new ones in their place: in them what was in the old ones, without these; those
     with transactions not before ``from_s``."""
     chain = played.chain
     sent = [
         transaction
-        for number in range(height + 1, chain.height() + 1)
+        for number in range(before.height + 1, chain.height() + 1)
         for transaction in chain.call("eth_getBlockByNumber", hex(number), True)["transactions"]
         if transaction["hash"] not in dropped
     ]
     again = [(one["from"], chain.call("eth_getRawTransactionByHash", one["hash"])) for one in sent]
-    drop_blocks_above(played, height)
+    drop_blocks_above(played, before)
     chain.advance_to(from_s)
     chain.mine(2)
     for sender, raw in again:
@@ -65,20 +65,20 @@ def resume(played: PlayedWorld, job: str) -> None:
     assert answer(played, "resume", "--chain", "--by", "Ann")[0] == EXIT_DONE
 
 
-def sold_next_day(played: PlayedWorld) -> tuple[DayId, int]:
-    """The first day is settled, purchases of the next one are final and stored; the height below them."""
+def sold_next_day(played: PlayedWorld) -> tuple[DayId, Mark]:
+    """The first day is settled, purchases of the next one are final and stored; the moment before them."""
     played.settle_through()
-    height, day = played.chain.height(), DayId(played.day + 1)
+    before, day = mark(played), DayId(played.day + 1)
     played.sell(day)
     played.chain.finalize()
     assert answer(played, "recover-intents")[0] == EXIT_DONE
-    return day, height
+    return day, before
 
 
 def test_purchases_that_come_back_in_other_blocks_are_moved(played: PlayedWorld) -> None:
-    day, height = sold_next_day(played)
+    day, before = sold_next_day(played)
     bought, places = rows(played, BOUGHT), rows(played, PLACES)
-    take_back(played, height)
+    take_back(played, before)
     resume(played, "recover-intents")
     assert answer(played, "recover-intents")[0] == EXIT_DONE
     assert rows(played, BOUGHT) == bought
@@ -90,9 +90,9 @@ def test_purchases_that_come_back_in_other_blocks_are_moved(played: PlayedWorld)
 
 
 def test_a_purchase_that_is_gone_goes_from_its_day_and_its_intent_waits_again(played: PlayedWorld) -> None:
-    day, height = sold_next_day(played)
+    day, before = sold_next_day(played)
     tx_hash = rows(played, "SELECT '0x' || encode(tx_hash, 'hex') FROM tickets ORDER BY ticket_id DESC LIMIT 1")[0][0]
-    take_back(played, height, tx_hash)
+    take_back(played, before, tx_hash)
     resume(played, "recover-intents")
     code, said = answer(played, "recover-intents")
     assert (code, said["error"]) == (EXIT_FAILED, "logs_incomplete")
@@ -119,7 +119,7 @@ def test_a_claim_that_was_paid_in_a_block_that_is_gone_waits_again(played: Playe
         return tx_hash
 
     claim(stays)
-    height = played.chain.height()
+    before = mark(played)
     played.chain.mine(3)
     claim(comes_back)
     gone = [claim(is_gone)]
@@ -130,7 +130,7 @@ def test_a_claim_that_was_paid_in_a_block_that_is_gone_waits_again(played: Playe
     code, said = answer(played, "resolve-pending-claims")
     assert (code, said["paid"]) == (EXIT_DONE, 4)
 
-    take_back(played, height, *gone)
+    take_back(played, before, *gone)
     resume(played, "backfill-claim-events")
     assert rows(played, STATES) == [("PAID",), ("PAID",), ("PAID",), ("PENDING",)]
     assert answer(played, "backfill-claim-events")[0] == EXIT_DONE
@@ -152,7 +152,7 @@ def test_a_seed_request_that_moved_is_followed_with_its_drand_round_until_its_wo
     played.chain.advance_to(day_end(day))
     played.chain.finalize()
     assert answer(played, "recover-intents")[0] == EXIT_DONE
-    height = played.chain.height()
+    before = mark(played)
     assert answer(played, "refresh-seeds")[0] == EXIT_LATER
     played.chain.finalize()
     stored = f"SELECT vrf_requested_block, vrf_requested_at, vrf_word, drand_round FROM day_seeds WHERE day_id = {day}"  # noqa: S608
@@ -163,7 +163,7 @@ def test_a_seed_request_that_moved_is_followed_with_its_drand_round_until_its_wo
     assert answer(played, "refresh-seeds")[1]["beacons"] == [day]
     assert rows(played, stored) == [(first_block, first_time, None, drand_round_of(network, day, first_time))]
 
-    take_back(played, height, from_s=first_time + 60)
+    take_back(played, before, from_s=first_time + 60)
     resume(played, "refresh-seeds")
     assert answer(played, "refresh-seeds")[0] == EXIT_LATER
     ((block, time_s, word, drand_round),) = rows(played, stored)

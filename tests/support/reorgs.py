@@ -1,17 +1,34 @@
-"""Takes blocks of the local chain back."""
+"""Takes blocks of the local chain back.
+
+Not with ``anvil_reorg``: anvil keeps the states of its blocks by their hash, and now and then it has forgotten the
+state of a block that it made so.
+"""
+
+from itertools import count
+from typing import NamedTuple
 
 from tests.support.played_world import PlayedWorld
 
+_NOBODY = "0x" + "0c" * 20
+_numbers = count(1)
 
-def drop_blocks_above(played: PlayedWorld, height: int) -> None:
-    """All blocks above this height are gone, with empty ones in their place."""
+
+class Mark(NamedTuple):
+    """A moment of the chain, good for one way back: its newest block, and a snapshot."""
+
+    height: int
+    snapshot: str
+
+
+def mark(played: PlayedWorld) -> Mark:
+    """This moment."""
+    return Mark(played.chain.height(), played.chain.snapshot())
+
+
+def drop_blocks_above(played: PlayedWorld, moment: Mark) -> None:
+    """All blocks above this moment are gone, with as many empty ones in their place and one more."""
     chain = played.chain
-
-    def first_above() -> str | None:
-        block = chain.call("eth_getBlockByNumber", hex(height + 1), False)
-        return block and str(block["hash"])
-
-    before = first_above()
-    # The depth counts from the newest block, and the block clock may have made one since it was asked for.
-    while first_above() == before:
-        chain.call("anvil_reorg", chain.height() - height, [])
+    top = chain.height()
+    chain.revert(moment.snapshot)
+    chain.fund(_NOBODY, next(_numbers))  # so that the new blocks are others
+    chain.mine(top - chain.height() + 1)

@@ -23,7 +23,7 @@ from tests.support.jobs import backfill_claim_events
 from tests.support.meddling import CURSOR_MOVES, move_cursor_before
 from tests.support.observed import rows
 from tests.support.played_world import PlayedWorld
-from tests.support.reorgs import drop_blocks_above
+from tests.support.reorgs import drop_blocks_above, mark
 
 pytestmark = pytest.mark.world
 
@@ -284,10 +284,10 @@ def test_a_fork_rolls_back_to_the_common_ancestor_and_no_further(played: PlayedW
     changed = fail_both(played, Rule("frozen_finality"))
     assert backfill(played, **changed).claims_final == 3
     claimant.claim(claims[3:6])
-    ancestor = played.chain.height()
+    ancestor = mark(played)
     dropped = claimant.claim(claims[6:])
     assert backfill(played, **changed).shown == 6
-    kept = [row for row in stored_claims(played, is_final=False) if row[7] <= ancestor]
+    kept = [row for row in stored_claims(played, is_final=False) if row[7] <= ancestor.height]
     assert len(kept) == 3
 
     drop_blocks_above(played, ancestor)
@@ -313,10 +313,10 @@ def test_a_shown_claim_gives_way_to_what_became_final_in_its_place(played: Playe
     claimant = Claimant(played)
     changed = fail_both(played, Rule("frozen_finality"))
     backfill(played, **changed)
-    height = played.chain.height()
+    before = mark(played)
     dropped = claimant.claim(claims)
     assert backfill(played, **changed).shown == 4
-    drop_blocks_above(played, height)
+    drop_blocks_above(played, before)
     played.chain.call("anvil_dropTransaction", dropped)
     claimant.forget_nonce()
     claimant.claim(list(reversed(claims)))

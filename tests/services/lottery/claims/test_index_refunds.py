@@ -31,7 +31,7 @@ from tests.support.refunding import (
     stored_refunds,
     void_day,
 )
-from tests.support.reorgs import drop_blocks_above
+from tests.support.reorgs import drop_blocks_above, mark
 
 pytestmark = pytest.mark.world
 
@@ -274,10 +274,10 @@ def test_a_fork_rolls_back_to_the_common_ancestor_and_no_further(voided: PlayedW
     changed = fail_both(played, Rule("frozen_finality"))
     assert backfill(played, **changed).refunds_final == len(first)
     refunder.refund(second)
-    ancestor = played.chain.height()
+    ancestor = mark(played)
     dropped = [refunder.refund(third), refunder.refund_vouchers(played.day)]
     assert backfill(played, **changed).shown == len(second) + len(third) + 1
-    kept = [row for row in stored_refunds(played, is_final=False) if row[8] <= ancestor]
+    kept = [row for row in stored_refunds(played, is_final=False) if row[8] <= ancestor.height]
     assert len(kept) == len(second)
 
     drop_blocks_above(played, ancestor)
@@ -307,10 +307,10 @@ def test_a_shown_refund_gives_way_to_what_became_final_in_its_place(voided: Play
     bought = purchases(played, played.day)
     changed = fail_both(played, Rule("frozen_finality"))
     backfill(played, **changed)
-    height = played.chain.height()
+    before = mark(played)
     dropped = [refunder.refund_many(bought), refunder.refund_vouchers(played.day)]
     assert backfill(played, **changed).shown == len(bought) + 1
-    drop_blocks_above(played, height)
+    drop_blocks_above(played, before)
     for tx_hash in dropped:
         played.chain.call("anvil_dropTransaction", tx_hash)
     refunder.forget_nonce()

@@ -24,7 +24,7 @@ from tests.support.jobs import recover_intents
 from tests.support.meddling import CURSOR_MOVES, move_cursor_before
 from tests.support.observed import record_of, rows
 from tests.support.played_world import PlayedWorld
-from tests.support.reorgs import drop_blocks_above
+from tests.support.reorgs import Mark, drop_blocks_above, mark
 from tests.support.shop import Shop, opened_shop
 
 NOTHING = Recovered()
@@ -284,13 +284,13 @@ def test_a_seen_purchase_whose_block_is_dropped_goes_back_and_is_bought_in_anoth
 ) -> None:
     unfinal(played)
     intent_id, permit, signature = shop.sign(shop.order())
-    height = played.chain.height()
+    before = mark(played)
     tx_hash = shop.send(permit, signature)
     shop.conn.execute(
         "UPDATE buy_intents SET status = 'SUBMITTED', tx_hash = %s WHERE intent_id = %s", (tx_hash, intent_id)
     )
     assert recover(played).seen == 1
-    drop_purchases_above(played, height, tx_hash)
+    drop_purchases_above(played, before, tx_hash)
     assert recover(played).seen == 0
     intent = shop.intent(intent_id)
     assert (intent.status, intent.ticket_id, intent.tx_hash) == ("SUBMITTED", None, tx_hash)
@@ -312,7 +312,7 @@ def test_a_seen_purchase_whose_block_is_dropped_goes_back_and_is_bought_in_anoth
 def test_seen_tickets_in_the_way_of_final_ones_of_another_chain_give_way(played: PlayedWorld, shop: Shop) -> None:
     unfinal(played)
     alice, bob = shop.sign(shop.order()), shop.sign(shop.order())
-    height = played.chain.height()
+    before = mark(played)
     hashes = [shop.send(permit, signature) for _, permit, signature in (alice, bob)]
     for (intent_id, _, _), tx_hash in zip((alice, bob), hashes, strict=True):
         shop.conn.execute(
@@ -320,7 +320,7 @@ def test_seen_tickets_in_the_way_of_final_ones_of_another_chain_give_way(played:
         )
     assert recover(played).seen == 2
     (first, second) = (shop.intent(one[0]).ticket_id for one in (alice, bob))
-    drop_purchases_above(played, height, *hashes)
+    drop_purchases_above(played, before, *hashes)
 
     shop.relayer._nonce = None
     for _, permit, signature in (bob, alice):  # the other way round on the new chain
@@ -349,9 +349,9 @@ def test_a_day_with_tickets_that_are_only_seen_waits_and_is_not_halted(played: P
     assert caught.value.code == "seeds_missing"  # the tickets are complete now
 
 
-def drop_purchases_above(played: PlayedWorld, height: int, *tx_hashes: bytes) -> None:
+def drop_purchases_above(played: PlayedWorld, before: Mark, *tx_hashes: bytes) -> None:
     """A reorg: the blocks above a height are replaced by others without these transactions."""
-    drop_blocks_above(played, height)
+    drop_blocks_above(played, before)
     for tx_hash in tx_hashes:
         played.chain.call("anvil_dropTransaction", "0x" + tx_hash.hex())
         assert played.chain.call("eth_getTransactionReceipt", "0x" + tx_hash.hex()) is None
