@@ -30,11 +30,11 @@ class Redactor:
 
     @property
     def known(self) -> frozenset[str]:
-        """Every part that is blotted, to go back to with ``reset``."""
+        """Every part that is redacted, to go back to with ``reset``."""
         return self._known
 
     def know(self, secrets: Iterable[str]) -> None:
-        """From now on blot these texts and each telling part of them."""
+        """From now on redact these texts, and each part of them that gives a secret away."""
         new = {part for secret in secrets for part in parts_of(secret)} - self._known
         if new:
             self.reset(self._known | new)
@@ -45,8 +45,8 @@ class Redactor:
         long = [part for part in known if len(part) >= _LONG]
         self._patterns = (_pattern(known), _pattern(long)) if known else None
 
-    def blot(self, text: str) -> str:
-        """As the function ``blot``."""
+    def redact(self, text: str) -> str:
+        """The text with every known part replaced."""
         if self._patterns is None:
             return text
         every, long = self._patterns
@@ -68,7 +68,7 @@ def blot(text: str) -> str:
     A short secret counts only where it stands by itself, and never inside an amount, an address or a hash: a password
     of six digits must not change what a machine reads.
     """
-    return REDACTOR.blot(text)
+    return REDACTOR.redact(text)
 
 
 def _pattern(parts: Iterable[str]) -> re.Pattern[str]:
